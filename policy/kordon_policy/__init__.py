@@ -1,0 +1,1 @@
+"""Roles, policies and tenants: values to decisions. No bytes of the wire, no sockets, no clock."""

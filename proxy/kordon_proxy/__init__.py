@@ -1,0 +1,1 @@
+"""The Kordon process: everything that touches the world."""
