@@ -1,0 +1,203 @@
+"""The way back: the broker's answers and Kordon's own, in the order of the requests. No sockets here.
+
+Strategy: an answer that needs no mending is never collected. Its length is known from its first bytes, so every chunk that
+lies inside it leaves as it came; runs of such answers leave as one piece. An answer is collected only when it must be
+mended, and stored only when an earlier one is still held back.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from kordon_protocol.errors import FrameTooLarge, ProtocolError
+
+from .apis.verdict import Mended, Relay, Stream, Streamed
+from .exchange import Exchange
+
+HEAD: Final = struct.Struct(">ii")
+MAX_FRAME: Final = 2**31 - 1
+
+
+class UnexpectedAnswer(ProtocolError):
+    """The broker answered something that was not asked, or out of order."""
+
+
+class Handler(Protocol):
+    """What the queue asks of the session."""
+
+    def begin(self, exchange: Exchange) -> Relay | Mended | Streamed:
+        """How to treat the answer that begins to arrive now; asked once for each answer."""
+        ...
+
+    def stream(self, exchange: Exchange, plan: Streamed) -> Stream: ...
+
+    def mend(self, exchange: Exchange, frame: bytes) -> bytes | None:
+        """Give the frame to send for a collected one; None holds it back until `settle`."""
+        ...
+
+    def passed(self, exchange: Exchange, size: int) -> None:
+        """An answer of `size` bytes has run through, whole."""
+        ...
+
+
+Sink = Callable[[bytes], None]
+
+
+class AnswerQueue:
+    """Answers in request order. `feed` takes the broker's bytes; every method gives what may leave to the client now."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._queue: deque[Exchange] = deque()
+        """Everything that the client waits for, oldest first."""
+        self._awaiting: deque[Exchange] = deque()
+        """Those of them that the broker has to answer."""
+        self._split = b""
+        """The first bytes of a frame whose head is not whole yet."""
+        self._current: Exchange | None = None
+        self._left = 0
+        self._size = 0
+        self._sink: Sink | None = None
+        """Takes the bytes of the current answer; None: they run through."""
+        self._out: list[bytes] = []
+        self.stored = 0
+        """Bytes that wait behind an earlier answer."""
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def awaiting(self) -> int:
+        """How many answers the broker owes."""
+        return len(self._awaiting) + (self._current is not None)
+
+    def pending(self) -> tuple[Exchange, ...]:
+        """What has no answer yet; for the audit of a connection that ends."""
+        return tuple(exchange for exchange in self._queue if not exchange.done)
+
+    def expect(self, exchange: Exchange) -> None:
+        """A request has gone to the broker."""
+        self._queue.append(exchange)
+        self._awaiting.append(exchange)
+
+    def answer(self, exchange: Exchange, frame: bytes | None) -> list[bytes]:
+        """Kordon's own answer takes its place in the order. None: it is held back until `settle`."""
+        self._queue.append(exchange)
+        return self.settle(exchange, frame) if frame is not None else []
+
+    def settle(self, exchange: Exchange, frame: bytes) -> list[bytes]:
+        """An answer that was held back may leave."""
+        exchange.store.append(frame)
+        self._finish(exchange, len(frame))
+        return self._take()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes from the broker.
+
+        Raises UnexpectedAnswer or FrameTooLarge when they are not answers to what was asked: nothing more can be trusted then.
+        """
+        if self._split:
+            data, self._split = self._split + data, b""
+        position, size = 0, len(data)
+        run = 0  # data[run:position] runs through
+        while position < size:
+            if self._current is None:
+                if size - position < HEAD.size:
+                    self._through(data, run, position)
+                    self._split = data[position:]
+                    return self._take()
+                length, correlation_id = HEAD.unpack_from(data, position)
+                self._begin(length, correlation_id)
+                if self._sink is not None:
+                    self._through(data, run, position)
+                    run = position
+            end = min(size, position + self._left)
+            if self._sink is not None:
+                self._sink(data if position == 0 and end == size else data[position:end])
+                run = end
+            self._left -= end - position
+            position = end
+            if self._left == 0:
+                if self._sink is None and self._queue[0] is self._current and len(self._queue) > 1 and self._queue[1].done:
+                    self._through(data, run, position)  # a stored answer follows: keep the order
+                    run = position
+                self._end()
+        self._through(data, run, position)
+        return self._take()
+
+    def _begin(self, length: int, correlation_id: int) -> None:
+        if not 4 <= length <= MAX_FRAME:
+            raise FrameTooLarge(length, MAX_FRAME)
+        if not self._awaiting:
+            raise UnexpectedAnswer(f"the broker sent correlation id {correlation_id}, but no request waits")
+        exchange = self._awaiting[0]
+        if exchange.correlation_id != correlation_id:
+            raise UnexpectedAnswer(
+                f"the broker answered correlation id {correlation_id} where {exchange.correlation_id} is due"
+            )
+        self._current = self._awaiting.popleft()
+        self._left = self._size = length + 4
+        self._sink = self._sink_for(exchange)
+
+    def _sink_for(self, exchange: Exchange) -> Sink | None:
+        match self._handler.begin(exchange):
+            case Mended():
+                return exchange.parts.append
+            case Streamed() as plan:
+                stream = self._handler.stream(exchange, plan)
+                return lambda data: self._emit(exchange, stream.feed(data))
+            case Relay():
+                return None if self._queue[0] is exchange else lambda data: self._emit(exchange, (data,))
+
+    def _emit(self, exchange: Exchange, pieces: Any) -> None:
+        """Bytes of an answer that is not collected: out when it is its turn, stored otherwise."""
+        if self._queue[0] is exchange:
+            self._out.extend(exchange.store)
+            self.stored -= sum(map(len, exchange.store))
+            exchange.store.clear()
+            self._out.extend(pieces)
+        else:
+            for piece in pieces:
+                exchange.store.append(piece)
+                self.stored += len(piece)
+
+    def _end(self) -> None:
+        exchange, sink = self._current, self._sink
+        assert exchange is not None
+        self._current = self._sink = None
+        if exchange.parts:
+            frame = exchange.parts[0] if len(exchange.parts) == 1 else b"".join(exchange.parts)
+            exchange.parts.clear()
+            mended = self._handler.mend(exchange, frame)
+            if mended is not None:
+                exchange.store.append(mended)
+                self._finish(exchange, len(mended))
+            return
+        self._handler.passed(exchange, self._size)
+        exchange.done = True
+        if sink is None:
+            self._queue.popleft()
+        self._advance()
+
+    def _finish(self, exchange: Exchange, size: int) -> None:
+        exchange.done = True
+        self.stored += size
+        self._advance()
+
+    def _advance(self) -> None:
+        """Let out what is whole and first in line."""
+        queue = self._queue
+        while queue and queue[0].done:
+            exchange = queue.popleft()
+            self._out.extend(exchange.store)
+            self.stored -= sum(map(len, exchange.store))
+            exchange.store.clear()
+
+    def _through(self, data: bytes, start: int, end: int) -> None:
+        if start < end:
+            self._out.append(data if start == 0 and end == len(data) else data[start:end])
+
+    def _take(self) -> list[bytes]:
+        out, self._out = self._out, []
+        return out

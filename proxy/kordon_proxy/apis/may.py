@@ -1,0 +1,211 @@
+"""What one connection may do and see, at one instant: the question that every judge asks.
+
+The view is asked first and the policies second. Answers are remembered per standing (a kind of principal in a tenant
+under one snapshot), so that a question costs a dictionary look-up, and noted per request, for the audit.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from kio.schema.errors import ErrorCode
+from kordon_policy.model import Action, Decision, Effect, Kind, Outside
+from kordon_policy.rights import Rights
+from kordon_policy.snapshot import Snapshot
+from kordon_policy.view import View
+
+from ..cluster.picture import Picture
+from ..identity.login import Identity
+from .synthetic import SyntheticCluster
+
+MEMO_LIMIT: Final = 50_000
+"""Rulings kept per standing. Clients choose names, so the memo must not grow with what they ask."""
+
+
+class Access(Enum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    STAGED = "staged"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not: Kafka's error code, and a text for answers that have room for one."""
+
+    code: ErrorCode
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One question and its answer. `action` is None where only seeing was asked; `decision` is None outside the view."""
+
+    access: Access
+    action: Action | None
+    kind: Kind | None
+    name: str | None
+    decision: Decision | None
+    refusal: Refusal | None
+
+
+DENIED_CODE: Final[Mapping[Kind | None, ErrorCode]] = {
+    Kind.TOPIC: ErrorCode.topic_authorization_failed,
+    Kind.GROUP: ErrorCode.group_authorization_failed,
+    Kind.TRANSACTIONAL_ID: ErrorCode.transactional_id_authorization_failed,
+    Kind.BROKER: ErrorCode.cluster_authorization_failed,
+    Kind.PRINCIPAL: ErrorCode.cluster_authorization_failed,
+    None: ErrorCode.cluster_authorization_failed,
+}
+NOT_FOUND_CODE: Final[Mapping[Kind | None, ErrorCode]] = {
+    Kind.TOPIC: ErrorCode.unknown_topic_or_partition,
+    Kind.GROUP: ErrorCode.group_id_not_found,
+    Kind.TRANSACTIONAL_ID: ErrorCode.transactional_id_not_found,
+}
+UNKNOWN_ID: Final = Refusal(ErrorCode.unknown_topic_id)
+
+
+@dataclass(slots=True, eq=False)
+class Standing:
+    """One identity in its tenant of one cluster, under one snapshot and one set of inferred topics.
+
+    Shared by all connections of the same kind. Its memo is bounded.
+    """
+
+    snapshot: Snapshot
+    identity: Identity
+    view: View
+    rights: Rights
+    _memo: dict[tuple[Action | None, Kind | None, str | None, bool], Ruling] = field(default_factory=dict)
+    _any: dict[tuple[Action, Kind, int], bool] = field(default_factory=dict)
+
+    def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
+        """Judge one action on one resource; `explicit` asks the view without what is inferred, as creating does."""
+        key = (action, kind, name, explicit)
+        found = self._memo.get(key)
+        if found is None:
+            if len(self._memo) >= MEMO_LIMIT:
+                self._memo.clear()
+            found = self._memo[key] = self._judge(action, kind, name, explicit=explicit)
+        return found
+
+    def _judge(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool) -> Ruling:
+        if not self._in_view(kind, name, explicit=explicit):
+            return Ruling(Access.HIDDEN, action, kind, name, None, self._hidden(kind))
+        if action is None:
+            return Ruling(Access.ALLOWED, None, kind, name, None, None)
+        decision = self.rights.decide(action, kind, name)
+        if decision.allowed:
+            return Ruling(Access.ALLOWED, action, kind, name, decision, None)
+        if decision.effect is Effect.STAGE:
+            refusal = Refusal(ErrorCode.policy_violation, decision.reason)
+            return Ruling(Access.STAGED, action, kind, name, decision, refusal)
+        return Ruling(Access.DENIED, action, kind, name, decision, Refusal(DENIED_CODE[kind], decision.reason))
+
+    def _in_view(self, kind: Kind | None, name: str | None, *, explicit: bool) -> bool:
+        if kind is None or name is None:
+            return self.view.whole_cluster
+        return self.view.sees_explicitly(kind, name) if explicit else self.view.sees(kind, name)
+
+    def _hidden(self, kind: Kind | None) -> Refusal:
+        denied = DENIED_CODE[kind]
+        if self.view.outside is Outside.DENIED:
+            return Refusal(denied)
+        return Refusal(NOT_FOUND_CODE.get(kind, denied))
+
+    def has_any(self, action: Action, kind: Kind, names: Iterable[str], version: int) -> bool:
+        """Whether the action is allowed on at least one of the names (remembered for this version of the names)."""
+        key = (action, kind, version)
+        found = self._any.get(key)
+        if found is None:
+            self._any.clear()
+            found = self._any[key] = any(
+                self.view.sees(kind, name) and self.rights.decide(action, kind, name).allowed for name in names
+            )
+        return found
+
+
+class May:
+    """The rights of one request. Cheap to make; `notes` holds every ruling that was asked for, in order."""
+
+    __slots__ = ("cluster", "notes", "picture", "standing")
+
+    def __init__(self, standing: Standing, picture: Picture, cluster: SyntheticCluster) -> None:
+        self.standing = standing
+        self.picture = picture
+        self.cluster = cluster
+        self.notes: list[Ruling] = []
+
+    def __call__(self, action: Action | None, kind: Kind | None, name: str | None) -> Access:
+        """Judge and note. `action` None: may it be seen?"""
+        return self._ask(action, kind, name).access
+
+    def _ask(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
+        ruling = self.standing.ruling(action, kind, name, explicit=explicit)
+        self.notes.append(ruling)
+        return ruling
+
+    def sees(self, kind: Kind, name: str) -> bool:
+        """Whether the view holds it. Not noted: lists are cut by it, and what is left out of a list is no denial."""
+        return self.standing.view.sees(kind, name)
+
+    def is_allowed(self, action: Action, kind: Kind | None, name: str | None) -> bool:
+        """The same question for an answer's permission bits. Not noted: nobody tried to do it."""
+        return self.standing.ruling(action, kind, name).access is Access.ALLOWED
+
+    def topic(self, action: Action | None, name: str) -> Refusal | None:
+        """Outside the view: the answer for a topic that does not exist, or as the tenant's `outside_view` says."""
+        return self._ask(action, Kind.TOPIC, name).refusal
+
+    def topic_id(self, action: Action | None, topic_id: UUID | None) -> Refusal | None:
+        """The same by id. An id that the view does not hold is unknown, whether it exists or not."""
+        name = self.name_of(topic_id)
+        return UNKNOWN_ID if name is None else self.topic(action, name)
+
+    def name_of(self, topic_id: UUID | None) -> str | None:
+        """The name behind an id of the view; None for every other id (and for the zero id, which kio gives as None)."""
+        name = None if topic_id is None else self.picture.ids.get(topic_id)
+        if name is None or not self.standing.view.sees(Kind.TOPIC, name):
+            self.notes.append(UNKNOWN_ID_RULING)
+            return None
+        return name
+
+    def create_topic(self, name: str) -> Refusal | None:
+        """Creating needs the explicit view; outside it is always the authorization error, with a text that says so."""
+        return self._bring_into_being(Action.TOPIC_CREATE, Kind.TOPIC, name)
+
+    def join(self, group: str) -> Refusal | None:
+        """Be a member of a group, or commit as one. A group comes into being by it, so outside the view it is refused."""
+        return self._bring_into_being(Action.GROUP_CONSUME, Kind.GROUP, group)
+
+    def transact(self, transactional_id: str) -> Refusal | None:
+        """Use a transactional id. It comes into being by it, so outside the view it is refused."""
+        return self._bring_into_being(Action.TRANSACTION_PRODUCE, Kind.TRANSACTIONAL_ID, transactional_id)
+
+    def _bring_into_being(self, action: Action, kind: Kind, name: str) -> Refusal | None:
+        ruling = self._ask(action, kind, name, explicit=kind is Kind.TOPIC)
+        if ruling.access is Access.HIDDEN:
+            return Refusal(DENIED_CODE[kind], f"{kind.value} {name} is outside the tenant {self.standing.view.tenant}")
+        return ruling.refusal
+
+    def group(self, action: Action | None, name: str) -> Refusal | None:
+        """Outside the view: GROUP_ID_NOT_FOUND, for which a judge puts what its version says of a missing group."""
+        return self._ask(action, Kind.GROUP, name).refusal
+
+    def whole_cluster(self, action: Action | None) -> Refusal | None:
+        """What concerns the cluster as a whole."""
+        return self._ask(action, None, None).refusal
+
+    def any_topic(self, action: Action) -> bool:
+        """Whether the action is allowed on any topic of the view that exists."""
+        return self.standing.has_any(action, Kind.TOPIC, self.picture.names, self.picture.version)
+
+    @property
+    def outside_denied(self) -> bool:
+        """Whether this tenant answers Kafka's authorization errors for names outside the view."""
+        return self.standing.view.outside is Outside.DENIED
+
+
+UNKNOWN_ID_RULING: Final = Ruling(Access.HIDDEN, None, Kind.TOPIC, None, None, UNKNOWN_ID)

@@ -1,0 +1,13 @@
+"""The synthetic cluster of a tenant as one listener shows it: its own cluster id, the brokers at Kordon's addresses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticCluster:
+    """Broker ids are the real ones; no real address is known here at all."""
+
+    cluster_id: str
+    address: Callable[[int], tuple[str, int]]
+    """Host and port of a broker id. A broker for which there is no port left has ("", -1), as Kafka writes a missing node."""

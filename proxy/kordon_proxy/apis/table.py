@@ -1,0 +1,41 @@
+"""One row of the table of APIs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from .verdict import Judge
+
+
+class Record(Enum):
+    """What the audit keeps of an API when everything is allowed. Denials are always kept."""
+
+    NOTHING = "nothing"
+    """Bookkeeping of the protocol, such as a heartbeat."""
+    COUNTED = "counted"
+    """Reads and produces: counted per principal, action, resource and window."""
+    EVENT = "event"
+    """Mutations: an event of its own with the outcome, durable before the answer leaves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """How one API key is treated. `judge` None: it is refused, with `code`, for the reason `why`."""
+
+    key: int
+    name: str
+    versions: range
+    """Versions that are admitted (and advertised, as far as the brokers have them)."""
+    judge: Judge | None = None
+    record: Record = Record.NOTHING
+    code: ErrorCode = ErrorCode.cluster_authorization_failed
+    why: str = ""
+    decode: Callable[[int, bytes, int], Any] | None = None
+    """Reads the request's body (version, frame, offset of the body) where the codec would do too much; None: the codec."""
+    needs_fresh_picture: Callable[[Any], bool] | None = None
+    """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
+    parameters: Callable[[Any, Any], dict[str, object]] | None = None
+    """Request and response -> what matters of them for the audit. Never a secret, never record contents."""

@@ -1,0 +1,80 @@
+"""What a judge may say of a request, and how its answer is to be treated.
+
+A judge is a pure function `judge(request, may) -> Verdict`; the session executes. Messages are kio's, one class a version,
+so their type is `Any` here.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from .may import May
+
+Mend = Callable[[Any, May], Any]
+"""Decoded response and the rights at the moment it leaves -> the response to send.
+
+Returning the very same object means that nothing changed: the broker's own bytes leave.
+"""
+
+
+class Stream(Protocol):
+    """Mends one response while it runs through, without collecting it."""
+
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Take the next bytes of the frame, length prefix included; give what may leave now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The broker's bytes leave as they come.
+
+    `stale` mends the answer instead when the policy's epoch moved while the request was parked at the broker.
+    """
+
+    stale: Mend | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """The answer is collected, decoded, mended and, where it changed, encoded again. For small answers."""
+
+    mend: Mend
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """The answer runs through a stream that splices it. `stale` as for `Relay`."""
+
+    stream: Callable[[May], Stream]
+    stale: Mend | None = None
+
+
+Plan = Relay | Mended | Streamed
+RELAY: Final = Relay()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The client's own bytes go to the broker."""
+
+    plan: Plan = RELAY
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Another request goes to the broker in its place: a message to encode, or the body in slices of the client's bytes."""
+
+    request: Any
+    plan: Plan = RELAY
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Kordon answers; the broker hears nothing. A response of None: the request has no answer (Produce with acks=0)."""
+
+    response: Any
+
+
+Verdict = Forward | Rewrite | Answer
+Judge = Callable[[Any, May], Verdict]

@@ -1,0 +1,36 @@
+"""One request and its answer, as the session follows it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kordon_protocol.header import RequestHead
+
+from .apis.may import May
+from .apis.table import Api
+from .apis.verdict import RELAY, Plan
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """From the request's frame to the last byte of its answer. Mutable, and seen by one session only."""
+
+    head: RequestHead
+    api: Api
+    may: May | None
+    request: Any
+    received: float
+    """When the request was whole, in seconds of the monotonic clock."""
+    request_size: int
+    plan: Plan = RELAY
+    forwarded: float = 0.0
+    answered: float = 0.0
+    done: bool = False
+    """Its answer is whole and may leave when its turn comes."""
+    store: list[bytes] = field(default_factory=list)
+    """Pieces of its answer that wait for their turn."""
+    parts: list[bytes] = field(default_factory=list)
+    """Pieces of a frame that is being collected to be mended."""
+
+    @property
+    def correlation_id(self) -> int:
+        return self.head.correlation_id
