@@ -40,8 +40,10 @@ CLUSTER_EDIT: Final = DESCRIBE | ALTER | DESCRIBE_CONFIGS | ALTER_CONFIGS
 
 def topic_operations(may: May, name: str, upstream: int) -> int:
     """The bits of one topic. Nothing for a topic outside the view."""
-    if upstream == NOT_ASKED or not may.sees(Kind.TOPIC, name):
-        return min(upstream, 0)
+    if upstream == NOT_ASKED:
+        return upstream
+    if not may.sees(Kind.TOPIC, name):
+        return 0
     own = SEEN | _allowed(may, Kind.TOPIC, name, TOPIC_BITS)
     if _may_create(may, name):
         own |= CREATE
@@ -50,8 +52,10 @@ def topic_operations(may: May, name: str, upstream: int) -> int:
 
 def group_operations(may: May, name: str, upstream: int) -> int:
     """The bits of one group, of any type. Nothing for a group outside the view."""
-    if upstream == NOT_ASKED or not may.sees(Kind.GROUP, name):
-        return min(upstream, 0)
+    if upstream == NOT_ASKED:
+        return upstream
+    if not may.sees(Kind.GROUP, name):
+        return 0
     return upstream & (SEEN | _allowed(may, Kind.GROUP, name, GROUP_BITS))
 
 
