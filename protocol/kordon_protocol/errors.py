@@ -1,4 +1,3 @@
-# ruff: noqa: N818 -- they are named as the protocol names the fault, like those of h11 and kio
 """What can be wrong with bytes from the other side. Nothing else comes out of this package, whatever the input.
 
 All of it is the peer's fault; a mistake of our own (a message that cannot be encoded) is a plain `TypeError` or
