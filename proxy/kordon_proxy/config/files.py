@@ -1,0 +1,68 @@
+"""Whether the files that a configuration names are there, and whether secret ones are kept from others."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+
+from kordon_proxy.secrets import REFERENCE
+
+from .document import Document, Path, Plain
+from .findings import Finding, Severity
+from .mistakes import finding
+from .parts import Parts
+
+OPEN: int = stat.S_IRWXG | stat.S_IRWXO
+
+
+def check_files(parts: Parts, document: Document, *, private: bool = True) -> Iterator[Finding]:
+    """Give a finding for each file that is missing, and for users and keys that others may read."""
+    for key, path in parts.files.items():
+        yield from _missing(document, (key,), path)
+    for index, cluster in parts.clusters.items():
+        if cluster.tls is not None:
+            where: Path = ("clusters", index, "tls")
+            yield from _missing(document, (*where, "ca"), cluster.tls.ca)
+            yield from _missing(document, (*where, "cert"), cluster.tls.cert)
+            if private:
+                yield from _missing(document, (*where, "key"), cluster.tls.key)
+                yield from _readable(parts, document, (*where, "key"), cluster.tls.key)
+    if private:
+        for name, provider in parts.providers.items():
+            yield from _missing(document, ("providers", name, "file"), provider.file)
+            yield from _readable(parts, document, ("providers", name, "file"), provider.file)
+        yield from _secrets(document)
+
+
+def is_open(path: FilePath) -> bool:
+    """Whether others than the owner may read or change the file. Raises OSError."""
+    return bool(path.stat().st_mode & OPEN)
+
+
+def _missing(document: Document, where: Path, path: FilePath | None) -> Iterator[Finding]:
+    if path is not None and not path.is_file():
+        yield finding(document, where, f"there is no file {path}", "relative paths start from this file's folder")
+
+
+def _readable(parts: Parts, document: Document, where: Path, path: FilePath | None) -> Iterator[Finding]:
+    if path is not None and not parts.allow_open_files and path.is_file() and is_open(path):
+        hint = f"chmod 600 {path.name}, or say `allow_open_files: true` where it has to be so"
+        yield finding(document, where, f"others may read {path}", hint)
+
+
+def _secrets(document: Document) -> Iterator[Finding]:
+    for where, text in _passwords(document.value):
+        if not REFERENCE.fullmatch(text):
+            hint = "keep it elsewhere: ${env:NAME} or ${file:path}"
+            yield finding(document, where, "a password in clear text", hint, severity=Severity.WARNING)
+
+
+def _passwords(value: Plain, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "password" and isinstance(item, str):
+                yield (*path, key), item
+            else:
+                yield from _passwords(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _passwords(item, (*path, index))

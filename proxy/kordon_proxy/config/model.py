@@ -1,0 +1,246 @@
+"""What `kordon.yaml` may say. Unknown keys are refused; what is left out has a default that is safe on one machine.
+
+The docstrings under the fields are the descriptions in `kordon.schema.json` and in `docs/configuration.md`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from kordon_proxy.audit.config import AuditConfig
+
+from .findings import Mistake
+from .values import Address, BrokerIds, Duration, FilePath, HostPort, Ids, Name, SecretText, Size, one_or_more
+
+_UNSAID: Final[Any] = {}
+"""A section that was left out: read like one without keys, so that its relative paths start from the file's folder."""
+
+
+class Section(BaseModel):
+    """A mapping of the file. Immutable once read."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        arbitrary_types_allowed=True,
+    )
+
+
+# Clusters: how Kordon reaches Kafka
+
+
+class UpstreamTls(Section):
+    """TLS towards the brokers. `{}` verifies them, host name included, against the machine's own authorities."""
+
+    ca: FilePath | None = None
+    """PEM file of the authorities that the brokers' certificates come from."""
+    cert: FilePath | None = None
+    """PEM file of Kordon's own certificate, where the brokers ask for one."""
+    key: FilePath | None = None
+    """PEM file of its key; left out where `cert` holds both."""
+    verify: bool = True
+    """false: any certificate is believed, so anybody on the way can be the broker."""
+    strict: bool = False
+    """Refuse certificates that RFC 5280 finds fault with, as those of an authority without key identifiers."""
+
+
+class OwnLogin(Section):
+    """An account of Kordon's own at the brokers."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    username: Annotated[str, Field(min_length=1)]
+    password: SecretText
+
+
+class Cluster(Section):
+    """One Kafka cluster."""
+
+    name: Name
+    """How policies, metrics and audit events call it."""
+    environment: Annotated[str, Field(min_length=1)] | None = None
+    """A second name for policies. Clusters may share one."""
+    bootstrap: Annotated[tuple[HostPort, ...], BeforeValidator(one_or_more), Field(min_length=1)]
+    """Brokers to ask first, as `host:port`."""
+    tls: UpstreamTls | None = None
+    own_login: Annotated[tuple[OwnLogin, ...], BeforeValidator(one_or_more)] = ()
+    """Kordon's account, or several to try in this order while a password is changed. None: the brokers ask for none."""
+    client_login: Literal["service"] = "service"
+    """Whom the brokers see behind a client's connection: Kordon's own account."""
+
+
+# Identity: who the clients are
+
+
+class UsersProvider(Section):
+    """A file of users, made by `kordon users`."""
+
+    type: Literal["users"]
+    file: FilePath
+
+
+def _check_mechanism(mechanism: str) -> str:
+    if mechanism != "PLAIN":
+        raise Mistake(f"the mechanism `{mechanism}` is not served", "PLAIN is")
+    return mechanism
+
+
+class FixedIdentity(Section):
+    """Everybody who can connect is this principal."""
+
+    principal: Annotated[str, Field(min_length=1)]
+    roles: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ()
+    allow_remote: bool = False
+    """true: other machines may connect too, and whoever reaches the port has these roles."""
+
+
+# Listeners: where the clients come in
+
+
+class Ports(Section):
+    """One port for every broker: `base` + broker id."""
+
+    base: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """The port of broker 0. Default: the one after the listener's own."""
+    ids: Ids = BrokerIds((range(64),))
+    """The broker ids for which ports are opened, as `0-63` or `0-2,100-102`."""
+    advertise: Annotated[str, Field(pattern=r"^([^\s:/\[\]]{1,253}|[0-9A-Fa-f:.]{2,45})$")] | None = None
+    """The host name that clients are told. Default: the address that the listener is bound to."""
+
+
+class Limits(Section):
+    """What one process puts up with."""
+
+    max_frame: Annotated[Size, Field(ge=65536, le=2**31 - 1)] = 100 << 20
+    """The largest request after login."""
+    login_frame: Annotated[Size, Field(ge=4096, le=512 << 10)] = 64 << 10
+    """The largest request before it."""
+    in_flight: Annotated[int, Field(ge=1)] = 1000
+    """Requests of one connection that wait for their answer; reading stops there."""
+    connections: Annotated[int, Field(ge=1)] = 10_000
+    """Open connections of a listener; more are closed at once."""
+    idle: Annotated[Duration, Field(gt=0)] = 600.0
+    """A connection without a request for so long is closed."""
+    request_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """A connection that begins a request and does not go on with it for so long is closed."""
+    login: Annotated[Duration, Field(gt=0)] = 30.0
+    """A login has to be over after so long, however slowly its bytes come."""
+
+
+def _check_session(seconds: float) -> float:
+    if 0 < seconds < 60:
+        raise Mistake("sessions under a minute would be one login after another", "0, or 60s and more")
+    return seconds
+
+
+class Listener(Section):
+    """One door: a bootstrap port and one port for every broker of its cluster."""
+
+    name: Name
+    bind: HostPort
+    """Where it listens, as `127.0.0.1:9092`; clients use this port as their bootstrap server."""
+    cluster: str
+    """The name of the cluster behind it."""
+    tenant: Annotated[str, Field(min_length=1)] | None = None
+    """Everybody here is in this tenant. Default: the user's own, or the first that a role of his has."""
+    ports: Ports = Ports()
+    sasl: Mapping[Annotated[str, AfterValidator(_check_mechanism)], str] = {}
+    """Which mechanism clients log in by, and the provider that knows the users: `{PLAIN: staff}`."""
+    identity: FixedIdentity | None = None
+    """Instead of `sasl`: no login."""
+    allow_cleartext: bool = False
+    """true: passwords may cross the network unencrypted to reach this listener."""
+    tenant_suffix: Annotated[str, Field(min_length=1, max_length=8)] | None = None
+    """Lets a user choose a tenant in the user name: with `@`, `alice@Trading` is alice in Trading."""
+    max_session: Annotated[Duration, AfterValidator(_check_session)] = 0.0
+    """After so long a client has to log in again (KIP-368). 0: only when its credential ends."""
+    limits: Limits | None = None
+    """Where this listener differs from the limits of the whole file."""
+
+    @property
+    def base(self) -> int:
+        """The port of broker 0."""
+        return self.bind.port + 1 if self.ports.base is None else self.ports.base
+
+    @property
+    def advertise(self) -> str:
+        """The host that clients are told."""
+        return self.ports.advertise or self.bind.host
+
+    def port_of(self, broker_id: int) -> int | None:
+        """The port that stands for a broker; None for an id without one."""
+        return self.base + broker_id if broker_id in self.ports.ids else None
+
+    def address_of(self, broker_id: int) -> Address | None:
+        """Host and port that clients are told for a broker; None for an id without a port."""
+        port = self.port_of(broker_id)
+        return None if port is None else Address(self.advertise, port)
+
+
+# The rest
+
+
+class Compat(Section):
+    """Readings of older policy files (policy-language: compatibility)."""
+
+    group_edit_deletes: bool = False
+    """GROUP_EDIT covers GROUP_DELETE, as in Kpow before 91.4."""
+    members_by_inspect: bool = False
+    """TOPIC_INSPECT lets a principal join groups, TOPIC_PRODUCE use transactional ids."""
+
+
+class Admin(Section):
+    """The operators' HTTP port: metrics, liveness, readiness."""
+
+    bind: HostPort = Address("127.0.0.1", 9180)
+
+
+class Inference(Section):
+    """How Kordon learns which topics a group consumes from."""
+
+    interval: Annotated[Duration, Field(ge=1)] = 30.0
+    """How often groups are asked for, besides after changes that Kordon sees itself."""
+
+
+class Log(Section):
+    """Kordon's own log, on standard error."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """auto: for people on a terminal, JSON elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """How one Kordon is deployed."""
+
+    clusters: tuple[Cluster, ...]
+    providers: Mapping[Name, UsersProvider] = {}
+    """Where identities come from, by a name of your choice."""
+    listeners: tuple[Listener, ...]
+    policy: Annotated[FilePath, Field(validate_default=True)] = Path("rbac.yaml")
+    """The file of roles, policies and tenants."""
+    compat: Compat = Compat()
+    groups_file: FilePath | None = None
+    """YAML, role to list of principals: roles on top of those that the providers give."""
+    audit: Annotated[AuditConfig, Field(validate_default=True)] = _UNSAID
+    """Where the audit goes."""
+    admin: Admin = Admin()
+    limits: Limits = Limits()
+    drain: Annotated[Duration, Field(ge=0)] = 10.0
+    """How long requests in flight may take to finish when Kordon stops."""
+    inference: Inference = Inference()
+    log: Log = Log()
+    allow_open_files: bool = False
+    """true: users files, keys and secrets may be readable by group and others, as where Kubernetes mounts them."""
+
+    def cluster_of(self, listener: Listener) -> Cluster:
+        """The cluster behind a listener."""
+        return next(cluster for cluster in self.clusters if cluster.name == listener.cluster)
+
+    def limits_of(self, listener: Listener) -> Limits:
+        """The limits of the file with those of the listener on top."""
+        own = listener.limits
+        return self.limits if own is None else self.limits.model_copy(update=own.model_dump(exclude_unset=True))
