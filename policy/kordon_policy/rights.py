@@ -1,0 +1,169 @@
+"""Who may do what: policies indexed by what they are asked about, and the answers remembered."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from kordon_policy.actions import NEVER_STAGED, Action, Kind
+from kordon_policy.decision import Decision, printable, thing
+from kordon_policy.index import PatternIndex
+from kordon_policy.memo import Memo
+from kordon_policy.model import Effect, Path, Rule, is_kordons_own, only_reads
+from kordon_policy.patterns import SPARE
+
+# What stands for a right that older files have no word for, with `compat: {members_by_inspect: true}`.
+STAND_INS: Final[Mapping[Action, tuple[Action, Kind]]] = {
+    Action.GROUP_CONSUME: (Action.TOPIC_INSPECT, Kind.TOPIC),
+    Action.TRANSACTION_PRODUCE: (Action.TOPIC_PRODUCE, Kind.TOPIC),
+}
+
+Question = tuple[Action, Kind | None, str | None]
+
+
+class RoleIndex:
+    """The policies of one role, by action, TYPE and cluster, and there by name."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._slots: dict[tuple[Action, Kind | None, str | None], PatternIndex[Rule]] = {}
+        for rule in rules:
+            for path in rule.paths:
+                self._add(rule, path)
+
+    def _add(self, rule: Rule, path: Path) -> None:
+        for action in rule.actions:
+            for kind in action.kinds:
+                if path.reaches(kind, action.domain):
+                    slot = self._slots.setdefault((action, kind, path.domain_id), PatternIndex())
+                    slot.add(path.name, rule)
+
+    def slots(self, action: Action, kind: Kind | None, names: Collection[str]) -> list[PatternIndex[Rule]]:
+        """The policies about this action on this TYPE in the cluster that is known by these names."""
+        found = (self._slots.get((action, kind, domain_id)) for domain_id in {None, *names})
+        return [slot for slot in found if slot is not None]
+
+
+class Rights:
+    """What the policies of one snapshot let the holders of some roles do in one cluster (registry, ...)."""
+
+    def __init__(
+        self,
+        layers: Iterable[RoleIndex],
+        *,
+        roles: frozenset[str],
+        cluster_names: Collection[str],
+        epoch: int,
+        stand_ins: Mapping[Action, tuple[Action, Kind]],
+    ) -> None:
+        self.roles = roles
+        self.epoch = epoch
+        self._layers = tuple(layers)
+        self._names = frozenset(cluster_names)
+        self._stand_ins = stand_ins
+        self._slots = Memo(self._find_slots)
+        self._decisions = Memo(self._decide)
+        self._somewhere = Memo(self._decide_somewhere)
+
+    def decide(self, action: Action, kind: Kind | None, name: str | None = None) -> Decision:
+        """Judge one action on one thing. For the whole cluster `kind` and `name` are `None`.
+
+        An empty name stands for all things of that TYPE: only what covers every name covers it.
+        """
+        return self._decisions[action, kind, name]
+
+    def decide_somewhere(self, action: Action, kind: Kind) -> Decision:
+        """Is there any name of this TYPE on which the action is allowed? If so, one such decision."""
+        return self._somewhere[action, kind]
+
+    def _decide(self, question: Question) -> Decision:
+        action, kind, name = question
+        if kind not in action.kinds:
+            return self._refuse(question, f"{action} is no action on a {kind.words if kind else 'whole cluster'}")
+        if is_kordons_own(kind, name) and not only_reads(action):
+            return self._refuse(question, f"{thing(kind, name)} is Kordon's own: nobody writes, alters or deletes it")
+        matching = [self._matching(part, kind, name or "") for part in action.parts]
+        decision = self._conclude(question, [[rule for rule in rules if not rule.shadow] for rules in matching])
+        if any(rule.shadow for rules in matching for rule in rules):
+            candidate = self._conclude(question, matching)
+            if (candidate.allowed, candidate.staged) != (decision.allowed, decision.staged):
+                return replace(decision, shadow=candidate)
+        return decision
+
+    def _find_slots(self, slot: tuple[Action, Kind | None]) -> list[PatternIndex[Rule]]:
+        return [index for layer in self._layers for index in layer.slots(*slot, self._names)]
+
+    def _matching(self, part: Action, kind: Kind | None, name: str) -> list[Rule]:
+        # A rule of several roles or paths is found more than once.
+        return list(dict.fromkeys(rule for index in self._slots[part, kind] for rule in index.matching(name)))
+
+    def _conclude(self, question: Question, matching: list[list[Rule]]) -> Decision:
+        """Deny beats Stage beats Allow beats nothing; of the parts of an umbrella the one least allowed decides."""
+        action = question[0]
+        effects = [_strongest(part, rules) for part, rules in zip(action.parts, matching, strict=True)]
+        effect = _least_allowed(effects)
+        if effect is None and action in self._stand_ins:
+            return self._stand_in(question)
+        deciding = [at for at, each in enumerate(effects) if each is effect]
+        rules = {
+            rule
+            for at in deciding
+            for rule in matching[at]
+            if effect is not None and effect_on(action.parts[at], rule) is effect
+        }
+        return self._answer(question, effect, rules, parts=tuple(action.parts[at] for at in deciding))
+
+    def _stand_in(self, question: Question) -> Decision:
+        other = self.decide_somewhere(*self._stand_ins[question[0]])
+        if not other.allowed:
+            return self._answer(question, None, (), parts=(question[0],))
+        because = f"allowed as a holder of {other.action} ({other.reason}), by compat.members_by_inspect"
+        answer = self._answer(question, Effect.ALLOW, (), parts=(question[0],))
+        return replace(answer, rules=other.rules, because=because)
+
+    def _decide_somewhere(self, question: tuple[Action, Kind]) -> Decision:
+        # If an Allow is not denied as a whole, the generic name of its pattern is allowed: no other pattern matches
+        # that name unless it covers all of the Allow's names.
+        action, kind = question
+        for part in action.parts:
+            for index in self._slots[part, kind]:
+                for pattern, rule in index:
+                    if rule.effect is Effect.ALLOW and not rule.shadow:
+                        decision = self._decide((action, kind, pattern.word if pattern else SPARE))
+                        if decision.allowed:
+                            return decision
+        who = ", ".join(printable(role) for role in sorted(self.roles)) or "nobody"
+        return self._refuse((action, kind, ""), f"no policy allows {action} on any {kind.words} to {who}", effect=None)
+
+    def _refuse(self, question: Question, because: str, effect: Effect | None = Effect.DENY) -> Decision:
+        return replace(self._answer(question, effect, (), parts=(question[0],)), because=because)
+
+    def _answer(
+        self, question: Question, effect: Effect | None, rules: Iterable[Rule], parts: tuple[Action, ...]
+    ) -> Decision:
+        action, kind, name = question
+        refs = sorted((rule.ref for rule in rules), key=lambda ref: (ref.source, ref.line, len(ref.place), ref.place))
+        return Decision(
+            effect=effect,
+            rules=tuple(refs),
+            epoch=self.epoch,
+            action=action,
+            kind=kind,
+            name=name,
+            roles=self.roles,
+            parts=parts,
+        )
+
+
+def effect_on(part: Action, rule: Rule) -> Effect:
+    """What a rule does to an action: a Stage denies what cannot wait for an approval."""
+    return Effect.DENY if rule.effect is Effect.STAGE and part in NEVER_STAGED else rule.effect
+
+
+def _strongest(part: Action, rules: Iterable[Rule]) -> Effect | None:
+    return max((effect_on(part, rule) for rule in rules), key=lambda effect: effect.strength, default=None)
+
+
+def _least_allowed(effects: Collection[Effect | None]) -> Effect | None:
+    for effect in (Effect.DENY, None, Effect.STAGE):
+        if effect in effects:
+            return effect
+    return Effect.ALLOW

@@ -1,0 +1,153 @@
+"""The policy at one instant: immutable, numbered, and asked by every request."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from kordon_policy.memo import Memo
+from kordon_policy.model import EVERYBODY, Document, Rule, TemporaryRule, Tenant
+from kordon_policy.rights import STAND_INS, Rights, RoleIndex
+from kordon_policy.tenants import NoTenant, Refused, choose_tenant, enforced_tenants
+from kordon_policy.view import NOTHING_INFERRED, Scope, View, Views
+
+_NOBODY: Final[frozenset[str]] = frozenset({EVERYBODY})
+
+
+class Compiled:
+    """What is worked out from a file alone, and so outlives the snapshots that temporary policies make of it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.tenants = enforced_tenants(document.tenants)
+        self.authorized = _authorized(document)
+        self._by_name = {tenant.name: tenant for tenant in self.tenants}
+        self._rules: dict[str, list[Rule]] = {}
+        for rule in document.policies:
+            for role in rule.roles:
+                self._rules.setdefault(role, []).append(rule)
+        # Each role is indexed when somebody first comes with it: a rule for a thousand roles on a thousand paths
+        # would be a million entries, most of them never asked for.
+        self.indexes: Memo[str, RoleIndex] = Memo(lambda role: RoleIndex(self._rules.get(role, ())), bound=4_096)
+        self.views = Memo(self._views, bound=4_096)
+
+    def _views(self, key: tuple[str | None, Collection[str], bool]) -> Views:
+        tenant_name, cluster_names, admin = key
+        tenant = None if tenant_name is None else self._by_name.get(tenant_name)
+        return Views(Scope(tenant, cluster_names, admin=admin))
+
+
+class Snapshot:
+    """One state of file and temporary policies. Questions are look-ups; the same arguments give the same object."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        *,
+        epoch: int,
+        temporary: tuple[TemporaryRule, ...] = (),
+        valid_until: int | None = None,
+    ) -> None:
+        self.epoch = epoch
+        self.valid_until = valid_until
+        self.compiled = compiled
+        self.document = compiled.document
+        self.tenants = compiled.tenants
+        self.temporary = temporary
+        self._principals = frozenset(one.principal for one in temporary if one.principal is not None)
+        self._rights = Memo(self._make_rights, bound=4_096)
+
+    def admits(self, roles: Collection[str]) -> bool:
+        """May somebody with these roles log in?"""
+        authorized = self.compiled.authorized
+        return EVERYBODY in authorized or not authorized.isdisjoint(_held(roles)) or self.is_admin(roles)
+
+    def is_admin(self, roles: Collection[str]) -> bool:
+        """Is one of these roles an administrator's? That gives no right to any resource."""
+        return not self.document.admin_roles.isdisjoint(_held(roles))
+
+    def choose_tenant(
+        self, roles: Collection[str], chosen: str | None = None, default: str | None = None
+    ) -> Tenant | NoTenant | Refused:
+        """Find a connection's tenant: the one that was chosen, else the identity's default, else the first held."""
+        return choose_tenant(self.tenants, _held(roles), chosen, default)
+
+    def view(
+        self,
+        tenant_name: str | None,
+        cluster_names: Collection[str],
+        inferred: Mapping[str, frozenset[str]] = NOTHING_INFERRED,
+        *,
+        admin: bool = False,
+    ) -> View:
+        """What a tenant sees of a cluster that is known by these names (a frozenset or a tuple).
+
+        `None` and a tenant that is no more see nothing. `inferred` is told from others by its identity; give the same
+        object while the picture is the same, best an `Inferred`.
+        """
+        return self.compiled.views[tenant_name, cluster_names, admin].under(inferred or NOTHING_INFERRED)
+
+    def rights(self, roles: frozenset[str], cluster_names: Collection[str], principal: str = "") -> Rights:
+        """What the holders of these roles may do in a cluster that is known by these names (a frozenset or a tuple)."""
+        # Principals matter only where a temporary policy names them, and there are many.
+        return self._rights[roles, cluster_names, principal if principal in self._principals else None]
+
+    def _make_rights(self, key: tuple[frozenset[str], Collection[str], str | None]) -> Rights:
+        roles, cluster_names, principal = key
+        held = _held(roles) | _NOBODY
+        lent = [
+            one.rule
+            for one in self.temporary
+            if one.principal in (None, principal) and not one.rule.roles.isdisjoint(held)
+        ]
+        layers = [self.compiled.indexes[role] for role in sorted(held)]
+        return Rights(
+            [*layers, RoleIndex(lent)],
+            roles=_held(roles),
+            cluster_names=cluster_names,
+            epoch=self.epoch,
+            stand_ins=STAND_INS if self.document.compat.members_by_inspect else {},
+        )
+
+
+def compile_snapshot(
+    document: Document,
+    *,
+    epoch: int,
+    temporary: Iterable[TemporaryRule] = (),
+    now: int = 0,
+    clusters: Iterable[Collection[str]] = (),
+    previous: Snapshot | None = None,
+) -> Snapshot:
+    """Make the snapshot that holds at `now` (ms since the epoch) and until `valid_until`.
+
+    `temporary` are all temporary policies, live or not: the next start or expiry ends the snapshot. From a `previous`
+    snapshot of the same document everything that the file alone decides is taken over. `clusters`, each by its names,
+    are those to work out the tenants' views for at once, rather than when somebody first asks.
+    """
+    known = tuple(temporary)
+    same = previous is not None and previous.document is document
+    compiled = previous.compiled if previous is not None and same else Compiled(document)
+    for names in clusters:
+        for tenant in compiled.tenants:
+            for admin in (False, True):
+                compiled.views[tenant.name, names, admin].under(NOTHING_INFERRED)
+    instants = [ts for one in known for ts in (one.starts_ts, one.expires_ts) if ts is not None and ts > now]
+    live = tuple(one for one in known if one.is_live(now))
+    return Snapshot(compiled, epoch=epoch, temporary=live, valid_until=min(instants, default=None))
+
+
+def _held(roles: Collection[str]) -> frozenset[str]:
+    # No identity brings "*": it would hold what is meant for everybody as if it were a role of its own.
+    return frozenset(roles) - _NOBODY
+
+
+def _authorized(document: Document) -> frozenset[str]:
+    if document.authorized_roles is not None:
+        return document.authorized_roles
+    return named_roles(document) - _NOBODY
+
+
+def named_roles(document: Document) -> frozenset[str]:
+    """The roles that enforced policies, tenants and `admin_roles` name; "*" among them where it is written."""
+    policies = (rule.roles for rule in document.policies if not rule.shadow)
+    tenants = (tenant.roles for tenant in document.tenants if not tenant.shadow)
+    return document.admin_roles.union(*policies, *tenants)

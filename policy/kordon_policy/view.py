@@ -1,0 +1,183 @@
+"""What a tenant sees of one cluster: nothing, then what is included, then what is inferred, less what is excluded."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
+
+from kordon_policy.actions import Domain, Kind
+from kordon_policy.decision import thing
+from kordon_policy.index import PatternIndex
+from kordon_policy.memo import Memo
+from kordon_policy.model import INTERNAL, Outside, Path, RuleRef, Selector, Tenant, is_internal, is_kordons_own
+
+Thing = tuple[Kind, str]
+
+
+class Inferred(Mapping[str, frozenset[str]]):
+    """Which group reads which topics, as Kordon knows it from the cluster: one picture, never changed.
+
+    A picture is told from the next by its identity. It works out who reads a topic once, for all tenants.
+    """
+
+    def __init__(self, topics: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
+        self._topics = topics
+
+    def __getitem__(self, group: str) -> frozenset[str]:
+        return self._topics[group]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._topics)
+
+    def __len__(self) -> int:
+        return len(self._topics)
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[str, ...]]:
+        """The groups that read each topic."""
+        readers: dict[str, list[str]] = {}
+        for group, topics in self._topics.items():
+            for topic in topics:
+                readers.setdefault(topic, []).append(group)
+        return {topic: tuple(groups) for topic, groups in readers.items()}
+
+
+NOTHING_INFERRED: Final = Inferred()
+
+
+class Sight(Enum):
+    """How a name stands to a tenant before anything is inferred."""
+
+    SEEN = "seen"
+    UNMENTIONED = "unmentioned"  # inference may bring it in
+    BARRED = "barred"  # excluded, internal or Kordon's own: nothing brings it in
+
+
+class Scope:
+    """The explicit view: what the includes and excludes of a tenant say about one cluster (registry, ...)."""
+
+    def __init__(self, tenant: Tenant | None, cluster_names: Collection[str], *, admin: bool) -> None:
+        self.tenant = tenant
+        self._admin = admin
+        self._names = frozenset(cluster_names)
+        includes, excludes = (tenant.includes, tenant.excludes) if tenant else ((), ())
+        self._includes = self._by_kind(includes)
+        self._excludes = self._by_kind(excludes)
+        # Only paths that say so reach internal topics, so these have an index of their own.
+        reaching = [(path, ref) for path, ref in self._paths(includes) if _names_internal(path, tenant)]
+        self._internal = _index(Kind.TOPIC, reaching)
+        self.whole = _covers_whole(self._paths(includes)) and not _covers_whole(self._paths(excludes))
+        self.sight = Memo(self._look)
+
+    def _paths(self, selectors: Iterable[Selector]) -> Iterator[tuple[Path, RuleRef]]:
+        return ((path, one.ref) for one in selectors for path in one.paths if path.is_in(self._names))
+
+    def _by_kind(self, selectors: Iterable[Selector]) -> dict[Kind, PatternIndex[RuleRef]]:
+        paths = list(self._paths(selectors))
+        return {kind: _index(kind, paths) for kind in Kind}
+
+    def _look(self, asked: Thing) -> Sight:
+        kind, name = asked
+        if is_kordons_own(kind, name) and not self._admin:
+            return Sight.BARRED
+        if self.excluding(kind, name):
+            return Sight.BARRED
+        if self.including(kind, name):
+            return Sight.SEEN
+        return Sight.BARRED if is_internal(kind, name) else Sight.UNMENTIONED
+
+    def including(self, kind: Kind, name: str) -> list[RuleRef]:
+        """The includes that cover a name."""
+        return (self._internal if is_internal(kind, name) else self._includes[kind]).matching(name)
+
+    def excluding(self, kind: Kind, name: str) -> list[RuleRef]:
+        """The excludes that cover a name."""
+        return self._excludes[kind].matching(name)
+
+
+class View:
+    """What a connection sees of one cluster, under one picture of who reads what."""
+
+    def __init__(self, scope: Scope, inferred: Mapping[str, frozenset[str]]) -> None:
+        self.tenant = scope.tenant.name if scope.tenant else None
+        self.outside = scope.tenant.outside if scope.tenant else Outside.NOT_FOUND
+        self.whole_cluster = scope.whole
+        self._scope = scope
+        self._inferred = inferred if isinstance(inferred, Inferred) else Inferred(inferred)
+        self._seen = Memo(self._look)
+
+    def sees(self, kind: Kind, name: str) -> bool:
+        """Does this name exist for the tenant?"""
+        return self._seen[kind, name]
+
+    def sees_explicitly(self, kind: Kind, name: str) -> bool:
+        """Do the tenant's own paths show it, with nothing inferred? Bringing a thing into being needs that."""
+        return self._scope.sight[kind, name] is Sight.SEEN
+
+    def topic_for_group(self, topic: str, group: str) -> bool:
+        """May this group commit, subscribe to or be assigned the topic: shown explicitly, or inferred by this group?"""
+        sight = self._scope.sight[Kind.TOPIC, topic]
+        return sight is Sight.SEEN or (sight is Sight.UNMENTIONED and self._infers(group, topic))
+
+    def reason(self, kind: Kind, name: str) -> str:
+        """One sentence for people on why this name is in the view, or is not."""
+        what = thing(kind, name)
+        if self.tenant is None:
+            return f"{what} is hidden: no tenant"
+        if self.sees_explicitly(kind, name):
+            return f"{what} is in tenant {self.tenant} by {self._scope.including(kind, name)[0]}"
+        if self.sees(kind, name):
+            group = next(group for group in self._inferred.readers[name] if self._infers(group, name))
+            return f"{what} is in tenant {self.tenant} because {thing(Kind.GROUP, group)} reads it"
+        return f"{what} is not in tenant {self.tenant}: {self._why_hidden(kind, name)}"
+
+    def _why_hidden(self, kind: Kind, name: str) -> str:
+        if excluding := self._scope.excluding(kind, name):
+            return f"excluded by {excluding[0]}"
+        if is_kordons_own(kind, name):
+            return "it is Kordon's own"
+        return f"no path names it by letters that begin with {INTERNAL}" if is_internal(kind, name) else "not included"
+
+    def _look(self, asked: Thing) -> bool:
+        sight = self._scope.sight[asked]
+        if sight is not Sight.UNMENTIONED or asked[0] is not Kind.TOPIC:
+            return sight is Sight.SEEN
+        return any(self._infers(group, asked[1]) for group in self._inferred.readers.get(asked[1], ()))
+
+    def _infers(self, group: str, topic: str) -> bool:
+        return topic in self._inferred.get(group, ()) and self.sees_explicitly(Kind.GROUP, group)
+
+
+@dataclass(slots=True)
+class Views:
+    """The newest views of one scope. A new picture makes a new view, and old ones must not pile up."""
+
+    scope: Scope
+    newest: tuple[tuple[Mapping[str, frozenset[str]], View], ...] = ()
+
+    def under(self, inferred: Mapping[str, frozenset[str]]) -> View:
+        """The view under this picture; the same object while the picture is among the newest two."""
+        for picture, view in self.newest:
+            if picture is inferred:
+                return view
+        view = View(self.scope, inferred)
+        self.newest = ((inferred, view), *self.newest[:1])
+        return view
+
+
+def _index(kind: Kind, paths: Iterable[tuple[Path, RuleRef]]) -> PatternIndex[RuleRef]:
+    index: PatternIndex[RuleRef] = PatternIndex()
+    for path, ref in paths:
+        if path.reaches(kind, kind.domain):
+            index.add(path.name, ref)
+    return index
+
+
+def _names_internal(path: Path, tenant: Tenant | None) -> bool:
+    return (tenant is not None and tenant.internal) or (path.name is not None and path.name.head.startswith(INTERNAL))
+
+
+def _covers_whole(paths: Iterable[tuple[Path, RuleRef]]) -> bool:
+    return any(path.reaches(None, Domain.CLUSTER) for path, _ in paths)
