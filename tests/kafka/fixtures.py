@@ -1,0 +1,104 @@
+"""Real Kafkas for all tests, each started when the first test wants it and stopped at the end of the run.
+
+They are shared: a test works on topics and groups whose names it got from `fresh` or `new_topic`.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from kordon_proxy.demo.kafka import Kafka
+from kordon_proxy.demo.tools import Finished, tool
+
+# Everybody's password is his name and "-secret".
+USERS: Final[Mapping[str, str]] = {name: f"{name}-secret" for name in ("admin", "alice", "bob", "kordon")}
+
+
+class Fresh(Protocol):
+    """Returns a name that begins like this and that nobody else uses."""
+
+    def __call__(self, beginning: str = "test") -> str: ...
+
+
+class MakeTopic(Protocol):
+    """Creates a topic with a fresh name (at the shared Kafka unless another is given) and returns the name."""
+
+    def __call__(
+        self,
+        beginning: str = "test",
+        *,
+        partitions: int = 1,
+        replicas: int = -1,
+        config: Mapping[str, str] | None = None,
+        at: Kafka | None = None,
+    ) -> str: ...
+
+
+class RunTool(Protocol):
+    """Runs one of Kafka's console tools at an address, by default that of the shared Kafka."""
+
+    def __call__(
+        self, name: str, *arguments: str, at: str | None = None, stdin: str = "", timeout: float = 60
+    ) -> Finished: ...
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """One node, no authorizer; PLAINTEXT, and SASL_PLAINTEXT for USERS with PLAIN and SCRAM."""
+    with Kafka(users=USERS) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def kafka_with_acls() -> Iterator[Kafka]:
+    """The same with Kafka's own authorizer, to compare answers with: `admin` may do all, the others nothing yet."""
+    with Kafka(users=USERS, tls=True, authorizer=True, super_users=("admin",)) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def three_nodes() -> Iterator[Kafka]:
+    """A cluster whose nodes a test may end or freeze, as long as it starts them again."""
+    with Kafka(nodes=3, users=USERS) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def fresh() -> Fresh:
+    def name(beginning: str = "test") -> str:
+        return f"{beginning}-{uuid.uuid4().hex[:10]}"  # by no seed, so that a later run never meets it
+
+    return name
+
+
+@pytest.fixture(scope="session")
+def new_topic(request: pytest.FixtureRequest, fresh: Fresh) -> MakeTopic:
+    def create(
+        beginning: str = "test",
+        *,
+        partitions: int = 1,
+        replicas: int = -1,
+        config: Mapping[str, str] | None = None,
+        at: Kafka | None = None,
+    ) -> str:
+        name = fresh(beginning)
+        where = at or request.getfixturevalue("kafka")
+        topic = NewTopic(name, partitions, replicas, config=dict(config or {}))
+        admin = AdminClient({"bootstrap.servers": where.bootstrap})
+        admin.create_topics([topic])[name].result(30)
+        return name
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def kafka_tools(request: pytest.FixtureRequest) -> RunTool:
+    def run(name: str, *arguments: str, at: str | None = None, stdin: str = "", timeout: float = 60) -> Finished:
+        where = at or request.getfixturevalue("kafka").bootstrap
+        return tool(name, "--bootstrap-server", where, *arguments, stdin=stdin, timeout=timeout)
+
+    return run
