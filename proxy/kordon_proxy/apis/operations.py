@@ -5,7 +5,7 @@ Pure functions for the answers that carry such a field. `1 << code` of Kafka's `
 
 from typing import Final
 
-from kordon_policy.model import Action, Kind
+from kordon_policy.actions import Action, Kind
 
 from .may import Access, May
 
@@ -35,6 +35,8 @@ GROUP_BITS: Final = (
     (Action.GROUP_EDIT, ALTER_CONFIGS),
     (Action.GROUP_DELETE, DELETE),
 )
+EVERY_BROKER: Final = ""
+"""The policies' name for all things of one kind."""
 CLUSTER_EDIT: Final = DESCRIBE | ALTER | DESCRIBE_CONFIGS | ALTER_CONFIGS
 
 
@@ -60,10 +62,10 @@ def group_operations(may: May, name: str, upstream: int) -> int:
 
 
 def cluster_operations(may: May, upstream: int) -> int:
-    """The bits of the cluster. Never CREATE, which would be for any name, and never CLUSTER_ACTION, which is for brokers."""
+    """The bits of the cluster. Never CREATE, which would be for any name, nor CLUSTER_ACTION, which is for brokers."""
     if upstream == NOT_ASKED:
         return upstream
-    own = CLUSTER_EDIT if may.is_allowed(Action.BROKER_EDIT, None, None) else 0
+    own = CLUSTER_EDIT if may.is_allowed(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER) else 0
     if may.any_topic(Action.TOPIC_PRODUCE):
         own |= IDEMPOTENT_WRITE
     return upstream & own

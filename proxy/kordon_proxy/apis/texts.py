@@ -1,23 +1,79 @@
-"""Free text from the broker: replaced by Kafka's own constant text for the code, since it can name what is outside the view.
+"""Free text from the broker: replaced by Kafka's own constant text for the code, since it can name what is hidden.
 
-Seen with Kafka 4.3.1: creating `a_b` where `a.b` exists names the other topic; a replication factor that cannot be met tells
-the number of brokers; refusals of administrative requests carry a dump of the request with principal and address.
+Seen with Kafka 4.3.1: creating `a_b` where `a.b` exists names the other topic; a replication factor that cannot be met
+tells the number of brokers; refusals of administrative requests carry a dump of the request with principal and address.
+What stays is text that repeats what the request said, or that is about the very thing that was asked for.
 """
 
+import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
+
+from .descriptions import DESCRIPTIONS
+from .may import Refusal
+
+DUPLICATE_NAME: Final = "Duplicate topic name."
+DUPLICATE_ID: Final = "Duplicate topic id."
+NEITHER: Final = "Neither topic name nor id were specified."
+BOTH: Final = "You may not specify both topic name and topic id."
+DUPLICATE_RESOURCE: Final = "Each resource must appear at most once."
+
+HARMLESS: Final = re.compile(
+    "|".join(
+        (
+            *map(re.escape, (DUPLICATE_NAME, DUPLICATE_ID, NEITHER, BOTH, DUPLICATE_RESOURCE)),
+            r"The provided topic name maps to an ID that was already supplied\.",
+            r"Topic '(?P<exists>[\w.-]+)' already exists\.",
+            r"Topic name is invalid: .*",
+            r"Number of partitions was set to an invalid non-positive value\.",
+            r"Replication factor must be larger than 0, or -1 to use the default value\.",
+            r"The topic (?P<smaller>[\w.-]+) currently has \d+ partition\(s\); -?\d+ would not be an increase\.",
+            r"Topic already has \d+ partition\(s\)\.",
+            r"Attempted to add \d+ additional partition\(s\), but only \d+ assignment\(s\) were specified\.",
+            r"partitions should be a consecutive 0-based integer sequence",
+            r"A manual partition assignment was specified, but (?:replication factor|\w+) was not set to -1\.",
+            r"Excessively large number of partitions per request\.",
+            r"Unknown topic config name: .*",
+            r"Invalid value .* for configuration [\w.]+: (?:Not a number of type [A-Z]+"
+            r"|Value must be (?:at least|no more than) -?\d+|String must be one of: [\w, .-]+)",
+            r"Null value not supported for (?:topic configs)?\s?: [\w.,\s-]+",
+            r"Can't (?:APPEND|SUBTRACT) to key [\w.-]+ because its type is not LIST\.",
+            r"[\w.]+ must be (?:greater|less) than or equal to [\w.]+",
+            r"Error due to duplicate config keys",
+            r"Default (?:topic|group) resources are not allowed\.",
+            r"(?:Group name|Broker id|Client metrics subscription name) must not be empty",
+        )
+    ),
+    re.DOTALL | re.ASCII,
+)
+"""Whole texts that are shown as they are. A name in one must be that of the entry which it stands in."""
 
 
 def constant_text(code: ErrorCode) -> str | None:
     """Kafka's description of the code; None for no error."""
     if code is ErrorCode.none:
         return None
-    return code.name.replace("_", " ")
+    return DESCRIPTIONS.get(code) or code.name.replace("_", " ")
+
+
+def spoken(refusal: Refusal) -> Refusal:
+    """The refusal with a text: Kafka's constant one where it has none. For answers in which Kafka always gives one."""
+    return refusal if refusal.text is not None else replace(refusal, text=constant_text(refusal.code))
 
 
 def without_free_text(entry: Any, attribute: str = "error_message") -> Any:
-    """The entry with its text replaced by the constant one; the same object where there is none."""
+    """The entry with its text replaced by the constant one; the same object where there is none or it is harmless."""
     text = getattr(entry, attribute, None)
-    return entry if text is None else replace(entry, **{attribute: constant_text(entry.error_code)})
+    if not text or _is_harmless(text, entry):
+        return entry
+    return replace(entry, **{attribute: constant_text(entry.error_code)})
+
+
+def _is_harmless(text: str, entry: Any) -> bool:
+    found = HARMLESS.fullmatch(text)
+    if found is None:
+        return False
+    named = found["exists"] or found["smaller"]
+    return named is None or named == getattr(entry, "name", None)
