@@ -174,3 +174,10 @@ def is_internal(kind: Kind, name: str) -> bool:
 def only_reads(action: Action) -> bool:
     """Does this action leave everything as it is?"""
     return action in READS
+
+
+def named_roles(document: Document) -> frozenset[str]:
+    """The roles that enforced policies, tenants and `admin_roles` name; "*" among them where it is written."""
+    policies = (rule.roles for rule in document.policies if not rule.shadow)
+    tenants = (tenant.roles for tenant in document.tenants if not tenant.shadow)
+    return document.admin_roles.union(*policies, *tenants)

@@ -71,7 +71,7 @@ class Rights:
         return self._decisions[action, kind, name]
 
     def decide_somewhere(self, action: Action, kind: Kind) -> Decision:
-        """Is there any name of this TYPE on which the action is allowed? If so, one such decision."""
+        """Is the action allowed on any name of this TYPE? If so, by which rules: for one such name."""
         return self._somewhere[action, kind]
 
     def _decide(self, question: Question) -> Decision:
@@ -129,7 +129,7 @@ class Rights:
                     if rule.effect is Effect.ALLOW and not rule.shadow:
                         decision = self._decide((action, kind, pattern.word if pattern else SPARE))
                         if decision.allowed:
-                            return decision
+                            return replace(decision, name="")
         who = ", ".join(printable(role) for role in sorted(self.roles)) or "nobody"
         return self._refuse((action, kind, ""), f"no policy allows {action} on any {kind.words} to {who}", effect=None)
 

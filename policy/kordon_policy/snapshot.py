@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from kordon_policy.memo import Memo
-from kordon_policy.model import EVERYBODY, Document, Rule, TemporaryRule, Tenant
+from kordon_policy.model import EVERYBODY, Document, Rule, TemporaryRule, Tenant, named_roles
 from kordon_policy.rights import STAND_INS, Rights, RoleIndex
 from kordon_policy.tenants import NoTenant, Refused, choose_tenant, enforced_tenants
 from kordon_policy.view import NOTHING_INFERRED, Scope, View, Views
@@ -144,10 +144,3 @@ def _authorized(document: Document) -> frozenset[str]:
     if document.authorized_roles is not None:
         return document.authorized_roles
     return named_roles(document) - _NOBODY
-
-
-def named_roles(document: Document) -> frozenset[str]:
-    """The roles that enforced policies, tenants and `admin_roles` name; "*" among them where it is written."""
-    policies = (rule.roles for rule in document.policies if not rule.shadow)
-    tenants = (tenant.roles for tenant in document.tenants if not tenant.shadow)
-    return document.admin_roles.union(*policies, *tenants)

@@ -1,0 +1,261 @@
+"""YAML as a tree of texts with places. Nothing is typed, nothing constructed, and everything bounded.
+
+PyYAML's own composer builds the whole tree before anybody can look at it and follows aliases without counting, so this
+one is built on the parser's events and stops at the first limit. Only libyaml is fast enough for the bound on time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+from yaml import CSafeLoader
+from yaml.events import (
+    AliasEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from kordon_policy.findings import Report, shown
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+MAX_NODES: Final = 100_000
+MAX_DEPTH: Final = 20
+
+_CORE: Final = "tag:yaml.org,2002:"
+_SCALAR_TAGS: Final = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null"))
+_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Node:
+    """Where something stands, and what it weighs once aliases are followed. Lines and columns count from 1."""
+
+    line: int
+    column: int
+    size: int = 1
+    depth: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scalar(Node):
+    """A text, as it is spelt."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sequence(Node):
+    """A list."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mapping(Node):
+    """Keys, each once, with their values, in the order of the file."""
+
+    entries: dict[str, tuple[Scalar, Node]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Broken(Node):
+    """What has been reported already, and is passed over from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place that no node stands at."""
+
+    line: int = 1
+    column: int = 1
+
+
+class _Stop(Exception):
+    """The rest cannot be read; the reason is reported."""
+
+
+def read_yaml(text: str | bytes, report: Report) -> Node | None:
+    """Read one YAML document. `None` if it cannot be read to its end; what is wrong is in the report."""
+    decoded = _decoded(text, report)
+    if decoded is None:
+        return None
+    try:
+        return _Composer(decoded, report).document()
+    except _Stop:
+        return None
+    except yaml.YAMLError as error:
+        _report_syntax(error, report)
+        return None
+
+
+def _decoded(text: str | bytes, report: Report) -> str | None:
+    try:
+        encoded = text.encode() if isinstance(text, str) else text
+        if len(encoded) > MAX_BYTES:
+            report.error(Spot(), f"file of {len(encoded)} bytes, limit {MAX_BYTES}", "split it, or use patterns")
+            return None
+        decoded = encoded.decode("utf-8-sig")
+    except UnicodeError as error:
+        report.error(Spot(), f"not UTF-8: {error}", "save the file as UTF-8")
+        return None
+    # The parser compares each such directive with all before it, and nothing here needs them.
+    if decoded.startswith("%TAG") or "\n%TAG" in decoded:
+        report.error(Spot(), "%TAG is not for policy files", "leave the directive and the tags that it declares out")
+        return None
+    return decoded
+
+
+def _report_syntax(error: yaml.YAMLError, report: Report) -> None:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
+    context = getattr(error, "context", None)
+    at = Spot(mark.line + 1, mark.column + 1) if mark else Spot()
+    report.error(
+        at, f"not YAML: {problem}" + (f" {context}" if context else ""), "the file is not read past this place"
+    )
+
+
+class _Composer:
+    def __init__(self, text: str, report: Report) -> None:
+        self._events: Iterator[Event] = yaml.parse(text, Loader=CSafeLoader)
+        self._report = report
+        self._anchors: dict[str, Node | None] = {}  # None while the node is being read
+        self._nodes = 0
+
+    def document(self) -> Node | None:
+        next(self._events)  # the stream's start
+        event = next(self._events)
+        if isinstance(event, StreamEndEvent):
+            self._fail(
+                Spot(), "the file is empty, which could mean nobody or everybody", "write `policies: []` at least"
+            )
+        node = self._node(next(self._events), depth=1)
+        next(self._events)  # the document's end
+        event = next(self._events)
+        if not isinstance(event, StreamEndEvent):
+            self._fail(_spot(event), "a second document in the same file", "one file holds one document")
+        return node
+
+    def _node(self, event: Event, depth: int) -> Node:
+        if isinstance(event, AliasEvent):
+            return self._alias(event, depth)
+        self._count(event, 1, depth)
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._anchors[anchor] = None
+        if isinstance(event, SequenceStartEvent):
+            node: Node = self._sequence(event, depth)
+        elif isinstance(event, MappingStartEvent):
+            node = self._mapping(event, depth)
+        else:
+            node = self._scalar(event)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        return node
+
+    def _count(self, event: Event, size: int, depth: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            self._fail(_spot(event), f"more than {MAX_NODES} values once aliases are followed", "use patterns")
+        if depth > MAX_DEPTH:
+            self._fail(_spot(event), f"more than {MAX_DEPTH} levels deep", "no policy needs that many")
+
+    def _alias(self, event: AliasEvent, depth: int) -> Node:
+        at = _spot(event)
+        if event.anchor not in self._anchors:
+            self._report.error(at, f"no anchor &{event.anchor} before this alias", "anchors stand above their aliases")
+            return _broken(at)
+        node = self._anchors[event.anchor]
+        if node is None:
+            self._report.error(
+                at, f"*{event.anchor} stands inside what it stands for", "loops are not for policy files"
+            )
+            return _broken(at)
+        self._count(event, node.size, depth + node.depth - 1)
+        return node
+
+    def _scalar(self, event: Event) -> Node:
+        at = _spot(event)
+        assert isinstance(event, ScalarEvent)
+        self._check_tag(event, at, _SCALAR_TAGS)
+        plain = event.tag is None and event.implicit[0] and event.value in _NULLS
+        if plain or event.tag == f"{_CORE}null":
+            self._report.error(
+                at,
+                "a null, which could mean nothing or everything",
+                "write a value, or leave the key out; a text that looks like a null is put in quotes",
+            )
+            return _broken(at)
+        return Scalar(line=at.line, column=at.column, text=event.value)
+
+    def _check_tag(self, event: Event, at: Spot, allowed: frozenset[str]) -> None:
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!") and tag not in allowed:
+            self._report.error(at, f"tag {shown(tag)} is not for policy files", "leave the tag out: texts are texts")
+
+    def _sequence(self, event: SequenceStartEvent, depth: int) -> Sequence:
+        at = _spot(event)
+        self._check_tag(event, at, frozenset({f"{_CORE}seq"}))
+        items = []
+        while not isinstance(one := next(self._events), SequenceEndEvent):
+            items.append(self._node(one, depth + 1))
+        return Sequence(line=at.line, column=at.column, items=tuple(items), **_weight(items))
+
+    def _mapping(self, event: MappingStartEvent, depth: int) -> Mapping:
+        at = _spot(event)
+        self._check_tag(event, at, frozenset({f"{_CORE}map"}))
+        entries: dict[str, tuple[Scalar, Node]] = {}
+        merged: list[Mapping] = []
+        merge: Scalar | None = None
+        while not isinstance(one := next(self._events), MappingEndEvent):
+            is_merge = isinstance(one, ScalarEvent) and one.value == "<<" and one.implicit[0] and one.tag is None
+            key = self._node(one, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if not isinstance(key, Scalar):
+                if not isinstance(key, Broken):
+                    self._report.error(key, "a list or mapping as a key", "keys are words")
+            elif is_merge:
+                if self._is_first(key, merge):
+                    merge, merged = key, self._to_merge(value)
+            elif self._is_first(key, entries[key.text][0] if key.text in entries else None):
+                entries[key.text] = (key, value)
+        for mapping in merged:
+            for text, entry in mapping.entries.items():
+                entries.setdefault(text, entry)
+        nodes = [node for entry in entries.values() for node in entry]
+        return Mapping(line=at.line, column=at.column, entries=entries, **_weight(nodes))
+
+    def _is_first(self, key: Scalar, earlier: Scalar | None) -> bool:
+        if earlier is not None:
+            self._report.error(key, f"{shown(key.text)} is already in line {earlier.line}", "a key stands once")
+        return earlier is None
+
+    def _to_merge(self, value: Node) -> list[Mapping]:
+        values = value.items if isinstance(value, Sequence) else (value,)
+        for one in values:
+            if not isinstance(one, Mapping | Broken):
+                self._report.error(one, "<< merges mappings, and this is none", "give it an alias of a mapping")
+        return [one for one in values if isinstance(one, Mapping)]
+
+    def _fail(self, at: Spot, message: str, hint: str) -> None:
+        self._report.error(at, message, hint)
+        raise _Stop
+
+
+def _spot(event: Event) -> Spot:
+    mark = event.start_mark
+    return Spot(mark.line + 1, mark.column + 1) if mark else Spot()
+
+
+def _broken(at: Spot) -> Broken:
+    return Broken(line=at.line, column=at.column)
+
+
+def _weight(nodes: list[Node]) -> dict[str, int]:
+    return {"size": 1 + sum(node.size for node in nodes), "depth": 1 + max((node.depth for node in nodes), default=0)}
