@@ -1,0 +1,29 @@
+"""How far one sink has got in a journal, kept beside it."""
+
+import json
+import os
+from pathlib import Path
+
+
+def load_cursor(directory: Path, sink: str, writer: str) -> int:
+    """Return the last number that the sink has for sure; 0 when that is not known, so that it gets everything again."""
+    try:
+        kept = json.loads(_path(directory, sink).read_bytes())
+        return int(kept["sequence"]) if kept["writer"] == writer else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def save_cursor(directory: Path, sink: str, writer: str, sequence: int) -> None:
+    """Keep the number, whole or not at all. Raises OSError."""
+    path = _path(directory, sink)
+    draft = path.with_suffix(".draft")
+    with draft.open("w", encoding="ascii") as file:
+        json.dump({"writer": writer, "sequence": sequence}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _path(directory: Path, sink: str) -> Path:
+    return directory / f"cursor.{sink}.json"

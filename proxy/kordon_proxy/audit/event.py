@@ -1,0 +1,222 @@
+"""An audit event is a value, and its text is CloudEvents 1.0 JSON (structured mode), one event a line.
+
+The envelope is the CloudEvents one; `data` has the four parts who, what, why and outcome. Two extension attributes are
+added by the journal when the event gets its place: `writer` and `sequence`. They stand last, so that a reader finds
+them without parsing the line; what will chain one line to the one before has its place after them.
+"""
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from kordon_proxy.redaction import masked
+
+Path = tuple[str, ...]  # as in the policy language: ("cluster", "prod", "topic", "tx_trade1")
+
+# An event has to fit into one Kafka record of the default size (1 MiB). One request can name 100,000 topics.
+_TEXT_OF_ONE_EVENT: Final = 60_000
+
+
+class EventType(StrEnum):
+    """The CloudEvents type: what a reader filters on first."""
+
+    DECISION = "kordon.audit.decision.v1"
+    LOGIN = "kordon.audit.login.v1"
+    AGGREGATE = "kordon.audit.aggregate.v1"
+    CONFIGURATION = "kordon.audit.configuration.v1"
+    TEMPORARY_POLICY = "kordon.audit.temporary-policy.v1"
+    MUTATION = "kordon.audit.mutation.v1"  # staged and scheduled: each change of state
+    INTERRUPTION = "kordon.audit.interruption.v1"  # for a time, the log could not be written
+
+    @property
+    def kind(self) -> str:
+        """The middle of the name: `decision`, `login`, ... as a metric's label."""
+        return self.value.split(".")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Whose connection it is. Made once at login; `key` is what reads and produces are counted under."""
+
+    principal: str
+    roles: tuple[str, ...] = ()
+    mechanism: str | None = None
+    client_id: str | None = None
+    software_name: str | None = None
+    software_version: str | None = None
+    peer: str | None = None
+    listener: str | None = None
+    tenant: str | None = None
+    connection_id: str | None = None
+    key: tuple[Any, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Without what differs from one connection to the next: a service of 1,000 pods would be 1,000 rows a window.
+        key = (self.principal, self.roles, self.mechanism, self.listener, self.tenant)
+        object.__setattr__(self, "key", key)
+
+    def without_connection(self) -> "Who":
+        """Return the part that all connections with the same `key` have in common."""
+        principal, roles, mechanism, listener, tenant = self.key
+        return Who(principal=principal, roles=roles, mechanism=mechanism, listener=listener, tenant=tenant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class What:
+    """What was asked for. `parameters` are the facts that matter: old and new offsets, names of changed configs."""
+
+    action: str | None = None
+    cluster: str | None = None
+    api: str | None = None
+    api_version: int | None = None
+    resources: tuple[Path, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    correlation_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Who decided. `effect` is Allow, Deny or Stage, `rules` are places in the policy file, `reason` is a sentence."""
+
+    effect: str | None = None
+    rules: tuple[str, ...] = ()
+    temporary_policy: str | None = None
+    epoch: int | None = None
+    reason: str | None = None
+    shadow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How it ended, as the client was told. `unknown`: the broker's connection broke before it answered."""
+
+    error_code: int | None = None
+    error_name: str | None = None
+    items_allowed: int | None = None
+    items_denied: int | None = None
+    bytes: int | None = None
+    duration_ms: float | None = None
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """An event that stands for `count` others, the first and last of which happened at these times (ms)."""
+
+    count: int
+    first: int
+    last: int
+    repeats: str | None = None  # id of the event that was written whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the audit log. `time` is in milliseconds since the epoch, like every instant of a request."""
+
+    id: str
+    type: EventType
+    time: int
+    who: Who
+    what: What = field(default_factory=What)
+    why: Why = field(default_factory=Why)
+    outcome: Outcome = field(default_factory=Outcome)
+    window: Window | None = None
+
+
+def new_id() -> str:
+    """Return an id for an event, known before the event is written, so that an error text may name it."""
+    return uuid.uuid4().hex
+
+
+def cloud_event(event: Event, source: str) -> dict[str, Any]:
+    """Return the event in CloudEvents' JSON shape, without `writer` and `sequence`."""
+    fields: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": source,
+        "type": event.type.value,
+        "time": rfc3339(event.time),
+        "datacontenttype": "application/json",
+    }
+    if subject := _subject(event):
+        fields["subject"] = subject
+    fields["data"] = _data(event)
+    return fields
+
+
+def encode(event: Event, source: str) -> bytes:
+    """Return the event as one line of ASCII without its end, to be sealed by the journal."""
+    return _to_json(cloud_event(event, source))[:-1].encode("ascii")
+
+
+def seal(body: bytes, writer: str, sequence: int) -> bytes:
+    """Return the whole line. CloudEvents' integers have 32 bits, hence a text, padded to sort as the number does."""
+    return b'%b,"writer":"%b","sequence":"%020d"}\n' % (body, writer.encode("ascii"), sequence)
+
+
+_SEALED: Final = re.compile(rb'^\{.*,"writer":"([^"]+)","sequence":"(\d{20})"\}\n?$', re.DOTALL)
+
+
+def sealed(line: bytes) -> tuple[str, int] | None:
+    """Return writer and sequence of a whole line, None when the line is damaged."""
+    match = _SEALED.match(line)
+    return (match[1].decode("ascii"), int(match[2])) if match else None
+
+
+def parts(event: Event) -> Iterator[Event]:
+    """Return the event, cut into several when it names more resources than one record holds.
+
+    The parts have ids `…/1`, `…/2` and each is whole in itself but for the list of resources.
+    """
+    slices = list(_slices(event.what.resources))
+    if len(slices) < 2:
+        yield event
+        return
+    for number, resources in enumerate(slices, start=1):
+        yield replace(event, id=f"{event.id}/{number}", what=replace(event.what, resources=resources))
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Return the instant in RFC 3339 with milliseconds, in UTC."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
+
+
+# ASCII only: control characters, bidirectional marks and lone surrogates of hostile names come out as \uXXXX.
+_to_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
+
+def _subject(event: Event) -> str:
+    return "/".join(event.what.resources[0]) if event.what.resources else event.who.principal
+
+
+def _data(event: Event) -> dict[str, Any]:
+    what = _facts(event.what)
+    what["parameters"] = masked(event.what.parameters)
+    data = {"who": _facts(event.who), "what": what, "why": _facts(event.why), "outcome": _facts(event.outcome)}
+    del data["who"]["key"]
+    if window := event.window:
+        data["window"] = {"count": window.count, "first": rfc3339(window.first), "last": rfc3339(window.last)}
+        if window.repeats:
+            data["window"]["repeats"] = window.repeats
+    return data
+
+
+def _facts(part: Who | What | Why | Outcome) -> dict[str, Any]:
+    return {name: value for name in part.__slots__ if (value := getattr(part, name)) is not None}
+
+
+def _slices(resources: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
+    start = size = 0
+    for index, path in enumerate(resources):
+        length = sum(map(len, path)) + 4 * len(path)
+        if size and size + length > _TEXT_OF_ONE_EVENT:
+            yield resources[start:index]
+            start, size = index, 0
+        size += length
+    yield resources[start:]

@@ -1,0 +1,159 @@
+"""Where a journal can be forwarded to: standard output, and a Kafka topic."""
+
+import asyncio
+import json
+import os
+import select
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from .config import KafkaTopic
+from .tail import Line
+
+log = structlog.get_logger()
+
+_PIPE_TAKES: Final = 4096  # PIPE_BUF of Linux; POSIX only promises 512
+
+_CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json; charset=UTF-8")
+_MOST_BYTES: Final = 1_000_000
+"""Of one record: brokers take 1,048,588 unless they are told otherwise."""
+
+
+class Stdout:
+    """Lines on a file descriptor, standard output by default."""
+
+    name = "stdout"
+
+    def __init__(self, descriptor: int = 1, patience: float = 1.0) -> None:
+        self._descriptor = descriptor
+        self._patience = patience
+        self._begun = b""
+
+    async def deliver(self, lines: Sequence[Line]) -> None:
+        """Write the lines. Raises OSError, also when nobody takes them for `patience` seconds."""
+        await asyncio.to_thread(self._write, b"".join(line.text + b"\n" for line in lines))
+
+    async def close(self) -> None:
+        """Leave the descriptor open: it is not ours."""
+
+    def _write(self, lines: bytes) -> None:
+        # A line that was begun is finished first, so that what is given again begins on a line of its own.
+        data = self._begun + lines
+        done = 0
+        try:
+            while done < len(data):
+                self._wait_for_room()
+                done += os.write(self._descriptor, data[done : done + _PIPE_TAKES])
+        finally:
+            is_between_lines = done == 0 or data[done - 1 : done] == b"\n"
+            self._begun = b"" if is_between_lines and done else data[done : data.find(b"\n", done) + 1]
+
+    def _wait_for_room(self) -> None:
+        # It may be a pipe that nobody reads. The thread must not be stuck in there when Kordon wants to stop, and the
+        # descriptor must not be switched to non-blocking, as other processes share it.
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        if not poll.poll(self._patience * 1000):
+            raise TimeoutError("nobody reads standard output")
+
+
+class KafkaSink:
+    """A topic, created when it is missing. `settings` are aiokafka's own: bootstrap servers, security, SASL."""
+
+    name = "kafka"
+
+    def __init__(self, topic: KafkaTopic, settings: Mapping[str, Any]) -> None:
+        self._topic = topic
+        self._settings = {"client_id": "kordon-audit", "request_timeout_ms": 10_000, **settings}
+        self._producer: AIOKafkaProducer | None = None
+
+    async def deliver(self, lines: Sequence[Line]) -> None:
+        """Return once all in-sync replicas have the lines. Raises what Kafka or the network raised."""
+        try:
+            producer = self._producer or await self._connect()
+            await self._send_all(producer, lines)
+        except BaseException:
+            # What is still in the old producer must not overtake what is sent again.
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End the connection to Kafka. What it had not sent is the journal's to give again."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _connect(self) -> AIOKafkaProducer:
+        await self._ensure_topic()
+        producer = AIOKafkaProducer(
+            **self._settings, acks="all", enable_idempotence=True, compression_type="gzip", linger_ms=5
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+        return producer
+
+    async def _send_all(self, producer: AIOKafkaProducer, lines: Sequence[Line]) -> None:
+        sent = []
+        for line in lines:
+            future = await self._send(producer, line)
+            future.add_done_callback(_see)
+            sent.append(future)
+        await asyncio.gather(*sent)
+
+    async def _send(self, producer: AIOKafkaProducer, line: Line) -> "asyncio.Future[Any]":
+        event = json.loads(line.text)
+        value = line.text if len(line.text) <= _MOST_BYTES else _abridged(event, len(line.text))
+        future: asyncio.Future[Any] = await producer.send(
+            self._topic.topic, value=value, key=_key(event), headers=[_CONTENT_TYPE]
+        )
+        return future
+
+    async def _ensure_topic(self) -> None:
+        admin = AIOKafkaAdminClient(**self._settings)
+        try:
+            await admin.start()
+            if self._topic.topic in await admin.list_topics():
+                return
+            replication = -1 if self._topic.replication == "default" else self._topic.replication
+            topic = NewTopic(
+                self._topic.topic,
+                self._topic.partitions,
+                replication,
+                topic_configs={"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+            )
+            answer = await admin.create_topics([topic])
+            for _, code, *message in answer.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise error(f"cannot create {self._topic.topic}: {' '.join(filter(None, message))}")
+            log.info("audit_topic_created", topic=self._topic.topic, partitions=self._topic.partitions)
+        finally:
+            await admin.close()
+
+
+def _see(future: "asyncio.Future[Any]") -> None:
+    """Look at the outcome: when one send fails, nobody asks for those of the others, and asyncio complains."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _key(event: Mapping[str, Any]) -> bytes:
+    who = event["data"]["who"]
+    return str(who.get("tenant") or who["principal"]).encode()
+
+
+def _abridged(event: dict[str, Any], size: int) -> bytes:
+    """Return what fits into a record of an event that does not; the journal has the whole."""
+    log.warning("audit_event_abridged", id=event["id"], sequence=event["sequence"], bytes=size)
+    what = event["data"]["what"]
+    what["parameters"] = {"abridged": f"{size} bytes, whole in the journal"}
+    return json.dumps(event, separators=(",", ":")).encode("ascii")

@@ -1,0 +1,133 @@
+"""Kordon's own log: one line an event, JSON in production, readable on a terminal.
+
+`structlog.get_logger().info("policy_loaded", epoch=3)` and the standard library's logging (aiokafka, asyncio, uvicorn)
+leave by the same handler, and through the same processors: what looks like a secret is masked, and control characters
+are escaped, so that no client can forge a line or colour a terminal.
+"""
+
+import logging
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, Processor
+
+from kordon_proxy.redaction import masked, masked_text
+
+Format = Literal["auto", "json", "console"]
+Level = Literal["debug", "info", "warning", "error"]
+
+_CHATTY: Final = ("aiokafka", "asyncio", "kafka", "urllib3", "httpx", "uvicorn")
+_FIRST: Final = ("timestamp", "level", "logger", "event")
+
+# Control characters, and those that reorder or hide text (`Cf`, such as U+202E), below the point where scripts begin.
+_ESCAPED: Final = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x2100), 0xFEFF)
+    if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp"}
+}
+
+
+def configure_logging(*, level: Level = "info", format: Format = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
+    """Send all logging of this process to the stream (standard error), in place of what was configured before.
+
+    `auto` is for people on a terminal and JSON elsewhere. Below `debug`, libraries may only warn.
+    """
+    stream = stream or sys.stderr
+    is_console = format == "console" or (format == "auto" and stream.isatty())
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # or loggers made before this call would keep what was configured then
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=_console(colours=stream.isatty()) if is_console else _JSON,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a closed standard error must not end a connection
+
+
+def mask_secrets(logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001 (structlog's signature)
+    """Mask texts under names such as `password` or `token`, and what looks like a credential in any text."""
+    scrubbed: EventDict = _scrubbed(masked(event))
+    return scrubbed
+
+
+def escape_control_characters(logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001
+    """Write what could forge a line or move a cursor as `\\u001b`."""
+    return {
+        str(key).translate(_ESCAPED): value.translate(_ESCAPED) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def put_first_things_first(logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001
+    """When, how bad, where, what: in the same place of every line."""
+    return {**{key: event[key] for key in _FIRST if key in event}, **event}
+
+
+def _scrubbed(value: Any) -> Any:
+    match value:
+        case str():
+            return masked_text(value)
+        case dict():
+            return {key: _scrubbed(item) for key, item in value.items()}
+        case list():
+            return [_scrubbed(item) for item in value]
+        case _:
+            return value
+
+
+def _escape_after_repr(logger: Any, method: str, event: EventDict) -> EventDict:
+    """For the console: a nested value is shown by `repr`, which escapes, a text as it is; so texts are escaped here.
+
+    A traceback has its line feeds put back, as it stands below the line and not in it.
+    """
+    escaped = escape_control_characters(logger, method, event)
+    if isinstance(trace := escaped.get("exception"), str):
+        escaped["exception"] = trace.replace("\\u000a", "\n")
+    return escaped
+
+
+# Local variables stay out of tracebacks: they hold records, passwords and tokens.
+_exceptions_as_fields = ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20))
+
+_SHARED: Final[Sequence[Processor]] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+)
+
+_JSON: Final[Sequence[Processor]] = (
+    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    _exceptions_as_fields,
+    mask_secrets,
+    put_first_things_first,
+    structlog.processors.JSONRenderer(),  # ASCII: whatever is not comes out escaped
+)
+
+
+def _console(*, colours: bool) -> Sequence[Processor]:
+    return (
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        mask_secrets,
+        _escape_after_repr,
+        structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
+    )
