@@ -1,6 +1,6 @@
 """What a file says without effect, or with another one than its author thought."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from kordon_policy.actions import NEVER_STAGED, Action, Domain, Kind
@@ -19,10 +19,10 @@ from kordon_policy.model import (
     named_roles,
     only_reads,
 )
+from kordon_policy.nodes import Node, Spot
 from kordon_policy.patterns import STAR
-from kordon_policy.read import Placed
+from kordon_policy.read_paths import Placed
 from kordon_policy.tenants import BUILT_IN
-from kordon_policy.yaml_nodes import Node, Spot
 
 _VERB: Final = {Effect.ALLOW: "allows", Effect.DENY: "denies", Effect.STAGE: "stages"}
 
@@ -31,31 +31,35 @@ def lint_rule(
     at: Node, effect: Effect, actions: Collection[tuple[Action, Node]], paths: Collection[Placed], report: Report
 ) -> None:
     """Point out actions that no path of the rule suits, paths that no action suits, and what a Stage cannot stage."""
-    shapes = {(placed.path.domain, placed.path.kind): placed.path for placed in paths}
-    distinct = {action for action, _ in actions}
-    if actions and paths and not any(_suits(action, path) for action in distinct for path in shapes.values()):
-        about = "; ".join(f"{action} is about {_kinds(action)}" for action in sorted(distinct)[:3])
-        report.warning(
-            at, f"no path of this policy is of a TYPE of its actions: this {effect} {_VERB[effect]} nothing", about
-        )
-        return
     for action, node in actions:
-        if paths and not any(_suits(action, path) for path in shapes.values()):
-            report.warning(
-                node,
-                f"{action} is about {_kinds(action)}, covered by no path here: this {effect} {_VERB[effect]} nothing by it",
-                "put it into a policy of its own, with a path of that TYPE",
-            )
         _lint_action(action, node, effect, report)
+    distinct = frozenset(action for action, _ in actions)
     for placed in paths:
-        if actions and not any(_suits(action, placed.path) for action in distinct):
-            what = placed.path.kind or f"all of a {placed.path.domain}"
-            report.warning(
-                placed.node,
-                f"no action here is about {what}: this {effect} {_VERB[effect]} nothing by this path",
-                "put it into a policy of its own, with actions for that TYPE",
-            )
         _lint_own(placed, distinct, effect, report)
+    if not actions or not paths:
+        return
+    shapes = {_shape(placed.path): placed.path for placed in paths}
+    pairs = {(action, shape) for action in distinct for shape, path in shapes.items() if _suits(action, path)}
+    nothing = f"this {effect} {_VERB[effect]} nothing"
+    if not pairs:
+        about = "; ".join(f"{action} is about {_kinds(action)}" for action in sorted(distinct)[:3])
+        report.warning(at, f"no path of this policy is of a TYPE of its actions: {nothing}", about)
+        return
+    split = "put it into a policy of its own"
+    suited = {action for action, _ in pairs}
+    for action, node in actions:
+        if action not in suited:
+            message = f"{action} is about {_kinds(action)}, covered by no path here: {nothing} by it"
+            report.warning(node, message, f"{split}, with a path of that TYPE")
+    suiting = {shape for _, shape in pairs}
+    for placed in paths:
+        if _shape(placed.path) not in suiting:
+            what = f"a {placed.path.kind.words}" if placed.path.kind else f"a whole {placed.path.domain}"
+            report.warning(placed.node, f"no action here is about {what}: {nothing} by this path", split)
+
+
+def _shape(path: Path) -> tuple[Domain | None, Kind | None]:
+    return path.domain, path.kind
 
 
 def _lint_action(action: Action, node: Node, effect: Effect, report: Report) -> None:
@@ -70,16 +74,13 @@ def _lint_action(action: Action, node: Node, effect: Effect, report: Report) -> 
         report.notice(node, f"a Stage of {action} is about its mutations", f"{listed(sorted(never))} is left as it is")
 
 
-def _lint_own(placed: Placed, actions: Iterable[Action], effect: Effect, report: Report) -> None:
+def _lint_own(placed: Placed, actions: Collection[Action], effect: Effect, report: Report) -> None:
     path = placed.path
     if effect is Effect.DENY or path.kind not in OWNABLE or path.name is None:
         return
     if path.name.head.startswith(KORDONS_OWN) and not any(only_reads(action) for action in actions):
-        report.warning(
-            placed.node,
-            f"nobody writes, alters or deletes what is Kordon's own: this {effect} {_VERB[effect]} nothing",
-            "",
-        )
+        nothing = f"this {effect} {_VERB[effect]} nothing by this path"
+        report.warning(placed.node, f"nobody writes, alters or deletes what is Kordon's own: {nothing}")
 
 
 def _suits(action: Action, path: Path) -> bool:
@@ -103,54 +104,54 @@ def lint(document: Document, report: Report, *, clusters: Collection[str] | None
 
 def _lint_roles(document: Document, report: Report) -> None:
     authorized = document.authorized_roles
-    named = named_roles(document) - {EVERYBODY}
-    in_all = authorized if authorized is not None else named
-    if not in_all and not document.admin_roles:
-        report.warning(Spot(), "no role may log in: this file lets nobody in", "name roles in authorized_roles")
+    welcome = (named_roles(document) - {EVERYBODY} if authorized is None else authorized) | document.admin_roles
+    if not welcome:
+        report.warning(Spot(), "this file lets nobody in", "name roles in authorized_roles")
     tenants = [tenant for tenant in document.tenants if not tenant.shadow]
+    housed = frozenset().union(*(tenant.roles for tenant in tenants)) if tenants else {EVERYBODY}
     for role, ref in _first_mentions(document):
-        if authorized is not None and not {role, EVERYBODY} & (authorized | document.admin_roles):
-            report.notice(ref, f"role {shown(role)} alone cannot log in", "authorized_roles does not have it")
-        if tenants and not any(tenant.takes({role}) for tenant in tenants):
-            report.notice(ref, f"role {shown(role)} is in no tenant: alone it sees an empty cluster", "")
+        if EVERYBODY not in welcome and role not in welcome:
+            report.notice(ref, f"role {shown(role)} alone cannot log in", "it is not in authorized_roles")
+        if EVERYBODY not in housed and role not in housed:
+            report.notice(ref, f"role {shown(role)} is in no tenant: alone it sees an empty cluster")
 
 
-def _first_mentions(document: Document) -> Iterator[tuple[str, RuleRef]]:
+def _first_mentions(document: Document) -> list[tuple[str, RuleRef]]:
     mentions: dict[str, RuleRef] = {}
     for one in _parts(document):
         for role in one.roles:
             mentions.setdefault(role, one.ref)
     mentions.pop(EVERYBODY, None)
-    return iter(sorted(mentions.items()))
+    return sorted(mentions.items(), key=lambda mention: mention[0])
 
 
 def _lint_members(document: Document, report: Report) -> None:
     if document.compat.members_by_inspect:
         return
-    allowed = {
-        action
-        for rule in document.policies
-        if rule.effect is Effect.ALLOW and not rule.shadow and rule.roles
-        for action in rule.actions
-        if any(_suits(action, path) for path in rule.paths)
-    }
-    hint = "allow {}, or set compat: {{members_by_inspect: true}} in kordon.yaml"
-    if Action.GROUP_CONSUME not in allowed:
-        report.notice(Spot(), "no rule lets anybody join a group", hint.format(Action.GROUP_CONSUME))
-    if Action.TRANSACTION_PRODUCE not in allowed:
-        report.notice(Spot(), "no rule lets anybody use a transactional id", hint.format(Action.TRANSACTION_PRODUCE))
+    for action, what in (
+        (Action.GROUP_CONSUME, "join a group"),
+        (Action.TRANSACTION_PRODUCE, "use a transactional id"),
+    ):
+        if not any(_gives(rule, action) for rule in document.policies):
+            hint = f"allow {action}, or set compat: {{members_by_inspect: true}} in kordon.yaml"
+            report.notice(Spot(), f"no rule lets anybody {what}", hint)
+
+
+def _gives(rule: Rule, action: Action) -> bool:
+    enforced = rule.effect is Effect.ALLOW and not rule.shadow and bool(rule.roles)
+    return enforced and action in rule.actions and any(_suits(action, path) for path in rule.paths)
 
 
 def _lint_tenants(tenants: Iterable[Tenant], report: Report) -> None:
     for tenant in tenants:
         name = shown(tenant.name)
         if tenant.name in {built_in.name for built_in in BUILT_IN}:
-            report.notice(tenant.ref, f"tenant {name} is like any other here, not the built-in one", "")
+            report.notice(tenant.ref, f"tenant {name} is like any other here, not the built-in one")
         if not tenant.roles:
             report.warning(tenant.ref, f"tenant {name} has no roles: nobody is in it", "name the roles")
         included = {(path.domain, path.kind): path for one in tenant.includes for path in one.paths}.values()
         if not included:
-            report.warning(tenant.ref, f"tenant {name} includes nothing: whoever is in it sees nothing", "")
+            report.warning(tenant.ref, f"tenant {name} includes nothing: whoever is in it sees nothing")
         elif _covers(included, Kind.TOPIC) and not _covers(included, Kind.TRANSACTIONAL_ID):
             report.notice(
                 tenant.ref,

@@ -1,25 +1,16 @@
-"""The parts that several keys of a file share: lists of texts, mappings with known keys, paths, instants."""
+"""What several keys of a file share: texts, lists of names, mappings with known keys, roles, instants."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from kordon_policy.actions import KINDS, Domain, Kind
 from kordon_policy.findings import Report, shown
-from kordon_policy.model import Path
-from kordon_policy.patterns import STAR, pattern
-from kordon_policy.yaml_nodes import Broken, Mapping, Node, Scalar, Sequence
+from kordon_policy.model import EVERYBODY, RuleRef
+from kordon_policy.nodes import Broken, Mapping, Node, Scalar, Sequence
+from kordon_policy.patterns import STAR
 
-_FORMER_SPACE = " "  # below it stand the control letters
-_SHAPE: Final = "a path is [DOMAIN, DOMAIN_ID, TYPE, NAME], or the first of these"
-_FLINK: Final = "flink"  # a domain of Kpow's that Kordon has no gateway for
-
-
-class Placed(NamedTuple):
-    """A path that covers something, and where it stands."""
-
-    path: Path
-    node: Node
+MODES: Final = ("shadow",)
+_FIRST_VISIBLE: Final = " "  # below it stand the control letters
 
 
 def text_of(node: Node, what: str, report: Report, *, control: bool = False) -> str | None:
@@ -29,7 +20,7 @@ def text_of(node: Node, what: str, report: Report, *, control: bool = False) -> 
     if not isinstance(node, Scalar):
         report.error(node, f"{what} is one text", "write it without brackets or dashes")
         return None
-    if not control and any(letter < _FORMER_SPACE for letter in node.text):
+    if not control and any(letter < _FIRST_VISIBLE for letter in node.text):
         report.error(node, f"{what} with a control letter: {shown(node.text)}", "names are made of visible letters")
         return None
     return node.text
@@ -83,99 +74,6 @@ def known_keys(node: Node, what: str, known: Collection[str], report: Report) ->
     return {text: value for text, (_, value) in node.entries.items() if text in known}
 
 
-def paths_of(node: Node, key: str, nothing: str, report: Report) -> list[Placed]:
-    """The paths under `resources`, `include` or `exclude`; `nothing` says what comes of a path that covers nothing."""
-    if isinstance(node, Broken):
-        return []
-    if not isinstance(node, Sequence):
-        report.error(node, f"`{key}` is a list of paths", _SHAPE)
-        return []
-    if any(isinstance(item, Scalar) for item in node.items):
-        report.error(
-            node, f"`{key}` is a list of paths, and this one has bare texts in it", "put each path in brackets"
-        )
-        return []
-    found = (path_of(item, nothing, report) for item in node.items)
-    return [placed for placed in found if placed is not None]
-
-
-def path_of(node: Node, nothing: str, report: Report) -> Placed | None:
-    """One path. `None` if it is refused or covers nothing, which is reported."""
-    if isinstance(node, Broken):
-        return None
-    if not isinstance(node, Sequence):
-        report.error(node, "a path is a list of texts", _SHAPE)
-        return None
-    if any(isinstance(item, Sequence) for item in node.items):
-        report.error(node, "a list of paths where one path belongs", "write `resources:` for more than one path")
-        return None
-    elements = [name_of(item, "an element of a path", report) for item in node.items]
-    if not 1 <= len(elements) <= 4:
-        report.error(node, f"a path of {len(elements)} elements", _SHAPE)
-        return None
-    texts = [text for text in elements if text is not None]
-    if len(texts) < len(elements):
-        return None
-    if texts == [STAR]:
-        return Placed(Path(domain=None), node)
-    domain = _domain_of(texts, node, nothing, report)
-    return None if domain is None else _path_in(domain, texts, node, nothing, report)
-
-
-def _domain_of(texts: list[str], node: Sequence, nothing: str, report: Report) -> Domain | None:
-    at, domain = node.items[0], texts[0]
-    if domain in set(Domain):
-        return Domain(domain)
-    if domain == _FLINK:
-        report.notice(at, f"Kordon has nothing to do with flink: {nothing}", "")
-    elif domain == STAR:
-        report.error(at, '"*" as a DOMAIN stands alone', 'write ["*"] for everything, or name the DOMAIN')
-    else:
-        hint = report.nearest(domain, list(Domain)) or f"a DOMAIN is one of {', '.join(Domain)}"
-        report.error(at, f"{shown(domain)} is no DOMAIN", hint)
-    return None
-
-
-def _path_in(domain: Domain, texts: list[str], node: Sequence, nothing: str, report: Report) -> Placed | None:
-    domain_id = texts[1] if len(texts) > 1 and texts[1] != STAR else None
-    if domain_id is not None and STAR in domain_id:
-        report.warning(
-            node.items[1],
-            f"{shown(domain_id)} is taken letter by letter, there are no patterns of {domain} names: {nothing}",
-            _hint_for_glob(domain, texts),
-        )
-    if len(texts) < 3:
-        return Placed(Path(domain=domain, domain_id=domain_id), node)
-    kind = _kind_of(domain, texts[2], node.items[2], nothing, report)
-    if kind is None:
-        return None
-    name = pattern(texts[3]) if len(texts) == 4 else None
-    if name is not None and (name.middle or (name.head and name.tail and not name.exact) or texts[3].count(STAR) > 2):
-        report.notice(node.items[3], f"{shown(texts[3])} has a star in an unusual place; it works", "")
-    return Placed(Path(domain=domain, domain_id=domain_id, kind=kind, name=name), node)
-
-
-def _hint_for_glob(domain: Domain, texts: list[str]) -> str:
-    if len(texts) > 2:
-        return f'name each {domain}, or write "*" for all of them'
-    kind = KINDS[domain][0]
-    return f'for names that match, write ["{domain}", "*", "{kind}", {shown(texts[1])}]'
-
-
-def _kind_of(domain: Domain, text: str, at: Node, nothing: str, report: Report) -> Kind | None:
-    kinds = KINDS[domain]
-    if text in kinds:
-        return Kind(text)
-    if text == STAR:
-        report.error(at, '"*" is no TYPE', "end the path before the TYPE to mean all of them")
-    elif text in set(Kind):
-        report.warning(at, f"{shown(text)} is a TYPE of {Kind(text).domain}, not of {domain}: {nothing}", "")
-    else:
-        hint = report.nearest(text, kinds) or f"the TYPEs of {domain} are {', '.join(kinds)}"
-        report.warning(at, f"{shown(text)} is no TYPE of {domain}: {nothing}", hint)
-    return None
-
-
 def instant_of(node: Node, key: str, report: Report) -> int | None:
     """An instant, as ms since the epoch: a date, or a date and time with their offset from UTC."""
     text = text_of(node, f"`{key}`", report)
@@ -183,11 +81,53 @@ def instant_of(node: Node, key: str, report: Report) -> int | None:
         return None
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is not None and instant.tzinfo is None and len(text) <= len("2026-01-31"):
-        instant = instant.replace(tzinfo=UTC)
-    if instant is None or instant.tzinfo is None:
-        report.error(node, f"{shown(text)} is no instant", "write 2026-01-31 (midnight UTC) or 2026-01-31T18:00:00Z")
-        return None
-    return int(instant.timestamp() * 1000)
+        if instant.tzinfo is None and len(text) <= len("2026-01-31"):
+            instant = instant.replace(tzinfo=UTC)
+        if instant.tzinfo is not None:
+            return int(instant.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        pass
+    report.error(node, f"{shown(text)} is no instant", "write 2026-01-31 (midnight UTC) or 2026-01-31T18:00:00Z")
+    return None
+
+
+def roles_of(node: Node, key: str, report: Report) -> frozenset[str]:
+    """A list of roles. A star in one is a letter; only alone it means everybody."""
+    named = names_of(node, key, report)
+    for role, at in named:
+        if STAR in role and role != EVERYBODY:
+            report.warning(at, f"role {shown(role)} is taken letter by letter, roles are no patterns", "name each role")
+    return frozenset(role for role, _ in named)
+
+
+def items_of(node: Node | None, key: str, report: Report) -> tuple[Node, ...]:
+    """The items of a list; none if the key is left out."""
+    if node is None or isinstance(node, Broken):
+        return ()
+    if not isinstance(node, Sequence):
+        report.error(node, f"`{key}` is a list", "begin each with a dash")
+        return ()
+    return node.items
+
+
+def ref_to(place: str, node: Node, report: Report, note: str = "") -> RuleRef:
+    """Where a rule stands."""
+    return RuleRef(place=place, source=report.source, line=node.line, column=node.column, note=note)
+
+
+def report_missing(key: str, what: str, node: Node, report: Report) -> None:
+    """Report a key that must be there."""
+    report.error(node, f"{what} without `{key}`", f"write `{key}:`")
+
+
+def mode_of(values: dict[str, Node], owner: Node, report: Report) -> tuple[bool, int | None]:
+    """Is it a shadow part, and until when (ms since the epoch)?"""
+    mode, until = values.get("mode"), values.get("shadow_until")
+    shadow = mode is not None and choice_of(mode, "mode", MODES, report) is not None
+    if shadow and until is None:
+        report.error(
+            owner, "`mode: shadow` without `shadow_until`", "say when the trial ends: shadow_until: 2026-01-31"
+        )
+    if until is not None and mode is None:
+        report.error(until, "`shadow_until` without `mode: shadow`", "write the mode, or leave both out")
+    return shadow, None if until is None else instant_of(until, "shadow_until", report)

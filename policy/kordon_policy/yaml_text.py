@@ -4,12 +4,13 @@ PyYAML's own composer builds the whole tree before anybody can look at it and fo
 one is built on the parser's events and stops at the first limit. Only libyaml is fast enough for the bound on time.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import yaml
 from yaml import CSafeLoader
+from yaml.error import MarkedYAMLError
 from yaml.events import (
     AliasEvent,
     Event,
@@ -20,8 +21,10 @@ from yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from yaml.reader import ReaderError
 
 from kordon_policy.findings import Report, shown
+from kordon_policy.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_NODES: Final = 100_000
@@ -29,51 +32,8 @@ MAX_DEPTH: Final = 20
 
 _CORE: Final = "tag:yaml.org,2002:"
 _SCALAR_TAGS: Final = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null"))
+_TAG_DIRECTIVE: Final = re.compile("(?:\\A\ufeff?|[\n\r\x85\u2028\u2029])%TAG")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Node:
-    """Where something stands, and what it weighs once aliases are followed. Lines and columns count from 1."""
-
-    line: int
-    column: int
-    size: int = 1
-    depth: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scalar(Node):
-    """A text, as it is spelt."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sequence(Node):
-    """A list."""
-
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Mapping(Node):
-    """Keys, each once, with their values, in the order of the file."""
-
-    entries: dict[str, tuple[Scalar, Node]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Broken(Node):
-    """What has been reported already, and is passed over from here on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A place that no node stands at."""
-
-    line: int = 1
-    column: int = 1
 
 
 class _Stop(Exception):
@@ -90,7 +50,7 @@ def read_yaml(text: str | bytes, report: Report) -> Node | None:
     except _Stop:
         return None
     except yaml.YAMLError as error:
-        _report_syntax(error, report)
+        _report_syntax(error, decoded, report)
         return None
 
 
@@ -105,20 +65,23 @@ def _decoded(text: str | bytes, report: Report) -> str | None:
         report.error(Spot(), f"not UTF-8: {error}", "save the file as UTF-8")
         return None
     # The parser compares each such directive with all before it, and nothing here needs them.
-    if decoded.startswith("%TAG") or "\n%TAG" in decoded:
+    if _TAG_DIRECTIVE.search(decoded):
         report.error(Spot(), "%TAG is not for policy files", "leave the directive and the tags that it declares out")
         return None
     return decoded
 
 
-def _report_syntax(error: yaml.YAMLError, report: Report) -> None:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
-    context = getattr(error, "context", None)
-    at = Spot(mark.line + 1, mark.column + 1) if mark else Spot()
-    report.error(
-        at, f"not YAML: {problem}" + (f" {context}" if context else ""), "the file is not read past this place"
-    )
+def _report_syntax(error: yaml.YAMLError, text: str, report: Report) -> None:
+    hint = "the file is not read past this place"
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        at = Spot(mark.line + 1, mark.column + 1) if mark else Spot()
+        report.error(at, f"not YAML: {error.problem}" + (f" {error.context}" if error.context else ""), hint)
+    elif isinstance(error, ReaderError):
+        lines = text.encode()[: error.position].decode(errors="ignore").split("\n")
+        report.error(Spot(len(lines), len(lines[-1]) + 1), f"not YAML: {error.reason}", hint)
+    else:
+        report.error(Spot(), "not YAML", hint)
 
 
 class _Composer:
@@ -168,13 +131,14 @@ class _Composer:
 
     def _alias(self, event: AliasEvent, depth: int) -> Node:
         at = _spot(event)
-        if event.anchor not in self._anchors:
-            self._report.error(at, f"no anchor &{event.anchor} before this alias", "anchors stand above their aliases")
+        name = event.anchor or ""
+        if name not in self._anchors:
+            self._report.error(at, f"no anchor {shown(name)} before this alias", "anchors stand above their aliases")
             return _broken(at)
-        node = self._anchors[event.anchor]
+        node = self._anchors[name]
         if node is None:
             self._report.error(
-                at, f"*{event.anchor} stands inside what it stands for", "loops are not for policy files"
+                at, f"alias {shown(name)} stands inside what it stands for", "loops are not for policy files"
             )
             return _broken(at)
         self._count(event, node.size, depth + node.depth - 1)
