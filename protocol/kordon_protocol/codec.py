@@ -7,11 +7,10 @@ no schema). Encoding takes messages of our own making, so there a fault is a `Ty
 import struct
 from collections.abc import Callable
 from functools import cache
-from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
 
 from kio.index import load_request_schema, load_response_schema
-from kio.serial import entity_reader, entity_writer
+from kio.serial import entity_reader
 
 from kordon_protocol.bounds import walk_of
 from kordon_protocol.errors import MalformedBody, UnsupportedVersion
@@ -20,6 +19,7 @@ from kordon_protocol.header import request_header, response_header
 from kordon_protocol.keys import versions
 from kordon_protocol.shapes import Entity
 from kordon_protocol.tolerant import TolerantReader
+from kordon_protocol.writer import writer_of
 
 
 class Reading(NamedTuple):
@@ -95,10 +95,14 @@ def response_frame(response: Any, correlation_id: int) -> bytes:
 
 
 def encode(message: Any) -> bytes:
-    """Return the bytes of any message or struct of kio."""
-    buffer = BytesIO()
-    entity_writer(type(message))(buffer, message)
-    return buffer.getvalue()
+    """Return the bytes of any message or struct of kio. Raises `TypeError`, `ValueError` where one does not fit."""
+    entity: Entity = type(message)
+    out = bytearray()
+    try:
+        writer_of(entity)(message, out)
+    except (AttributeError, struct.error) as error:
+        raise ValueError(f"cannot encode {entity.__name__}: {error}") from error
+    return bytes(out)
 
 
 @cache

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from kordon_protocol.errors import FrameTooLarge, FrameTooSmall
 from kordon_protocol.header import LEAST_REQUEST
+from kordon_protocol.varints import Buffer
 
 _LENGTH = struct.Struct(">i")
 PREFIX_SIZE = _LENGTH.size
 _TINY = 512
 
 
-def with_prefix(*parts: bytes) -> bytes:
+def with_prefix(*parts: Buffer) -> bytes:
     """Join the parts of a frame and put their length before them."""
     return b"".join((_LENGTH.pack(sum(map(len, parts))), *parts))
 

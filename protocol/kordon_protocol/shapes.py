@@ -3,13 +3,17 @@
 kio writes its schemas as dataclasses; what is on the wire stands in the metadata and in the annotations of the fields.
 """
 
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from dataclasses import Field as DataclassField
+from datetime import timedelta
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from kio.schema.errors import ErrorCode
+
+from kordon_protocol.odd_times import EPOCH
 
 Entity: TypeAlias = Any
 """A class of kio's: a message or a struct in one version. (mypy takes `type[Any]` for unhashable.)"""
@@ -33,6 +37,33 @@ FIXED_SIZES: Final = {
 }
 """Bytes of each type whose size does not depend on its value. The others are string, bytes, records and struct."""
 
+IDENTIFYING: Final[Mapping[str, tuple[str, ...]]] = {
+    "entity": (),
+    "entity_name": (),
+    "entity_type": (),
+    "feature": (),
+    "group_id": (),
+    "group_instance_id": (),
+    "id": (),
+    "index": ("partition",),
+    "key": (),
+    "log_dir": (),
+    "member_id": (),
+    "name": (),
+    "partition": (),
+    "partition_id": (),
+    "partition_index": ("partition",),
+    "producer_id": (),
+    "resource_name": (),
+    "resource_type": (),
+    "topic": (),
+    "topic_id": (),
+    "topic_name": ("name",),
+    "transactional_id": (),
+    "user": ("name",),
+}
+"""Fields of an entry that say what it is about, with other names that requests have for them."""
+
 _ZEROES: Final = {
     "bool": False,
     "float64": 0.0,
@@ -40,6 +71,9 @@ _ZEROES: Final = {
     "string": "",
     "bytes": b"",
     "uuid": None,
+    "datetime_i64": EPOCH,
+    "timedelta_i32": timedelta(0),
+    "timedelta_i64": timedelta(0),
 }
 
 
@@ -116,10 +150,10 @@ def zero_of(field: Field) -> Any:
     """Return the default of a field, or where the schema names none, what Kafka's generated code starts from."""
     if field.has_default:
         return field.default
-    if field.nullable:
-        return None
     if field.array:
         return ()
+    if field.wire == "records":
+        return None if field.nullable else b""
     if field.struct is not None:
         shape = field.struct
         return shape.entity(**{inner.name: zero_of(inner) for inner in (*shape.fields, *shape.tagged)})

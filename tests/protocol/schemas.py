@@ -11,7 +11,7 @@ from kio.static.constants import EntityType
 
 from kordon_protocol.keys import ApiKey, versions
 from kordon_protocol.odd_times import LATEST, OddTimestamp, duration_from, timestamp_from
-from kordon_protocol.shapes import Entity, Field, shape_of
+from kordon_protocol.shapes import Entity, Field, shape_of, zero_of
 
 EVERY_SCHEMA: list[Entity] = [
     load_entity_schema(name, version, kind)
@@ -61,23 +61,42 @@ _ODD = {
 
 
 @cache
-def messages(entity: Entity, *, odd: bool = True) -> st.SearchStrategy[Any]:
-    """Messages of a schema; with `odd`, also those whose times kio refuses."""
+def messages(entity: Entity, *, odd: bool = True, full: bool = False) -> st.SearchStrategy[Any]:
+    """Messages of a schema; with `odd`, also those whose times kio refuses; with `full`, no array is empty or null."""
     shape = shape_of(entity)
     fields = (*shape.fields, *shape.tagged)
-    return st.builds(entity, **{field.name: _values(field, odd) for field in fields})
+    return st.builds(entity, **{field.name: _values(field, odd, full) for field in fields})
 
 
-def _values(field: Field, odd: bool) -> st.SearchStrategy[Any]:
+def _values(field: Field, odd: bool, full: bool) -> st.SearchStrategy[Any]:
     if field.struct is not None:
-        values = messages(field.struct.entity, odd=odd)
+        values = messages(field.struct.entity, odd=odd, full=full)
     else:
         values = (_VALUES | (_ODD if odd else _PLAIN))[field.wire]
     if field.array:
-        values = st.lists(values, max_size=2).map(tuple)
+        values = st.lists(values, min_size=int(full), max_size=2).map(tuple)
     elif field.wire == "datetime_i64" and field.nullable:
         # Here -1 is the null.
         values = values.filter(lambda time: getattr(time, "milliseconds", 0) != -1)
-    if field.nullable and (field.tag is None or odd):
+    if field.nullable and (field.tag is None or odd) and not full:
         values |= st.none()
     return values
+
+
+def build(entity: Entity, values: dict[str, Any]) -> Any:
+    """A message or struct from plain dictionaries and lists; what is left out is zero."""
+    shape = shape_of(entity)
+    fields = (*shape.fields, *shape.tagged)
+    assert values.keys() <= {field.name for field in fields}
+    return entity(**{field.name: _built(field, values) for field in fields})
+
+
+def _built(field: Field, values: dict[str, Any]) -> Any:
+    if field.name not in values:
+        return zero_of(field)
+    value = values[field.name]
+    if value is None or field.struct is None:
+        return tuple(value) if isinstance(value, list) else value
+    if field.array:
+        return tuple(build(field.struct.entity, entry) for entry in value)
+    return build(field.struct.entity, value)
