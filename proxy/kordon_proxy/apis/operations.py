@@ -8,6 +8,7 @@ from typing import Final
 from kordon_policy.actions import Action, Kind
 
 from .may import Access, May
+from .placement import sees_placement
 
 NOT_ASKED: Final = -(2**31)
 """What Kafka writes when the client did not ask for the field."""
@@ -35,8 +36,6 @@ GROUP_BITS: Final = (
     (Action.GROUP_EDIT, ALTER_CONFIGS),
     (Action.GROUP_DELETE, DELETE),
 )
-EVERY_BROKER: Final = ""
-"""The policies' name for all things of one kind."""
 CLUSTER_EDIT: Final = DESCRIBE | ALTER | DESCRIBE_CONFIGS | ALTER_CONFIGS
 
 
@@ -65,7 +64,7 @@ def cluster_operations(may: May, upstream: int) -> int:
     """The bits of the cluster. Never CREATE, which would be for any name, nor CLUSTER_ACTION, which is for brokers."""
     if upstream == NOT_ASKED:
         return upstream
-    own = CLUSTER_EDIT if may.is_allowed(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER) else 0
+    own = CLUSTER_EDIT if sees_placement(may) else 0
     if may.any_topic(Action.TOPIC_PRODUCE):
         own |= IDEMPOTENT_WRITE
     return upstream & own

@@ -1,24 +1,29 @@
 """Requests that name many things: judge each, forward the allowed ones, put the refused ones back into the answer.
 
-The entries for what was refused are generated from the schemas (`kordon_protocol.refusals`), so they stand where that API
-and version puts an error.
+The entries for what was refused are generated from the schemas (`kordon_protocol.refusals`), so they carry the error
+where that API and version puts it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from operator import is_
+from typing import Any, get_args, get_origin
 
 from kordon_protocol.refusals import refusal as refusal_response
 
+from .entries import in_place
 from .may import May, Refusal
-from .verdict import RELAY, Answer, Forward, Mend, Mended, Plan, Rewrite, Verdict
+from .verdict import RELAY, Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict, unchanged
 
 Rule = Callable[[Any], Refusal | None]
 Key = Callable[[Any], Any]
+Finish = Callable[[Any, Any], Any]
 
 
 def name_or_id(entry: Any) -> Any:
-    """The key of a topic entry, in requests and in responses: its id where the version names topics by id, else its name."""
+    """The key of a topic entry, in requests and in responses: its id where topics are named by id, else its name."""
+    if isinstance(entry, str):
+        return entry
     for attribute in ("topic_id", "name", "topic"):
         value = getattr(entry, attribute, None)
         if value is not None:
@@ -26,13 +31,22 @@ def name_or_id(entry: Any) -> Any:
     return None
 
 
+def entry_type(message_type: Any, name: str) -> Any:
+    """The class of the entries of an array field of a message."""
+    (found,) = (field.type for field in fields(message_type) if field.name == name)
+    array = next((part for part in get_args(found) if get_origin(part) is tuple), found)  # `tuple[X, ...] | None`
+    return get_args(array)[0]
+
+
 def refuse(request: Any, refusal: Refusal) -> Answer:
     """The whole request is refused."""
     return Answer(refused_response(request, refusal))
 
 
-def refused_response(request: Any, refusal: Refusal) -> Any:
-    return refusal_response(request.__api_key__, request.__version__, request, refusal.code, refusal.text)
+def refused_response(request: Any, refusal: Refusal, *, deepest: bool = False) -> Any:
+    """The response that refuses; with `deepest` the code goes into the innermost entries, not to the top."""
+    key, version = request.__api_key__, request.__version__
+    return refusal_response(key, version, request, refusal.code, refusal.text, deepest=deepest)
 
 
 def judge_each(
@@ -42,54 +56,58 @@ def judge_each(
     items: str,
     answers: str,
     key: Key = name_or_id,
-    plan: Plan = RELAY,
+    plan: Relay | Mended = RELAY,
+    finish: Finish | None = None,
 ) -> Verdict:
     """Judge each entry of `request.<items>`; the entries of the answer stand in `response.<answers>`.
 
-    `plan` is how the answer is treated besides; a `Mended` of it runs before the refused entries are put back.
+    `key` tells which answer is for which entry. `plan` is how the broker's answer is treated besides, before the
+    refused entries are put back. `finish` has the last word on an answer made here: entry, answer -> answer.
     """
     entries: Sequence[Any] = getattr(request, items)
-    refused: dict[int, Refusal] = {}
-    for place, entry in enumerate(entries):
-        refusal = rule(entry)
-        if refusal is not None:
-            refused[place] = refusal
+    refused = {place: refusal for place, entry in enumerate(entries) if (refusal := rule(entry)) is not None}
     if not refused:
         return Forward(plan)
-    said = tuple(answer for place, refusal in refused.items() for answer in _entry(request, items, answers, entries[place], refusal))
+    own = _own_answers(request, refused, items=items, answers=answers)
+    if finish is not None:
+        own = {place: finish(entries[place], answer) for place, answer in own.items()}
     kept = tuple(entry for place, entry in enumerate(entries) if place not in refused)
-    order = {key(entry): place for place, entry in reversed(tuple(enumerate(entries)))}
     if not kept:
-        empty = refused_response(replace(request, **{items: ()}), next(iter(refused.values())))
-        return Answer(clear_errors(replace(empty, **{answers: said})))
+        whole = refused_response(replace(request, **{items: entries[:1]}), refused[0], deepest=True)
+        return Answer(replace(whole, **{answers: tuple(own.values())}))
+    asked = tuple(map(key, entries))
+    mend = plan.mend if isinstance(plan, Mended) else plan.stale or unchanged
 
     def put_back(response: Any, may: May) -> Any:
-        if isinstance(plan, Mended):
-            response = plan.mend(response, may)
-        merged = (*getattr(response, answers), *said)
-        return replace(response, **{answers: in_order(merged, order, key)})
+        response = mend(response, may)
+        return replace(response, **{answers: in_place(asked, own, getattr(response, answers), key)})
 
     return Rewrite(replace(request, **{items: kept}), Mended(put_back))
 
 
-def _entry(request: Any, items: str, answers: str, entry: Any, refusal: Refusal) -> Iterable[Any]:
-    return tuple(getattr(refused_response(replace(request, **{items: (entry,)}), refusal), answers))
+def _own_answers(request: Any, refused: Mapping[int, Refusal], *, items: str, answers: str) -> dict[int, Any]:
+    """The answer for each refused place, in order. Entries with the same refusal are made at one go."""
+    entries = getattr(request, items)
+    alike: dict[Refusal, list[int]] = {}
+    for place, refusal in refused.items():
+        alike.setdefault(refusal, []).append(place)
+    own: dict[int, Any] = {}
+    for refusal, places in alike.items():
+        part = replace(request, **{items: tuple(entries[place] for place in places)})
+        own.update(zip(places, getattr(refused_response(part, refusal, deepest=True), answers), strict=True))
+    return {place: own[place] for place in refused}
+
+
+def mend_each(response: Any, answers: str, change: Callable[[Any], Any]) -> Any:
+    """The response with each entry changed; the same object where no entry changed."""
+    before = getattr(response, answers)
+    after = tuple(map(change, before))
+    return response if all(map(is_, before, after)) else replace(response, **{answers: after})
 
 
 def in_order(entries: Iterable[Any], order: dict[Any, int], key: Key) -> tuple[Any, ...]:
     """Entries in the order of the request; what it did not name comes last."""
     return tuple(sorted(entries, key=lambda entry: order.get(key(entry), len(order))))
-
-
-def clear_errors(response: Any) -> Any:
-    """An answer whose entries carry the errors has none at its top."""
-    names = {field.name for field in fields(response)}
-    changes: dict[str, Any] = {}
-    if "error_code" in names:
-        changes["error_code"] = type(response.error_code)(0)
-    if "error_message" in names:
-        changes["error_message"] = None
-    return replace(response, **changes) if changes else response
 
 
 def chain(*mends: Mend) -> Mend:

@@ -1,0 +1,220 @@
+"""DescribeConfigs and IncrementalAlterConfigs: one request may mix topics, groups, brokers, loggers, client metrics.
+
+Topics and groups are shown to whoever sees them, less what they tell about brokers: the synonyms at broker level
+(KIP-226) and the replicas that are throttled. All other resources belong to the cluster and need `BROKER_EDIT` on that
+broker; a broker without a name stands for all of them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .may import Access, May, Refusal
+from .parts import judge_each, mend_each, refuse
+from .placement import EVERY_BROKER, THROTTLES, is_placement, may_place, sees_placement
+from .table import Api, Record
+from .texts import DUPLICATE_RESOURCE, spoken, without_free_text
+from .verdict import Mended, Verdict
+
+TOPIC: Final = 2
+BROKER: Final = 4
+LOGGER: Final = 8
+CLIENT_METRICS: Final = 16
+GROUP: Final = 32
+TYPES: Final = {
+    TOPIC: "topic",
+    BROKER: "broker",
+    LOGGER: "broker logger",
+    CLIENT_METRICS: "client metrics",
+    GROUP: "group",
+}
+"""`ConfigResource.Type` of Kafka's client library."""
+OWN_SOURCE: Final = {TOPIC: 1, GROUP: 8}
+"""`ConfigSource` of what was set on that very topic or group."""
+ADDRESSES: Final = frozenset(
+    {"advertised.listeners", "controller.quorum.bootstrap.servers", "controller.quorum.voters", "listeners"}
+)
+"""Broker settings that hold real addresses, which nobody learns through Kordon."""
+
+
+def resource_of(entry: Any) -> Hashable:
+    return entry.resource_type, entry.resource_name
+
+
+# DescribeConfigs
+
+
+def judge_describe(request: Any, may: May) -> Verdict:
+    """A type that Kafka does not know fails the whole request, as it does there."""
+    if any(entry.resource_type not in TYPES for entry in request.resources):
+        return refuse(request, spoken(Refusal(ErrorCode.invalid_request)))
+    return judge_each(
+        request,
+        lambda entry: _told(_may_describe(entry, may)),
+        items="resources",
+        answers="results",
+        key=resource_of,
+        plan=Mended(_mend_description),
+        finish=_as_missing,
+    )
+
+
+def _told(refusal: Refusal | None) -> Refusal | None:
+    return None if refusal is None else spoken(refusal)
+
+
+def _may_describe(entry: Any, may: May) -> Refusal | None:
+    if entry.resource_type == TOPIC:
+        return may.topic(None, entry.resource_name)
+    if entry.resource_type == GROUP:
+        return may.group(None, entry.resource_name)
+    return _may_edit_broker(entry, may)
+
+
+def _may_edit_broker(entry: Any, may: May) -> Refusal | None:
+    name = EVERY_BROKER if entry.resource_type == CLIENT_METRICS else broker_name(entry.resource_name)
+    may(Action.BROKER_EDIT, Kind.BROKER, name)
+    return may.notes[-1].refusal
+
+
+def broker_name(name: str) -> str:
+    """The name that policies know: Kafka takes `01` and `+1` for broker 1."""
+    try:
+        return str(int(name))
+    except ValueError:
+        return name
+
+
+def _as_missing(_: Any, answer: Any) -> Any:
+    """A missing topic is the one error for which this API has an empty text."""
+    missing = answer.error_code is ErrorCode.unknown_topic_or_partition
+    return replace(answer, error_message="") if missing else answer
+
+
+def _mend_description(response: Any, may: May) -> Any:
+    all_shown = sees_placement(may)
+
+    def mend(result: Any) -> Any:
+        result = without_free_text(result)
+        if result.resource_type == BROKER:
+            return mend_each(result, "configs", _without_addresses)
+        source = OWN_SOURCE.get(result.resource_type)
+        if source is None or all_shown:
+            return result
+        return mend_each(result, "configs", lambda config: _own_setting(config, source))
+
+    return mend_each(response, "results", mend)
+
+
+def _without_addresses(config: Any) -> Any:
+    """As Kafka hides a sensitive value."""
+    if config.name not in ADDRESSES:
+        return config
+    return replace(config, value=None, is_sensitive=True, synonyms=())
+
+
+def _own_setting(config: Any, source: int) -> Any:
+    """A setting of a topic or group without what it tells about brokers."""
+    if config.name in THROTTLES:
+        return replace(config, value="", synonyms=()) if config.value or config.synonyms else config
+    kept = tuple(synonym for synonym in config.synonyms if synonym.source == source)
+    return config if len(kept) == len(config.synonyms) else replace(config, synonyms=kept)
+
+
+# IncrementalAlterConfigs
+
+
+def judge_alter(request: Any, may: May) -> Verdict:
+    """`validate_only` needs the same rights, or it would be a free probe."""
+    named = Counter(map(resource_of, request.resources))
+
+    def rule(entry: Any) -> Refusal | None:
+        if named[resource_of(entry)] > 1:
+            return Refusal(ErrorCode.invalid_request, DUPLICATE_RESOURCE)
+        if entry.resource_type not in TYPES:
+            return Refusal(ErrorCode.invalid_request, f"Unknown resource type {entry.resource_type}")
+        return _told(_may_alter(entry, may))
+
+    return judge_each(
+        request,
+        rule,
+        items="resources",
+        answers="responses",
+        key=resource_of,
+        plan=Mended(lambda response, _: mend_each(response, "responses", without_free_text)),
+    )
+
+
+def _may_alter(entry: Any, may: May) -> Refusal | None:
+    if entry.resource_type == TOPIC:
+        refusal = may.topic(Action.TOPIC_EDIT, entry.resource_name)
+        if refusal is None and any(is_placement(config.name) for config in entry.configs):
+            refusal = may_place(may)
+        return refusal
+    if entry.resource_type == GROUP:
+        return _may_edit_group(entry.resource_name, may)
+    return _may_edit_broker(entry, may)
+
+
+def _may_edit_group(name: str, may: May) -> Refusal | None:
+    """A group's settings can be there before the group is, so a name outside the view is refused as in creating."""
+    refusal = may.group(Action.GROUP_EDIT, name)
+    if may.notes[-1].access is not Access.HIDDEN:
+        return refusal
+    text = f"group {name} is outside the tenant {may.standing.view.tenant}"
+    return Refusal(ErrorCode.group_authorization_failed, text)
+
+
+OPERATIONS: Final = {0: "set", 1: "delete", 2: "append", 3: "subtract"}
+"""`AlterConfigOp.OpType` of Kafka's client library."""
+SECRET: Final = re.compile(r"password|secret|jaas|credential|token|key", re.IGNORECASE)
+LONGEST: Final = 200
+"""Letters of a value that the audit keeps."""
+
+
+def _altered(request: Any, _: Any) -> dict[str, object]:
+    resources = [
+        {
+            "type": TYPES.get(entry.resource_type, str(entry.resource_type)),
+            "name": entry.resource_name,
+            "configs": [_altered_config(config, entry.resource_type) for config in entry.configs],
+        }
+        for entry in request.resources
+    ]
+    return {"resources": resources, "validate_only": request.validate_only}
+
+
+def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
+    """Values only of topics and groups, which have no settings that are secret: a broker's can be a password."""
+    operation = OPERATIONS.get(config.config_operation, str(config.config_operation))
+    told: dict[str, object] = {"key": config.name, "operation": operation}
+    if resource_type in OWN_SOURCE and config.value is not None and not SECRET.search(config.name):
+        told["value"] = config.value[:LONGEST]
+    return told
+
+
+APIS = (
+    Api(
+        key=ApiKey.DESCRIBE_CONFIGS,
+        name="DescribeConfigs",
+        versions=range(1, 5),
+        judge=judge_describe,
+        record=Record.COUNTED,
+    ),
+    Api(
+        key=ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        name="IncrementalAlterConfigs",
+        versions=range(2),
+        judge=judge_alter,
+        record=Record.EVENT,
+        record_of=lambda request: Record.COUNTED if request.validate_only else Record.EVENT,
+        parameters=_altered,
+    ),
+)

@@ -1,0 +1,35 @@
+"""Which brokers hold a topic's data: more than the topic's own affair, so it needs `BROKER_EDIT` on every broker."""
+
+from typing import Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+
+from .may import May, Refusal
+
+EVERY_BROKER: Final = ""
+"""How policies name all things of one kind."""
+THROTTLES: Final = frozenset({"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"})
+"""Topic configurations that list pairs of partition and broker."""
+REMOTE_STORAGE: Final = "remote."
+
+
+def is_placement(key: str) -> bool:
+    """Whether a topic configuration decides where data lies: replica throttles and remote storage (KIP-405)."""
+    return key in THROTTLES or key.startswith(REMOTE_STORAGE)
+
+
+def may_place(may: May) -> Refusal | None:
+    """Ask for it, on behalf of a topic: a denial is the topic's authorization error, since Kafka has that one there."""
+    may(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER)
+    refusal = may.notes[-1].refusal
+    if refusal is None or refusal.code is not ErrorCode.cluster_authorization_failed:
+        return refusal
+    text = refusal.text or "where replicas lie is decided by who has BROKER_EDIT on every broker"
+    return Refusal(ErrorCode.topic_authorization_failed, text)
+
+
+def sees_placement(may: May) -> bool:
+    """Whether broker settings may be shown. Not noted: nobody asked for them by name."""
+    return may.is_allowed(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER)

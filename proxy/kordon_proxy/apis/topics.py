@@ -1,0 +1,237 @@
+"""CreateTopics, DeleteTopics, CreatePartitions.
+
+Strategy: what lies outside the view is answered here and never forwarded, so that no check of the controller (does it
+exist, does it collide, are there brokers enough) can speak of it. What Kafka checks in the request itself comes first,
+as it does in Kafka: a name given twice, a topic given by name and id. The controller's texts are not passed on.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_policy.model import INTERNAL
+from kordon_protocol.keys import ApiKey
+
+from .may import Access, May, Refusal, Ruling
+from .parts import judge_each, mend_each
+from .placement import is_placement, may_place
+from .table import Api, Record
+from .texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, spoken, without_free_text
+from .verdict import Mended, Verdict
+
+TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_NAME)
+ID_TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_ID)
+NEITHER_GIVEN: Final = Refusal(ErrorCode.invalid_request, NEITHER)
+BOTH_GIVEN: Final = Refusal(ErrorCode.invalid_request, BOTH)
+
+
+def constant_texts(answers: str) -> Mended:
+    """Mend the texts of an answer, and nothing else."""
+    return Mended(lambda response, _: mend_each(response, answers, without_free_text))
+
+
+def once_each(entries: Iterable[Any], key: Callable[[Any], Hashable]) -> tuple[tuple[Any, ...], frozenset[Hashable]]:
+    """The first entry of each key, and the keys that came more than once: Kafka has one answer for all of these."""
+    firsts: dict[Hashable, Any] = {}
+    twice = set()
+    for entry in entries:
+        name = key(entry)
+        if name in firsts:
+            twice.add(name)
+        else:
+            firsts[name] = entry
+    return tuple(firsts.values()), frozenset(twice)
+
+
+# CreateTopics
+
+
+def judge_create(request: Any, may: May) -> Verdict:
+    """A name needs the explicit view. `validate_only` needs the same rights, or it would be a free probe."""
+    topics, twice = once_each(request.topics, lambda topic: topic.name)
+    return judge_each(
+        request if not twice else replace(request, topics=topics),
+        lambda topic: TWICE if topic.name in twice else _may_create(topic, may),
+        items="topics",
+        answers="topics",
+        plan=constant_texts("topics"),
+    )
+
+
+def _may_create(topic: Any, may: May) -> Refusal | None:
+    refusal = may.create_topic(topic.name)
+    if refusal is None and topic.name.startswith(INTERNAL):
+        refusal = _refuse_internal(topic.name, may)
+    if refusal is None and _places(topic):
+        refusal = may_place(may)
+    return refusal
+
+
+def _refuse_internal(name: str, may: May) -> Refusal:
+    """Names of Kafka's own machinery are nobody's to create, and the answer is that of any name outside the tenant."""
+    text = f"topic {name} is outside the tenant {may.standing.view.tenant}"
+    refusal = Refusal(ErrorCode.topic_authorization_failed, text)
+    may.notes.append(Ruling(Access.HIDDEN, Action.TOPIC_CREATE, Kind.TOPIC, name, None, refusal))
+    return refusal
+
+
+def _places(topic: Any) -> bool:
+    return bool(topic.assignments) or any(is_placement(config.name) for config in topic.configs)
+
+
+def _created(request: Any, _: Any) -> dict[str, object]:
+    return {"topics": [_created_topic(topic) for topic in request.topics], "validate_only": request.validate_only}
+
+
+def _created_topic(topic: Any) -> dict[str, object]:
+    told: dict[str, object] = {
+        "name": topic.name,
+        "partitions": topic.num_partitions,
+        "replication_factor": topic.replication_factor,
+        "configs": [config.name for config in topic.configs],
+    }
+    return told | ({"assignments": _assignments(topic.assignments)} if topic.assignments else {})
+
+
+def _assignments(assignments: Iterable[Any]) -> list[list[int]]:
+    return [list(assignment.broker_ids) for assignment in assignments]
+
+
+# DeleteTopics
+
+BY_ID: Final = 6
+"""The first version that names topics by name or by id (KIP-516)."""
+
+
+def judge_delete(request: Any, may: May) -> Verdict:
+    """An id that the view does not hold is unknown, and its answer has no name, whether it exists or not."""
+    if request.__version__ < BY_ID:
+        names, twice = once_each(request.topic_names, lambda name: name)
+        return judge_each(
+            request if not twice else replace(request, topic_names=names),
+            lambda name: TWICE if name in twice else _may_delete(name, may),
+            items="topic_names",
+            answers="responses",
+            plan=constant_texts("responses"),
+        )
+    topics, twice = once_each(request.topics, lambda topic: (topic.name, topic.topic_id))
+    by_id = {topic.topic_id for topic in topics if topic.topic_id is not None}
+    return judge_each(
+        request if not twice else replace(request, topics=topics),
+        partial(_may_delete_either, may=may, twice=twice),
+        items="topics",
+        answers="responses",
+        # The answer for a name tells the id too.
+        key=lambda topic: topic.topic_id if topic.topic_id in by_id else topic.name,
+        plan=constant_texts("responses"),
+        finish=partial(_with_name, may=may),
+    )
+
+
+def _may_delete(name: str, may: May) -> Refusal | None:
+    refusal = may.topic(Action.TOPIC_DELETE, name)
+    return None if refusal is None else spoken(refusal)
+
+
+def _may_delete_either(topic: Any, *, may: May, twice: frozenset[Hashable]) -> Refusal | None:
+    if topic.topic_id is None:
+        if topic.name is None:
+            return NEITHER_GIVEN
+        return TWICE if (topic.name, None) in twice else _may_delete(topic.name, may)
+    if topic.name is not None:
+        return BOTH_GIVEN
+    if (None, topic.topic_id) in twice:
+        return ID_TWICE
+    refusal = may.topic_id(Action.TOPIC_DELETE, topic.topic_id)
+    return None if refusal is None else spoken(refusal)
+
+
+def _with_name(topic: Any, answer: Any, *, may: May) -> Any:
+    """Kafka tells the name behind an id to whoever may see the topic but not delete it."""
+    if topic.name is not None or answer.error_code in (ErrorCode.invalid_request, ErrorCode.unknown_topic_id):
+        return answer
+    return replace(answer, name=may.name_of(topic.topic_id))
+
+
+def _names_ids(request: Any) -> bool:
+    return request.__version__ >= BY_ID and any(topic.topic_id is not None for topic in request.topics)
+
+
+def _deleted(request: Any, response: Any) -> dict[str, object]:
+    if request.__version__ < BY_ID:
+        return {"topics": list(request.topic_names)}
+    names = {} if response is None else {answer.topic_id: answer.name for answer in response.responses}
+    return {"topics": [topic.name or names.get(topic.topic_id) or str(topic.topic_id) for topic in request.topics]}
+
+
+# CreatePartitions
+
+
+def judge_create_partitions(request: Any, may: May) -> Verdict:
+    topics, twice = once_each(request.topics, lambda topic: topic.name)
+    return judge_each(
+        request if not twice else replace(request, topics=topics),
+        lambda topic: TWICE if topic.name in twice else _may_grow(topic, may),
+        items="topics",
+        answers="results",
+        plan=constant_texts("results"),
+    )
+
+
+def _may_grow(topic: Any, may: May) -> Refusal | None:
+    refusal = may.topic(Action.TOPIC_EDIT, topic.name)
+    if refusal is None and topic.assignments:
+        refusal = may_place(may)
+    return refusal
+
+
+def _grown(request: Any, _: Any) -> dict[str, object]:
+    topics = [
+        {"name": topic.name, "partitions": topic.count}
+        | ({"assignments": _assignments(topic.assignments)} if topic.assignments else {})
+        for topic in request.topics
+    ]
+    return {"topics": topics, "validate_only": request.validate_only}
+
+
+def record_of(request: Any) -> Record:
+    """Only looking whether it could be done changes nothing."""
+    return Record.COUNTED if request.validate_only else Record.EVENT
+
+
+APIS = (
+    Api(
+        key=ApiKey.CREATE_TOPICS,
+        name="CreateTopics",
+        versions=range(2, 8),
+        judge=judge_create,
+        record=Record.EVENT,
+        record_of=record_of,
+        changes_topics=True,
+        parameters=_created,
+    ),
+    Api(
+        key=ApiKey.DELETE_TOPICS,
+        name="DeleteTopics",
+        versions=range(1, 7),
+        judge=judge_delete,
+        record=Record.EVENT,
+        needs_fresh_picture=_names_ids,
+        changes_topics=True,
+        parameters=_deleted,
+    ),
+    Api(
+        key=ApiKey.CREATE_PARTITIONS,
+        name="CreatePartitions",
+        versions=range(4),
+        judge=judge_create_partitions,
+        record=Record.EVENT,
+        record_of=record_of,
+        changes_topics=True,
+        parameters=_grown,
+    ),
+)
