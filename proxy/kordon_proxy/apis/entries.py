@@ -9,8 +9,8 @@ from kordon_protocol.codec import response_type
 from kordon_protocol.shapes import Entity, shape_of, zero_of
 
 
-def make(entity: Entity, **values: Any) -> Any:
-    """A message or struct with these values and Kafka's defaults. Values that this version has no field for are left out."""
+def make(entity: Entity, /, **values: Any) -> Any:
+    """A message or struct with these values and Kafka's defaults. Values without a field in this version are dropped."""
     shape = shape_of(entity)
     return entity(
         **{
@@ -20,7 +20,7 @@ def make(entity: Entity, **values: Any) -> Any:
     )
 
 
-def respond(request: Any, **values: Any) -> Any:
+def respond(request: Any, /, **values: Any) -> Any:
     """The response to a request, unthrottled."""
     return make(answer_type(request), throttle_time=timedelta(), **values)
 
@@ -47,7 +47,7 @@ def in_place(
     key: Callable[[Any], Hashable],
     mend: Callable[[int, Any], Any] = lambda _, answer: answer,
 ) -> tuple[Any, ...]:
-    """One answer for each thing that was asked, in that order: ours where we have one, else the broker's next for that key.
+    """One answer for each thing that was asked, in that order: ours where there is one, else the broker's next for it.
 
     `mend` gets the place and the broker's answer. What the broker answers without having been asked is left out.
     """

@@ -1,0 +1,106 @@
+"""FindCoordinator (10): where a group or a transactional id lives.
+
+v0 knows groups only, v1 added the key type, v4 asks for many keys at once, v6 added share-partition keys. A name
+outside the view is answered here with a broker that its hash picks: a cluster finds a coordinator for a group that
+does not exist, too, and the look-up at the broker could create internal topics. Addresses in the broker's answer
+become Kordon's.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+from zlib import crc32
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Kind
+from kordon_protocol.keys import ApiKey
+
+from .entries import answer_type, in_place, make, respond, struct_type
+from .may import DENIED_CODE, Access, May, Refusal, Ruling
+from .parts import refuse
+from .table import Api
+from .texts import constant_text
+from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+
+GROUP: Final = 0
+SHARE: Final = 2
+KINDS: Final = {GROUP: Kind.GROUP, 1: Kind.TRANSACTIONAL_ID}
+BATCHED: Final = 4
+"""The first version with many keys."""
+SHARED: Final = 6
+"""The first version in which a broker knows share-partition keys."""
+
+
+def judge(request: Any, may: May) -> Verdict:
+    """Share-partition keys are for brokers: they are refused for the whole request, as Kafka does."""
+    key_type = getattr(request, "key_type", GROUP)
+    kind = KINDS.get(key_type)
+    if kind is None:
+        share = key_type == SHARE and request.__version__ >= SHARED
+        return _refuse(request, may, ErrorCode.cluster_authorization_failed if share else ErrorCode.invalid_request)
+    if request.__version__ < BATCHED:
+        return _judge_one(request, may, kind)
+    return _judge_many(request, may, kind)
+
+
+def _refuse(request: Any, may: May, code: ErrorCode) -> Answer:
+    refusal = Refusal(code)
+    may.notes.append(Ruling(Access.DENIED, None, None, None, None, refusal))
+    return refuse(request, refusal)
+
+
+def _judge_one(request: Any, may: May, kind: Kind) -> Verdict:
+    if may(None, kind, request.key) is Access.HIDDEN:
+        return Answer(respond(request, **_outside(may, kind, request.key)))
+    return Forward(Mended(_relocated))
+
+
+def _judge_many(request: Any, may: May, kind: Kind) -> Verdict:
+    keys = request.coordinator_keys
+    entry = struct_type(answer_type(request), "coordinators")
+    own = {
+        place: make(entry, key=key, **_outside(may, kind, key))
+        for place, key in enumerate(keys)
+        if may(None, kind, key) is Access.HIDDEN
+    }
+    kept = tuple(key for place, key in enumerate(keys) if place not in own)
+    if own and not kept:
+        return Answer(respond(request, coordinators=tuple(own.values())))
+
+    def mend(response: Any, now: May) -> Any:
+        found = (_relocated(coordinator, now) for coordinator in response.coordinators)
+        return replace(response, coordinators=in_place(keys, own, found, lambda coordinator: coordinator.key))
+
+    return Rewrite(replace(request, coordinator_keys=kept), Mended(mend)) if own else Forward(Mended(mend))
+
+
+def _outside(may: May, kind: Kind, key: str) -> dict[str, Any]:
+    """The answer for a name outside the view: a function of the name and of the brokers, and of nothing else."""
+    if may.outside_denied:
+        return _failed(DENIED_CODE[kind])
+    reachable = [broker for broker in sorted(may.picture.brokers) if may.cluster.address(broker)[1] > 0]
+    if not reachable:
+        return _failed(ErrorCode.coordinator_not_available)
+    return _at(may, reachable[crc32(f"{kind.value}:{key}".encode()) % len(reachable)])
+
+
+def _relocated(entry: Any, may: May) -> Any:
+    """The broker's answer for one key (up to v3 the whole response), at Kordon's address."""
+    place = _at(may, entry.node_id) if entry.error_code is ErrorCode.none else _failed(entry.error_code)
+    if not hasattr(entry, "error_message"):
+        del place["error_message"]
+    return replace(entry, **place)
+
+
+def _at(may: May, broker_id: int) -> dict[str, Any]:
+    host, port = may.cluster.address(broker_id)
+    if port <= 0:
+        return _failed(ErrorCode.coordinator_not_available)
+    return {"node_id": broker_id, "host": host, "port": port, "error_code": ErrorCode.none, "error_message": None}
+
+
+def _failed(code: ErrorCode) -> dict[str, Any]:
+    return {"node_id": -1, "host": "", "port": -1, "error_code": code, "error_message": constant_text(code)}
+
+
+APIS = (Api(key=ApiKey.FIND_COORDINATOR, name="FindCoordinator", versions=range(7), judge=judge),)

@@ -1,0 +1,54 @@
+"""What became of a request: the parts of a verdict that tests look at. Every message is encoded on the way."""
+
+from typing import Any
+
+from kordon_protocol.codec import decode_request, decode_response, encode_request, encode_response, request_type
+from kordon_protocol.codec import response_type as response_type_of
+from kordon_proxy.apis.entries import make
+from kordon_proxy.apis.may import Access, May
+from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Verdict
+
+
+def a_request(key: int, version: int, /, **values: Any) -> Any:
+    return make(request_type(key, version), **values)
+
+
+def a_response(key: int, version: int, /, **values: Any) -> Any:
+    return make(response_type_of(key, version), **values)
+
+
+def answered(verdict: Verdict) -> Any:
+    """The answer that the broker hears nothing of."""
+    assert isinstance(verdict, Answer)
+    return over_the_wire(verdict.response)
+
+
+def forwarded(request: Any, verdict: Verdict) -> Any:
+    """The request as the broker gets it."""
+    assert isinstance(verdict, Forward | Rewrite)
+    sent = verdict.request if isinstance(verdict, Rewrite) else request
+    assert decode_request(sent.__api_key__, sent.__version__, encode_request(sent)) == sent
+    return sent
+
+
+def mended(verdict: Verdict, response: Any, may: May) -> Any:
+    """The broker's answer as the client gets it."""
+    assert isinstance(verdict, Forward | Rewrite)
+    return over_the_wire(verdict.plan.mend(response, may) if isinstance(verdict.plan, Mended) else response)
+
+
+def over_the_wire(response: Any) -> Any:
+    decoded = decode_response(response.__api_key__, response.__version__, encode_response(response))
+    assert decoded == response
+    return decoded
+
+
+def hides(message: Any, name: str) -> bool:
+    """Whether a message has no trace of a name."""
+    encode = encode_request if type(message).__name__.endswith("Request") else encode_response
+    return name.encode() not in encode(message)
+
+
+def refused(may: May) -> list[tuple[str, str | None]]:
+    """What the audit learns of refusals: how, and of what."""
+    return [(note.access.value, note.name) for note in may.notes if note.access is not Access.ALLOWED]
