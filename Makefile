@@ -19,7 +19,7 @@ demo: .venv/made
 	$(BIN)/kordon demo $(if $(ONCE),--once)
 
 test: .venv/made
-	$(BIN)/python -m kordon_proxy.demo.prerequisites
+	$(BIN)/python -m kordon_proxy.demo.prepare
 	$(BIN)/pytest $(ARGS)
 
 style: .venv/made

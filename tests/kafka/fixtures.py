@@ -55,16 +55,37 @@ def kafka() -> Iterator[Kafka]:
 
 @pytest.fixture(scope="session")
 def kafka_with_acls() -> Iterator[Kafka]:
-    """The same with Kafka's own authorizer, to compare answers with: `admin` may do all, the others nothing yet."""
-    with Kafka(users=USERS, tls=True, authorizer=True, super_users=("admin",)) as kafka:
+    """One node with Kafka's own authorizer, to compare answers with: `admin` may do all, the others nothing yet.
+
+    It also has SASL_SSL, and SSL for those who have a certificate (`admin` is `CN=admin` there).
+    """
+    with Kafka(
+        users=USERS,
+        tls=True,
+        client_certificates="required",
+        authorizer=True,
+        super_users=("admin", "CN=admin"),
+    ) as kafka:
         yield kafka
 
 
 @pytest.fixture(scope="session")
-def three_nodes() -> Iterator[Kafka]:
-    """A cluster whose nodes a test may end or freeze, as long as it starts them again."""
+def shared_cluster() -> Iterator[Kafka]:
     with Kafka(nodes=3, users=USERS) as kafka:
         yield kafka
+
+
+@pytest.fixture
+def three_nodes(shared_cluster: Kafka) -> Iterator[Kafka]:
+    """A cluster whose nodes a test may end or freeze: afterwards all of them are there again."""
+    yield shared_cluster
+    nodes = shared_cluster.nodes.values()
+    for node in nodes:
+        node.resume()
+        if not node.pid:
+            node.launch()
+    for node in nodes:
+        node.wait_until_it_sees({1, 2, 3})
 
 
 @pytest.fixture(scope="session")

@@ -138,10 +138,3 @@ def _as_root() -> tuple[str, ...] | None:
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    try:
-        java(), openssl(), jars()
-    except MissingPrerequisite as missing:
-        sys.exit(str(missing))

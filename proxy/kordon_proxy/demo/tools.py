@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kordon_proxy.demo import prerequisites
+from kordon_proxy.demo import class_archive, prerequisites
 
 TOOLS: Final[Mapping[str, str]] = {
     "kafka-acls": "org.apache.kafka.tools.AclCommand",
@@ -67,8 +67,8 @@ def command(name: str, *arguments: str | Path, jvm: tuple[str, ...] = ("-Xmx256m
     Raises MissingPrerequisite when there is no Java, or no Kafka and no way to fetch it.
     """
     classpath = f"{prerequisites.jars()}/*"
-    logging = f"-Dlog4j2.configurationFile={_LOGGING}"
-    return [prerequisites.java(), *jvm, logging, "-cp", classpath, TOOLS[name], *map(str, arguments)]
+    options = (*class_archive.options(), *jvm, f"-Dlog4j2.configurationFile={_LOGGING}")
+    return [prerequisites.java(), *options, "-cp", classpath, TOOLS[name], *map(str, arguments)]
 
 
 def tool(name: str, *arguments: str | Path, stdin: str = "", timeout: float = 60) -> Finished:

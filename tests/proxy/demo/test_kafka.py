@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.helpers import create_ssl_context
 
 from kordon_proxy.demo import ports
+from kordon_proxy.demo.certificates import issue
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.tools import write_login
 from tests.kafka.fixtures import USERS, Fresh, MakeTopic, RunTool
@@ -80,6 +81,16 @@ def test_a_client_trusts_the_certificates_of_the_authority(kafka_with_acls: Kafk
     }
 
     assert asyncio.run(write_and_read(kafka_with_acls.listener("SASL_SSL"), topic, b"one", **tls)) == b"one"
+
+
+def test_a_client_is_who_its_certificate_says(kafka_with_acls: Kafka, new_topic: MakeTopic) -> None:
+    topic = new_topic(at=kafka_with_acls)
+    authority = kafka_with_acls.authority
+    own = issue(authority, kafka_with_acls.folder, "admin")
+    context = create_ssl_context(cafile=str(authority.certificate), certfile=str(own.certificate), keyfile=str(own.key))
+    tls: dict[str, Any] = {"security_protocol": "SSL", "ssl_context": context}
+
+    assert asyncio.run(write_and_read(kafka_with_acls.listener("SSL"), topic, b"one", **tls)) == b"one"
 
 
 def test_with_the_authorizer_a_user_without_acls_may_nothing(
@@ -192,13 +203,11 @@ def test_a_paused_node_is_silent_until_it_is_resumed(three_nodes: Kafka) -> None
 
     # When
     node.pause()
-    try:
-        with pytest.raises(TimeoutError):
-            ports.brokers(port, timeout=0.5)
-    finally:
-        node.resume()
 
     # Then
+    with pytest.raises(TimeoutError):
+        ports.brokers(port, timeout=0.5)
+    node.resume()
     node.wait_until_it_sees({1, 2, 3})
 
 

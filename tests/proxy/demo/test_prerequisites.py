@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kordon_proxy.demo import prerequisites
+from kordon_proxy.demo import class_archive, prerequisites
 from kordon_proxy.demo.prerequisites import MissingPrerequisite
 
 JAVA = "#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n"
@@ -95,6 +95,33 @@ def test_nobody_sees_what_maven_could_not_finish(programs: Path, tmp_path: Path)
         prerequisites.jars()
 
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_archive_of_classes_is_used_as_soon_as_there_is_one(programs: Path) -> None:
+    # Given
+    add(programs, "java", JAVA.format(version="17.0.15"))
+    add(programs, "mvn", MAVEN)
+    without = class_archive.options()
+
+    # When
+    class_archive.file().write_bytes(b"classes")
+
+    # Then
+    assert without == ()
+    assert class_archive.options()[0] == f"-XX:SharedArchiveFile={class_archive.file()}"
+
+
+def test_another_java_does_not_use_it(programs: Path) -> None:
+    # Given
+    add(programs, "java", JAVA.format(version="17.0.15"))
+    add(programs, "mvn", MAVEN)
+    class_archive.file().write_bytes(b"classes")
+
+    # When
+    os.utime(programs / "java", (0, 0))
+
+    # Then
+    assert class_archive.options() == ()
 
 
 def add(folder: Path, name: str, script: str) -> None:

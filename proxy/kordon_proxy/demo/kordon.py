@@ -1,0 +1,245 @@
+"""Start and stop a real Kordon process on the loopback address, as the demo, the tests and the benchmarks need it.
+
+with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY) as kordon:
+    kordon.bootstrap  # '127.0.0.1:23456'
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from . import ports
+
+BROKERS: Final = 8
+"""Ports for broker ids 0 to 7."""
+
+
+class KordonFailed(Exception):
+    """Kordon did not start, or did not stop."""
+
+
+class Kordon:
+    """One `kordon serve` in a folder of its own, gone without a trace after `stop`.
+
+    clusters: name to bootstrap addresses, separated by commas, or to the whole section of the configuration.
+    policy: the text of `rbac.yaml`.
+    listeners: name to what differs from the default (cluster: the first; an identity named `admin` with the role
+    `admin`); ports are chosen. Without any there is one listener, `main`.
+    settings: further sections of `kordon.yaml`.
+    """
+
+    def __init__(
+        self,
+        *,
+        clusters: Mapping[str, str | Mapping[str, Any]],
+        policy: str,
+        listeners: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
+        ready_timeout: float = 30,
+    ) -> None:
+        self._clusters = clusters
+        self._policy = policy
+        self._listeners = listeners or {"main": {}}
+        self._settings = settings or {}
+        self._environment = environment or {}
+        self._files = files or {}
+        self._ready_timeout = ready_timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._ports: dict[str, int] = {}
+        self._admin_port = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # ---- where things are
+
+    @property
+    def folder(self) -> Path:
+        if self._folder is None:
+            raise KordonFailed("kordon does not run: start it first")
+        return Path(self._folder.name)
+
+    @property
+    def policy_file(self) -> Path:
+        return self.folder / "rbac.yaml"
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "kordon.yaml"
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        return (self.folder / "kordon.log").read_text()
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise KordonFailed("kordon does not run: start it first")
+        return self._process.pid
+
+    @property
+    def bootstrap(self) -> str:
+        """The address of the first listener."""
+        return self.listener(next(iter(self._listeners)))
+
+    def listener(self, name: str) -> str:
+        return f"{ports.HOST}:{self._ports[name]}"
+
+    @property
+    def admin(self) -> str:
+        """The address of metrics, liveness and readiness."""
+        return f"http://{ports.HOST}:{self._admin_port}"
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of a page of the admin port. Raises OSError when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.admin}{path}", timeout=5) as answer:  # noqa: S310 -- a loopback address
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def audit(self) -> list[dict[str, Any]]:
+        """All audit events that are on disk."""
+        lines: list[str] = []
+        for file in sorted((self.folder / "audit").glob("*.jsonl")):
+            lines += file.read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    # ---- start, stop
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start, and return when it is ready. Raises KordonFailed with its log when it is not."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="kordon-")
+            self._choose_ports()
+            self._write_files()
+        with (self.folder / "kordon.log").open("ab") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "kordon_proxy", "serve", "--config", str(self.config_file)],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self._environment},
+            )
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._ready_timeout
+        answer = ""
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise KordonFailed(f"kordon ended while it started:\n{self.log}")
+            try:
+                status, answer = self.get("/readyz")
+            except OSError:
+                status = 0
+            if status == 200:
+                return
+            time.sleep(0.02)
+        raise KordonFailed(f"kordon was not ready within {self._ready_timeout} s: {answer}\n{self.log}")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def terminate(self, timeout: float = 20) -> int:
+        """Stop gracefully and keep the folder. Returns the exit code."""
+        if self._process is None:
+            raise KordonFailed("kordon does not run")
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise KordonFailed(f"kordon did not stop within {timeout} s:\n{self.log}") from None
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop it if it runs, and delete its folder."""
+        try:
+            if self._process is not None and self._process.poll() is None:
+                self.terminate()
+        finally:
+            self._process = None
+            if self._folder is not None:
+                self._folder.cleanup()
+                self._folder = None
+
+    def _choose_ports(self) -> None:
+        taken: list[int] = []
+        for name, section in self._listeners.items():
+            first = _consecutive(1 + BROKERS, section.get("port"), taken)
+            self._ports[name] = first
+            taken += range(first, first + 1 + BROKERS)
+        self._admin_port = ports.free_port(besides=taken)
+
+    def _write_files(self) -> None:
+        self.policy_file.write_text(self._policy)
+        for name, text in self._files.items():
+            path = self.folder / name
+            path.write_text(text)
+            path.chmod(0o600)
+        # JSON is YAML, so nothing is needed to write it.
+        self.config_file.write_text(json.dumps(self._configuration(), indent=2))
+
+    def _configuration(self) -> dict[str, Any]:
+        clusters: list[dict[str, Any]] = []
+        for name, section in self._clusters.items():
+            given = {"bootstrap": section.split(",")} if isinstance(section, str) else dict(section)
+            clusters.append({"name": name, **given})
+        default = {"cluster": clusters[0]["name"]}
+        listeners = [
+            {
+                "name": name,
+                "bind": self.listener(name),
+                "ports": {"base": self._ports[name] + 1, "ids": f"0-{BROKERS - 1}"},
+                **default,
+                **({} if "sasl" in section else {"identity": {"principal": "admin", "roles": ["admin"]}}),
+                **{key: value for key, value in section.items() if key != "port"},
+            }
+            for name, section in self._listeners.items()
+        ]
+        return {
+            "clusters": clusters,
+            "listeners": listeners,
+            "policy": "rbac.yaml",
+            "admin": {"bind": f"{ports.HOST}:{self._admin_port}"},
+            **self._settings,
+        }
+
+
+def _consecutive(count: int, wanted: int | None, taken: Sequence[int]) -> int:
+    """The first of so many free ports in a row."""
+    for _ in range(100):
+        first = ports.free_port(wanted, besides=taken)
+        row = range(first, first + count)
+        if all(port not in taken and ports.free_port(port) == port for port in row[1:]):
+            return first
+        wanted = None
+    raise OSError(f"no {count} free ports in a row on the loopback address")
