@@ -36,8 +36,8 @@ class Handler(Protocol):
         """Give the frame to send for a collected one; None holds it back until `settle`."""
         ...
 
-    def passed(self, exchange: Exchange, size: int) -> None:
-        """An answer of `size` bytes has run through, whole."""
+    def passed(self, exchange: Exchange) -> None:
+        """An answer has run through, whole."""
         ...
 
 
@@ -57,7 +57,6 @@ class AnswerQueue:
         """The first bytes of a frame whose head is not whole yet."""
         self._current: Exchange | None = None
         self._left = 0
-        self._size = 0
         self._sink: Sink | None = None
         """Takes the bytes of the current answer; None: they run through."""
         self._out: list[bytes] = []
@@ -119,7 +118,12 @@ class AnswerQueue:
             self._left -= end - position
             position = end
             if self._left == 0:
-                if self._sink is None and self._queue[0] is self._current and len(self._queue) > 1 and self._queue[1].done:
+                if (
+                    self._sink is None
+                    and self._queue[0] is self._current
+                    and len(self._queue) > 1
+                    and self._queue[1].done
+                ):
                     self._through(data, run, position)  # a stored answer follows: keep the order
                     run = position
                 self._end()
@@ -137,7 +141,7 @@ class AnswerQueue:
                 f"the broker answered correlation id {correlation_id} where {exchange.correlation_id} is due"
             )
         self._current = self._awaiting.popleft()
-        self._left = self._size = length + 4
+        self._left = length + 4
         self._sink = self._sink_for(exchange)
 
     def _sink_for(self, exchange: Exchange) -> Sink | None:
@@ -174,7 +178,7 @@ class AnswerQueue:
                 exchange.store.append(mended)
                 self._finish(exchange, len(mended))
             return
-        self._handler.passed(exchange, self._size)
+        self._handler.passed(exchange)
         exchange.done = True
         if sink is None:
             self._queue.popleft()

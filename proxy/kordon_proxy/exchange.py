@@ -6,8 +6,8 @@ from typing import Any
 from kordon_protocol.header import RequestHead
 
 from .apis.may import May
-from .apis.table import Api
-from .apis.verdict import RELAY, Plan
+from .apis.table import Api, Record
+from .apis.verdict import RELAY, Plan, Stream
 
 
 @dataclass(slots=True, eq=False)
@@ -22,8 +22,18 @@ class Exchange:
     """When the request was whole, in seconds of the monotonic clock."""
     request_size: int
     plan: Plan = RELAY
+    record: Record = Record.NOTHING
     forwarded: float = 0.0
+    """When it went to the broker; 0 while it has not."""
     answered: float = 0.0
+    """When its answer began to arrive."""
+    now: May | None = None
+    """The rights when its answer began to arrive, which may be others than those when it was asked."""
+    stream: Stream | None = None
+    waits: int = 0
+    """How many things have to happen before the answer may leave: events on disk, a look at the cluster."""
+    frame: bytes | None = None
+    """The answer that waits for them."""
     done: bool = False
     """Its answer is whole and may leave when its turn comes."""
     store: list[bytes] = field(default_factory=list)

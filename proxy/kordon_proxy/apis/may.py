@@ -11,13 +11,16 @@ from typing import Final
 from uuid import UUID
 
 from kio.schema.errors import ErrorCode
-from kordon_policy.model import Action, Decision, Effect, Kind, Outside
+
+from kordon_policy.actions import Action, Kind
+from kordon_policy.decision import Decision
+from kordon_policy.model import Effect, Outside
 from kordon_policy.rights import Rights
 from kordon_policy.snapshot import Snapshot
 from kordon_policy.view import View
 
 from ..cluster.picture import Picture
-from ..identity.login import Identity
+from .connection import Connection
 from .synthetic import SyntheticCluster
 
 MEMO_LIMIT: Final = 50_000
@@ -69,16 +72,16 @@ UNKNOWN_ID: Final = Refusal(ErrorCode.unknown_topic_id)
 
 @dataclass(slots=True, eq=False)
 class Standing:
-    """One identity in its tenant of one cluster, under one snapshot and one set of inferred topics.
+    """One kind of principal in its tenant of one cluster, under one snapshot and one set of inferred topics.
 
     Shared by all connections of the same kind. Its memo is bounded.
     """
 
     snapshot: Snapshot
-    identity: Identity
     view: View
     rights: Rights
     _memo: dict[tuple[Action | None, Kind | None, str | None, bool], Ruling] = field(default_factory=dict)
+    _visible: tuple[int, tuple[str, ...]] = (-1, ())
     _any: dict[tuple[Action, Kind, int], bool] = field(default_factory=dict)
 
     def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
@@ -115,28 +118,36 @@ class Standing:
             return Refusal(denied)
         return Refusal(NOT_FOUND_CODE.get(kind, denied))
 
+    def visible_topics(self, names: Iterable[str], version: int) -> tuple[str, ...]:
+        """Those of the names that the view holds (remembered for this version of the names)."""
+        if self._visible[0] != version:
+            self._visible = (version, tuple(name for name in names if self.view.sees(Kind.TOPIC, name)))
+        return self._visible[1]
+
     def has_any(self, action: Action, kind: Kind, names: Iterable[str], version: int) -> bool:
         """Whether the action is allowed on at least one of the names (remembered for this version of the names)."""
         key = (action, kind, version)
         found = self._any.get(key)
         if found is None:
             self._any.clear()
-            found = self._any[key] = any(
-                self.view.sees(kind, name) and self.rights.decide(action, kind, name).allowed for name in names
-            )
+            visible = (name for name in names if self.view.sees(kind, name))
+            found = self._any[key] = any(self.rights.decide(action, kind, name).allowed for name in visible)
         return found
 
 
 class May:
     """The rights of one request. Cheap to make; `notes` holds every ruling that was asked for, in order."""
 
-    __slots__ = ("cluster", "notes", "picture", "standing")
+    __slots__ = ("cluster", "connection", "notes", "picture", "standing", "unknown_topics")
 
-    def __init__(self, standing: Standing, picture: Picture, cluster: SyntheticCluster) -> None:
+    def __init__(self, standing: Standing, picture: Picture, cluster: SyntheticCluster, connection: Connection) -> None:
         self.standing = standing
         self.picture = picture
         self.cluster = cluster
+        self.connection = connection
         self.notes: list[Ruling] = []
+        self.unknown_topics = False
+        """Set when a topic or an id was asked for that the picture does not hold: a reason to look again."""
 
     def __call__(self, action: Action | None, kind: Kind | None, name: str | None) -> Access:
         """Judge and note. `action` None: may it be seen?"""
@@ -168,7 +179,9 @@ class May:
         """The name behind an id of the view; None for every other id (and for the zero id, which kio gives as None)."""
         name = None if topic_id is None else self.picture.ids.get(topic_id)
         if name is None or not self.standing.view.sees(Kind.TOPIC, name):
-            self.notes.append(UNKNOWN_ID_RULING)
+            # Alike for an id that exists elsewhere and for one that does not: nobody may tell them apart.
+            self.unknown_topics = True
+            self.notes.append(Ruling(Access.HIDDEN, None, Kind.TOPIC, str(topic_id), None, UNKNOWN_ID))
             return None
         return name
 
@@ -202,10 +215,11 @@ class May:
         """Whether the action is allowed on any topic of the view that exists."""
         return self.standing.has_any(action, Kind.TOPIC, self.picture.names, self.picture.version)
 
+    def visible_topics(self) -> tuple[str, ...]:
+        """The names of all topics that exist and are in the view, sorted."""
+        return self.standing.visible_topics(self.picture.names, self.picture.version)
+
     @property
     def outside_denied(self) -> bool:
         """Whether this tenant answers Kafka's authorization errors for names outside the view."""
         return self.standing.view.outside is Outside.DENIED
-
-
-UNKNOWN_ID_RULING: Final = Ruling(Access.HIDDEN, None, Kind.TOPIC, None, None, UNKNOWN_ID)

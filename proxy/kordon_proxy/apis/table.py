@@ -31,11 +31,25 @@ class Api:
     """Versions that are admitted (and advertised, as far as the brokers have them)."""
     judge: Judge | None = None
     record: Record = Record.NOTHING
+    record_of: Callable[[Any], Record] | None = None
+    """Where what the audit keeps depends on the request; None: always `record`."""
     code: ErrorCode = ErrorCode.cluster_authorization_failed
     why: str = ""
     decode: Callable[[int, bytes, int], Any] | None = None
     """Reads the request's body (version, frame, offset of the body) where the codec would do too much; None: the codec."""
     needs_fresh_picture: Callable[[Any], bool] | None = None
     """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
+    has_answer: Callable[[Any], bool] | None = None
+    """Whether this request gets an answer at all; None: always."""
+    changes_topics: bool = False
+    """Topics come, go or change by it: the answer leaves when Kordon's own picture of the cluster has them."""
     parameters: Callable[[Any, Any], dict[str, object]] | None = None
     """Request and response -> what matters of them for the audit. Never a secret, never record contents."""
+
+    def record_for(self, request: Any) -> Record:
+        """What the audit keeps of this request."""
+        return self.record if self.record_of is None else self.record_of(request)
+
+    def answers(self, request: Any) -> bool:
+        """Whether this request gets an answer."""
+        return self.has_answer is None or self.has_answer(request)

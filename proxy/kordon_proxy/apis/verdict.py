@@ -4,7 +4,7 @@ A judge is a pure function `judge(request, may) -> Verdict`; the session execute
 so their type is `Any` here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -17,11 +17,20 @@ Returning the very same object means that nothing changed: the broker's own byte
 """
 
 
+def unchanged(response: Any, _: May) -> Any:
+    """The answer as it is."""
+    return response
+
+
 class Stream(Protocol):
     """Mends one response while it runs through, without collecting it."""
 
     def feed(self, data: bytes) -> Iterable[bytes]:
         """Take the next bytes of the frame, length prefix included; give what may leave now."""
+        ...
+
+    def sizes(self) -> Mapping[str, int]:
+        """For reads: topic -> bytes of records that have come. Empty for what reads no records."""
         ...
 
 

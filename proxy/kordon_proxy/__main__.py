@@ -1,0 +1,5 @@
+"""`python -m kordon_proxy` is `kordon`."""
+
+from .cli import main
+
+main()

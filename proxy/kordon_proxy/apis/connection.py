@@ -1,0 +1,58 @@
+"""What a connection must remember between requests, because the protocol leaves it out of them."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+from .subscriptions import Subscriptions
+
+FETCH_SESSIONS: Final = 16
+"""Fetch sessions kept per connection; clients use one. The oldest goes, and its client is told to start again."""
+
+
+@dataclass(slots=True)
+class FetchSession:
+    """Which partitions the broker serves in one fetch session (KIP-227), and under which standing they were judged."""
+
+    standing: object
+    topics: dict[Hashable, set[int]]
+    """Topic name or id -> partitions."""
+
+    def add(self, topic: Hashable, partitions: set[int]) -> None:
+        self.topics.setdefault(topic, set()).update(partitions)
+
+    def forget(self, topic: Hashable, partitions: set[int]) -> None:
+        left = self.topics.get(topic)
+        if left is not None:
+            left -= partitions
+            if not left:
+                del self.topics[topic]
+
+
+@dataclass(slots=True)
+class FetchSessions:
+    """The sessions that this connection started. The broker ties them to nobody, so Kordon ties them to it."""
+
+    _sessions: OrderedDict[int, FetchSession] = field(default_factory=OrderedDict)
+
+    def get(self, session_id: int) -> FetchSession | None:
+        return self._sessions.get(session_id)
+
+    def start(self, session_id: int, session: FetchSession) -> None:
+        self._sessions[session_id] = session
+        self._sessions.move_to_end(session_id)
+        if len(self._sessions) > FETCH_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def end(self, session_id: int) -> bool:
+        """Whether it was one of ours."""
+        return self._sessions.pop(session_id, None) is not None
+
+
+@dataclass(slots=True)
+class Connection:
+    """State of one client connection that judges read and change. Everything in it is bounded."""
+
+    fetch_sessions: FetchSessions = field(default_factory=FetchSessions)
+    subscriptions: Subscriptions = field(default_factory=Subscriptions)

@@ -1,0 +1,199 @@
+"""Fetch (1): TOPIC_INSPECT per topic, of the whole fetch session at every poll.
+
+Versions: sessions from v7 (KIP-227), names up to v12 and ids from v13, leader hints with addresses from v16 (KIP-951).
+
+Strategy for sessions: the broker keys them by a number alone, so they are bound here to the connection that started them.
+A session holds only what was allowed. As soon as one of its topics is refused, or a refused topic is added to it, the
+client is told FETCH_SESSION_ID_NOT_FOUND and starts again with a full request, which is answered partition by partition
+and without a session while something in it is refused.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action
+from kordon_protocol.codec import response_type
+from kordon_protocol.keys import ApiKey
+
+from .connection import FetchSession
+from .endpoints import at_our_addresses
+from .fetch_stream import FetchStream
+from .may import May, Refusal
+from .parts import entry_type, in_order, refused_response
+from .table import Api, Record
+from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
+
+SESSION_GONE: Final = Refusal(ErrorCode.fetch_session_id_not_found)
+NO_SESSION: Final = 0
+FULL_WITH_SESSION: Final = 0
+FULL_WITHOUT_SESSION: Final = -1
+
+
+def judge(request: Any, may: May) -> Verdict:
+    plain = as_consumer(request)
+    if request.__version__ < 7:
+        return _full(request, plain, may)
+    if request.session_id != NO_SESSION and request.session_epoch > 0:
+        return _incremental(request, plain, may)
+    if request.session_id != NO_SESSION and not may.connection.fetch_sessions.end(request.session_id):
+        # A full request closes the session that it names, and this one is not of this connection.
+        plain = replace(plain, session_id=NO_SESSION)
+    return _full(request, plain, may)
+
+
+def as_consumer(request: Any) -> Any:
+    """The request without claims that only a broker may make; the same object in the usual case.
+
+    A follower reads beyond the high watermark, and its fetches count as replication progress.
+    """
+    changes: dict[str, Any] = {}
+    if getattr(request, "replica_id", -1) != -1:
+        changes["replica_id"] = -1
+    state = getattr(request, "replica_state", None)
+    if state is not None and (state.replica_id, state.replica_epoch) != (-1, -1):
+        changes["replica_state"] = type(state)()
+    if getattr(request, "cluster_id", None) is not None:
+        changes["cluster_id"] = None
+    return replace(request, **changes) if changes else request
+
+
+def key(topic: Any) -> Hashable:
+    """Name or id of a topic in a request or a response; None for the zero id."""
+    found: Hashable = topic.topic if hasattr(topic, "topic") else topic.topic_id
+    return found
+
+
+def _refusal(topic: Any, may: May) -> Refusal | None:
+    return _refusal_of(key(topic), may)
+
+
+def _refusal_of(topic: Any, may: May) -> Refusal | None:
+    if isinstance(topic, str):
+        return may.topic(Action.TOPIC_INSPECT, topic)
+    return may.topic_id(Action.TOPIC_INSPECT, topic)
+
+
+def _incremental(request: Any, plain: Any, may: May) -> Verdict:
+    sessions = may.connection.fetch_sessions
+    session = sessions.get(request.session_id)
+    if session is None:
+        return Answer(session_gone(request))
+    asked: Iterable[Any] = map(key, request.topics)
+    if session.standing is not may.standing:
+        asked = {*session.topics, *asked}
+    if any([_refusal_of(topic, may) is not None for topic in asked]):  # all are asked, so that all are noted
+        sessions.end(request.session_id)
+        return Answer(session_gone(request))
+    session.standing = may.standing
+    for topic in request.topics:
+        session.add(key(topic), {part.partition for part in topic.partitions})
+    for topic in request.forgotten_topics_data:
+        session.forget(key(topic), set(topic.partitions))
+    return _forward(request, plain, Streamed(lambda now: FetchStream(request, now, None), stale_session(request)))
+
+
+def session_gone(request: Any) -> Any:
+    """An answer that makes the client start a new session; it holds no partition."""
+    return refused_response(replace(request, topics=()), SESSION_GONE)
+
+
+def _full(request: Any, plain: Any, may: May) -> Verdict:
+    refused = [(topic, refusal) for topic in request.topics if (refusal := _refusal(topic, may)) is not None]
+    if not refused:
+        return _forward(request, plain, _full_plan(request, may))
+    said = tuple(_refused_entry(request.__version__, topic, refusal) for topic, refusal in refused)
+    out = {id(topic) for topic, _ in refused}
+    kept = tuple(topic for topic in request.topics if id(topic) not in out)
+    order = {key(topic): place for place, topic in reversed(tuple(enumerate(request.topics)))}
+    if not kept:
+        empty = refused_response(replace(request, topics=()), refused[0][1])
+        return Answer(_without_session(replace(empty, responses=said)))
+    changes: dict[str, Any] = {"topics": kept}
+    if request.__version__ >= 7:
+        changes |= {"session_id": NO_SESSION, "session_epoch": FULL_WITHOUT_SESSION}
+
+    def put_back(response: Any, now: May) -> Any:
+        response = _without_session(rejudge(response, now))
+        return replace(response, responses=in_order((*response.responses, *said), order, key))
+
+    return Rewrite(replace(plain, **changes), Mended(put_back))
+
+
+def _refused_entry(version: int, topic: Any, refusal: Refusal) -> Any:
+    return refused_topic(version, key(topic), [part.partition for part in topic.partitions], refusal.code)
+
+
+def refused_topic(version: int, topic: Any, partitions: Iterable[int], code: ErrorCode) -> Any:
+    """An entry of a Fetch answer that holds an error for each partition and no record.
+
+    Generated here and not from the refusals, since from v13 on those put an error at the top only, and a client takes a
+    full answer for invalid that lacks a partition it asked for.
+    """
+    topic_kind = entry_type(response_type(ApiKey.FETCH, version), "responses")
+    partition_kind = entry_type(topic_kind, "partitions")
+    named = {"topic": topic} if version < 13 else {"topic_id": topic}
+    entries = tuple(
+        partition_kind(
+            partition_index=index, error_code=code, high_watermark=-1, aborted_transactions=None, records=b""
+        )
+        for index in partitions
+    )
+    return topic_kind(**named, partitions=entries)
+
+
+def _without_session(response: Any) -> Any:
+    if response.__version__ < 7:
+        return response
+    return replace(response, session_id=NO_SESSION, error_code=ErrorCode.none)
+
+
+def _forward(request: Any, plain: Any, plan: Plan) -> Verdict:
+    return Forward(plan) if plain is request else Rewrite(plain, plan)
+
+
+def _full_plan(request: Any, may: May) -> Plan:
+    session = None
+    if request.__version__ >= 7 and request.session_epoch == FULL_WITH_SESSION:
+        topics: dict[Hashable, set[int]] = {}
+        for topic in request.topics:
+            topics.setdefault(key(topic), set()).update(part.partition for part in topic.partitions)
+        session = FetchSession(may.standing, topics)
+    return Streamed(lambda now: FetchStream(request, now, session), _stale_full)
+
+
+def _stale_full(response: Any, may: May) -> Any:
+    """The epoch moved while a full request was parked: judged again; the session that it made is not used."""
+    return _without_session(rejudge(response, may))
+
+
+def stale_session(request: Any) -> Any:
+    """The epoch moved while an incremental request was parked."""
+
+    def stale(response: Any, may: May) -> Any:
+        session = may.connection.fetch_sessions.get(request.session_id)
+        topics = session.topics if session is not None else {}
+        if session is None or any([_refusal_of(topic, may) is not None for topic in topics]):
+            may.connection.fetch_sessions.end(request.session_id)
+            return session_gone(request)
+        session.standing = may.standing
+        return at_our_addresses(response, may)
+
+    return stale
+
+
+def rejudge(response: Any, may: May) -> Any:
+    """Partitions of topics that are refused now lose their records; the rest stays."""
+    topics = []
+    for topic in response.responses:
+        refusal = _refusal(topic, may)
+        indexes = [part.partition_index for part in topic.partitions]
+        topics.append(
+            topic if refusal is None else refused_topic(response.__version__, key(topic), indexes, refusal.code)
+        )
+    return at_our_addresses(replace(response, responses=tuple(topics)), may)
+
+
+APIS = (Api(key=ApiKey.FETCH, name="Fetch", versions=range(4, 19), judge=judge, record=Record.COUNTED),)

@@ -1,0 +1,197 @@
+"""Metadata (3): the tenant's topics at Kordon's addresses.
+
+Versions: an empty array means all topics in v0 and none from v1, where null means all; auto-creation is always on before
+the flag of v4; ids from v10, which brokers take only from v12; permission bits v8+ (the cluster's v8 to v10).
+
+Strategy: what the broker is asked for is already cut to the view, so all topics that it answers may be shown, and only the
+answer's head (brokers, cluster id) is mended, while the topics run through. Names outside the view are never forwarded;
+their entries are put in front of the broker's. The answer is walked as a whole only where a topic must change inside.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.codec import request_type, response_type
+from kordon_protocol.keys import ApiKey
+
+from .endpoints import moved
+from .may import UNKNOWN_ID, May, Refusal
+from .metadata_stream import MetadataStream
+from .operations import NOT_ASKED, cluster_operations, topic_operations
+from .parts import entry_type
+from .table import Api
+from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
+
+NO_TIME: Final = timedelta(0)
+WITH_FLAG: Final = 4
+"""The first version that says whether missing topics may be created."""
+
+
+def is_all(request: Any) -> bool:
+    """Whether every topic is asked for."""
+    return request.topics is None or (request.__version__ == 0 and not request.topics)
+
+
+def needs_fresh_picture(request: Any) -> bool:
+    return is_all(request)
+
+
+def judge(request: Any, may: May) -> Verdict:
+    return _everything(request, may) if is_all(request) else _named(request, may)
+
+
+def _everything(request: Any, may: May) -> Verdict:
+    names = may.visible_topics()
+    if not names and request.__version__ == 0:
+        return Answer(local_answer(0, may, ()))  # v0 has no way to ask for no topic
+    kind = entry_type(request_type(ApiKey.METADATA, request.__version__), "topics")
+    by_name = {"topic_id": None} if request.__version__ >= 10 else {}
+    topics = tuple(kind(name=name, **by_name) for name in names)
+    return Rewrite(_without_creation(replace(request, topics=topics)), _plan(request, (), whole=False))
+
+
+def _without_creation(request: Any) -> Any:
+    return replace(request, allow_auto_topic_creation=False) if request.__version__ >= WITH_FLAG else request
+
+
+def _named(request: Any, may: May) -> Verdict:
+    version = request.__version__
+    asked = tuple(request.topics)
+    if version >= 12 and any(topic.topic_id is not None for topic in asked):
+        asked = tuple(topic for topic in asked if topic.topic_id is not None)  # the broker ignores the names then
+    said, kept = [], []
+    for topic in asked:
+        refusal = _refusal(topic, may)
+        if refusal is None:
+            kept.append(topic)
+        else:
+            said.append(refused_topic(version, topic, refusal))
+    creating = _may_create(request, kept, may)
+    if version < WITH_FLAG and not creating:
+        # Naming a missing topic would create it, so the broker hears of those only that are there.
+        missing = [topic for topic in kept if topic.name not in may.picture.topics]
+        said += [refused_topic(version, topic, NOT_THERE) for topic in missing]
+        kept = [topic for topic in kept if topic.name in may.picture.topics]
+    if asked and not kept:
+        return Answer(local_answer(version, may, said))
+    if any(topic.name is not None and topic.name not in may.picture.topics for topic in kept):
+        may.unknown_topics = True
+    whole = may.unknown_topics
+    plan = _plan(request, tuple(said), whole=whole)
+    wanted = replace(request, topics=tuple(kept))
+    if not creating:
+        wanted = _without_creation(wanted)
+    return Forward(plan) if wanted == request else Rewrite(wanted, plan)
+
+
+NOT_THERE: Final = Refusal(ErrorCode.unknown_topic_or_partition)
+
+
+def _refusal(topic: Any, may: May) -> Refusal | None:
+    if getattr(topic, "topic_id", None) is not None:
+        return may.topic_id(None, topic.topic_id)
+    return may.topic(None, topic.name) if topic.name is not None else None
+
+
+def _may_create(request: Any, kept: Iterable[Any], may: May) -> bool:
+    """Whether the request may create topics: it asks for it, and every topic that is missing may be created."""
+    if request.__version__ >= WITH_FLAG and not request.allow_auto_topic_creation:
+        return False
+    missing = [topic.name for topic in kept if topic.name is not None and topic.name not in may.picture.topics]
+    return bool(missing) and all(
+        may.standing.ruling(Action.TOPIC_CREATE, Kind.TOPIC, name, explicit=True).refusal is None for name in missing
+    )
+
+
+def refused_topic(version: int, topic: Any, refusal: Refusal) -> Any:
+    """An entry for a topic that is not shown: by id it has no name, by name it has the zero id."""
+    kind = entry_type(response_type(ApiKey.METADATA, version), "topics")
+    named: dict[str, Any] = {"name": topic.name}
+    if version >= 10:
+        named["topic_id"] = topic.topic_id
+        if topic.topic_id is not None:
+            named["name"] = None if version >= 12 else ""
+    return kind(error_code=refusal.code, partitions=(), **named)
+
+
+def local_answer(version: int, may: May, topics: Iterable[Any]) -> Any:
+    """An answer that needs no broker: the brokers and the topics given."""
+    kind = response_type(ApiKey.METADATA, version)
+    broker_kind = entry_type(kind, "brokers")
+    brokers = tuple(
+        broker_kind(
+            node_id=broker.id, host=host, port=port, **({"rack": broker.rack} if version >= 1 else {})
+        )
+        for broker in may.picture.brokers.values()
+        for host, port in [may.cluster.address(broker.id)]
+    )
+    fields: dict[str, Any] = {"brokers": brokers, "topics": tuple(topics)}
+    if version >= 1:
+        fields["controller_id"] = may.picture.controller_id
+    if version >= 2:
+        fields["cluster_id"] = may.cluster.cluster_id
+    if version >= 3:
+        fields["throttle_time"] = NO_TIME
+    if version >= 13:
+        fields["error_code"] = ErrorCode.none
+    return kind(**fields)
+
+
+def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
+    mend = _mend(request, said)
+    asks_bits = any(getattr(request, f"include_{what}_authorized_operations", False) for what in ("topic", "cluster"))
+    if whole or asks_bits:
+        return Mended(mend)
+    version = request.__version__
+    return Streamed(lambda may: MetadataStream(version, said, may), mend)
+
+
+def _mend(request: Any, said: tuple[Any, ...]) -> Any:
+    everything = is_all(request)
+
+    def mend(response: Any, may: May) -> Any:
+        topics = list(said)
+        for topic in response.topics:
+            # What the broker answers was in the view when it was asked; the epoch may have moved since.
+            if topic.name is None or may.sees(Kind.TOPIC, topic.name):
+                topics.append(_with_bits(topic, may))
+            elif not everything:
+                topics.append(refused_topic(response.__version__, topic, _still_hidden(topic, may)))
+        changes: dict[str, Any] = {
+            "brokers": tuple(moved(broker, may) for broker in response.brokers),
+            "topics": tuple(topics),
+        }
+        if response.__version__ >= 2:
+            changes["cluster_id"] = may.cluster.cluster_id
+        if 8 <= response.__version__ <= 10:
+            changes["cluster_authorized_operations"] = cluster_operations(may, response.cluster_authorized_operations)
+        return replace(response, **changes)
+
+    return mend
+
+
+def _still_hidden(topic: Any, may: May) -> Refusal:
+    return may.topic(None, topic.name) or UNKNOWN_ID
+
+
+def _with_bits(topic: Any, may: May) -> Any:
+    bits = getattr(topic, "topic_authorized_operations", NOT_ASKED)
+    if bits == NOT_ASKED or topic.name is None:
+        return topic
+    return replace(topic, topic_authorized_operations=topic_operations(may, topic.name, bits))
+
+
+APIS = (
+    Api(
+        key=ApiKey.METADATA,
+        name="Metadata",
+        versions=range(14),
+        judge=judge,
+        needs_fresh_picture=needs_fresh_picture,
+    ),
+)

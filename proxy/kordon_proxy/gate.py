@@ -1,0 +1,137 @@
+"""From a request's bytes to a verdict, and from the broker's answer to the one that leaves. No sockets here.
+
+Everything that is not known is closed: a key or a version that the table does not admit is refused in the shape that the
+client can read, and where there is no such shape the connection ends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_protocol.codec import Reading, encode_request, read_request, read_response, response_frame
+from kordon_protocol.errors import MalformedBody, UnsupportedVersion
+from kordon_protocol.frames import Collected, with_prefix
+from kordon_protocol.header import RequestHead, peek_response, request_head_bytes
+from kordon_protocol.refusals import refusal
+
+from .apis.may import May
+from .apis.table import Api
+from .apis.verdict import Answer, Forward, Rewrite, Verdict
+from .cluster.picture import Picture
+from .exchange import Exchange
+
+ADMIN_CLIENT: Final = "__admin_client"
+"""With this client id a broker lets a Produce write to internal topics (`KafkaApis.handleProduceRequest`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A request that was read. `exact`: its bytes say no more than the message holds."""
+
+    api: Api
+    request: Any
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unadmitted:
+    """A request that is refused before it is judged."""
+
+    api: Api | None
+    request: Any
+    code: ErrorCode
+    why: str
+
+
+def admitted(apis: Mapping[int, Api], picture: Picture, head: RequestHead) -> Api | Unadmitted:
+    """Look the key and the version up: in the table, and in what the brokers have."""
+    api = apis.get(head.api_key)
+    if api is None:
+        return Unadmitted(None, None, ErrorCode.unsupported_version, "no such API is known here")
+    if api.judge is None:
+        return Unadmitted(api, None, api.code, api.why)
+    theirs = picture.api_versions.get(head.api_key)
+    if head.api_version not in api.versions:
+        return Unadmitted(api, None, api.code, f"version {head.api_version} is not admitted")
+    if theirs is None or not theirs[0] <= head.api_version <= theirs[1]:
+        return Unadmitted(api, None, ErrorCode.unsupported_version, "the brokers do not have this version")
+    return api
+
+
+def open_request(api: Api, head: RequestHead, frame: bytes) -> Opened:
+    """Read the body. Raises MalformedBody."""
+    if api.decode is not None:
+        return Opened(api, api.decode(head.api_version, frame, head.body_offset), True)
+    reading = read_request(head.api_key, head.api_version, frame, head.body_offset)
+    return Opened(api, reading.message, reading.exact)
+
+
+def judge(opened: Opened, may: May) -> Verdict:
+    """Ask the API's judge. What the client's bytes say beyond the message is not forwarded."""
+    assert opened.api.judge is not None  # `admitted` has seen to it
+    verdict = opened.api.judge(opened.request, may)
+    if isinstance(verdict, Forward) and not opened.exact:
+        return Rewrite(opened.request, verdict.plan)
+    return verdict
+
+
+def refusal_frame(head: RequestHead, frame: bytes, code: ErrorCode, text: str | None) -> bytes | None:
+    """A well-formed refusal in the shape of the request; None where the request cannot be read."""
+    try:
+        request = read_request(head.api_key, head.api_version, frame, head.body_offset).message
+    except MalformedBody:
+        return None
+    return response_frame(refusal(head.api_key, head.api_version, request, code, text), head.correlation_id)
+
+
+def answer_frame(answer: Answer, head: RequestHead) -> bytes:
+    return response_frame(answer.response, head.correlation_id)
+
+
+def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collected) -> list[bytes]:
+    """The bytes for the broker: the client's own chunks wherever nothing changed."""
+    client_id = head.client_id
+    if client_id == ADMIN_CLIENT:
+        client_id = f"kordon-{ADMIN_CLIENT}"
+    elif isinstance(verdict, Forward):
+        return collected.chunks
+    header = request_head_bytes(head, client_id)
+    if isinstance(verdict, Forward):
+        return [with_prefix(header, memoryview(collected.frame())[head.body_offset :])]
+    if isinstance(verdict.request, list):
+        pieces = verdict.request
+        size = len(header) + sum(map(len, pieces))
+        return [size.to_bytes(4, "big") + header, *pieces]
+    return [with_prefix(header, encode_request(verdict.request))]
+
+
+def read_answer(exchange: Exchange, frame: bytes) -> Reading:
+    """Decode a collected answer; `frame` has its length prefix. Raises MalformedBody, MalformedHeader."""
+    head = exchange.head
+    body = frame[4:]
+    offset = peek_response(body, head.api_key, head.api_version).body_offset
+    return read_response(head.api_key, head.api_version, body, offset)
+
+
+def mended_frame(exchange: Exchange, frame: bytes, reading: Reading, response: Any) -> bytes:
+    """The frame that leaves: the broker's own where nothing changed and nothing unseen is in it."""
+    if response is reading.message and reading.exact:
+        return frame
+    return response_frame(response, exchange.correlation_id)
+
+
+def unread_head(unsupported: UnsupportedVersion) -> RequestHead:
+    """The head of a request whose version has no schema: as much of it as can be read in any version."""
+    return RequestHead(
+        api_key=unsupported.api_key,
+        api_version=unsupported.api_version,
+        correlation_id=unsupported.correlation_id,
+        client_id=None,
+        body_offset=0,
+    )
+
+
+OWN: Final = Api(key=-1, name="Own", versions=range(0))
+"""ApiVersions and the login, which Kordon ends itself."""

@@ -1,0 +1,165 @@
+"""One door of Kordon: what its connections share. The server binds its ports, sessions come and go by it."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from . import config
+from .apis.table import Api
+from .audit.log import AuditLog
+from .cluster.picture import Picture
+from .cluster.watch import Cluster
+from .identity.directory import Directory
+from .identity.upstream import UpstreamLogin
+from .identity.values import Mechanism
+from .meter import Meter
+from .metrics import Metrics
+from .policies import Policies
+from .standings import Standings
+
+if TYPE_CHECKING:
+    from .session import Session
+
+log = structlog.get_logger()
+
+NO_ADDRESS: Final = ("", -1)
+"""As Kafka writes a node that is not there."""
+CONNECT_TIMEOUT: Final = 10.0
+
+
+@dataclass(slots=True)
+class Upstream:
+    """How the connections of one cluster's clients reach its brokers."""
+
+    cluster: Cluster
+    name: str
+    standings: Standings
+    tls: Callable[[], ssl.SSLContext] | None
+    logins: tuple[Callable[[], UpstreamLogin], ...]
+    turn: int = 0
+    """Which bootstrap server or broker is next for a connection that may go to any."""
+    login: int = 0
+    """Which of the logins worked last; the next one is tried when it is refused."""
+
+    def address(self, broker_id: int | None) -> tuple[str, int] | None:
+        """The real address of a broker; of any broker for None."""
+        picture = self.cluster.picture
+        if picture is None or not picture.brokers:
+            return None
+        if broker_id is None:
+            self.turn += 1
+            brokers = tuple(picture.brokers.values())
+            broker = brokers[self.turn % len(brokers)]
+        else:
+            found = picture.brokers.get(broker_id)
+            if found is None:
+                return None
+            broker = found
+        return broker.host, broker.port
+
+    def next_login(self) -> UpstreamLogin | None:
+        return self.logins[self.login % len(self.logins)]() if self.logins else None
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """The configuration of a listener together with everything that its sessions need."""
+
+    settings: config.Listener
+    limits: config.Limits
+    instance: str
+    upstream: Upstream
+    apis: Mapping[int, Api]
+    policies: Policies
+    directory: Callable[[], Directory]
+    audit: AuditLog
+    metrics: Metrics
+    mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
+    sessions: set["Session"] = field(default_factory=set)
+    meters: dict[str, Meter] = field(default_factory=dict)
+    draining: bool = False
+    bound: bool = False
+    """Whether the ports of the brokers that are known have been opened."""
+    without_port: set[int] = field(default_factory=set)
+    """Brokers for which this listener has no port left."""
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.upstream.cluster
+
+    def picture(self) -> Picture:
+        """The newest picture of the cluster. Raises LookupError before the first: sessions ask for nothing before it."""
+        picture = self.cluster.picture
+        if picture is None:
+            raise LookupError("no broker has answered yet")
+        return picture
+
+    def meter(self, tenant: str | None) -> Meter:
+        """The counters of one tenant at this listener; tenants are as many as the policy file names."""
+        key = tenant or ""
+        found = self.meters.get(key)
+        if found is None:
+            found = self.meters[key] = Meter(self.metrics, key)
+        return found
+
+    def address(self, broker_id: int) -> tuple[str, int]:
+        """Where clients of this listener find a broker. One that Kordon does not know yet makes it look again."""
+        picture = self.cluster.picture
+        if picture is not None and broker_id not in picture.brokers:
+            self.cluster.hint()
+        address = self.settings.address_of(broker_id)
+        return NO_ADDRESS if address is None else (address.host, address.port)
+
+    def admit(self, session: "Session") -> bool:
+        """Whether there is room for one more connection."""
+        if self.draining or len(self.sessions) >= self.limits.connections:
+            self.metrics.connections_closed[self.name, "too-many"].inc()
+            return False
+        self.sessions.add(session)
+        self.metrics.connections[self.name].inc()
+        self.metrics.connections_opened[self.name].inc()
+        return True
+
+    def ended(self, session: "Session", reason: str, detail: str | None) -> None:
+        """A session has closed: once for each that was admitted."""
+        if session not in self.sessions:
+            return
+        self.sessions.discard(session)
+        self.metrics.connections[self.name].dec()
+        self.metrics.connections_closed[self.name, reason].inc()
+        if reason == "internal":
+            self.metrics.unexpected_errors.inc()
+        quiet = reason in {"client-closed", "drained", "idle"}
+        (log.debug if quiet else log.warning)(
+            "connection_closed",
+            connection=session.id,
+            listener=self.name,
+            peer=session.peer_address,
+            reason=reason,
+            detail=detail,
+        )
+
+    def login_refused(self, reason: str) -> None:
+        """The broker did not take Kordon's credentials: the next ones are tried for the next connection."""
+        self.upstream.login += 1
+        log.error("broker_refused_login", cluster=self.upstream.name, reason=reason)
+
+    async def sweep(self, now: float) -> None:
+        """Close connections that are idle, stuck in the middle of a request, or too slow in logging in."""
+        limits = self.limits
+        for number, session in enumerate(tuple(self.sessions)):
+            session.check_login()
+            if session.incomplete_since is not None and now - session.incomplete_since > limits.request_timeout:
+                session.close("request-timeout")
+            elif session.member is not None and not session.busy and now - session.last_request > limits.idle:
+                session.close("idle")
+            if number % 500 == 499:
+                await asyncio.sleep(0)  # thousands of connections must not hold up a request

@@ -1,0 +1,55 @@
+"""A client that is logged in: what was proved of it, and what follows from that under the snapshot of the moment."""
+
+import time
+from typing import TYPE_CHECKING
+
+from kordon_policy.snapshot import Snapshot
+from kordon_policy.tenants import tenant_cluster_id
+
+from .apis.may import Standing
+from .apis.synthetic import SyntheticCluster
+from .audit.event import Who
+from .cluster.picture import Picture
+from .identity.directory import Directory
+from .identity.identify import identify_again
+from .identity.values import Facts, Identity, Peer, Refused
+from .recorder import Recorder
+
+if TYPE_CHECKING:
+    from .listener import Listener
+
+
+class Member:
+    """Facts are stored, identity is derived: a new policy bites at the next request of an open connection."""
+
+    def __init__(
+        self, listener: "Listener", facts: Facts, peer: Peer, identity: Identity, who: Who, real_cluster_id: str
+    ) -> None:
+        self.facts = facts
+        self.identity = identity
+        self.meter = listener.meter(identity.tenant)
+        self.synthetic = SyntheticCluster(
+            cluster_id=tenant_cluster_id(real_cluster_id, identity.tenant or ""), address=listener.address
+        )
+        self.recorder = Recorder(listener.audit, listener.upstream.name, who)
+        self._listener = listener
+        self._peer = peer
+        self._snapshot: Snapshot | None = None
+        self._directory: Directory | None = None
+        self._picture: Picture | None = None
+        self._standing: Standing | None = None
+
+    def standing(self, picture: Picture) -> Standing | None:
+        """What holds now; None when the identity lost its place: its credential, its roles, or its tenant."""
+        snapshot = self._listener.policies.at(time.time_ns() // 1_000_000)
+        directory = self._listener.directory()
+        if snapshot is not self._snapshot or directory is not self._directory:
+            identity = identify_again(self.identity, self.facts, self._peer, snapshot, directory)
+            if isinstance(identity, Refused):
+                return None
+            self.identity, self._snapshot, self._directory = identity, snapshot, directory
+        elif picture is self._picture:
+            return self._standing
+        self._picture = picture
+        self._standing = self._listener.upstream.standings.get(snapshot, picture, self.identity)
+        return self._standing

@@ -1,0 +1,39 @@
+"""The metrics of the connections of one listener in one tenant."""
+
+import time
+
+from .exchange import Exchange
+from .metrics import Metrics
+
+
+class Meter:
+    """Counts with the labels of one listener and tenant; shared by its connections."""
+
+    def __init__(self, metrics: Metrics, tenant: str) -> None:
+        self._metrics = metrics
+        self._tenant = tenant
+
+    def from_client(self, size: int) -> None:
+        self._metrics.bytes[self._tenant, "in"].inc(size)
+
+    def to_client(self, size: int) -> None:
+        self._metrics.bytes[self._tenant, "out"].inc(size)
+
+    def paused(self, reason: str) -> None:
+        self._metrics.pauses[reason].inc()
+
+    def refused_frame(self, reason: str) -> None:
+        self._metrics.refused_frames[reason].inc()
+
+    def request(self, exchange: Exchange, verdict: str) -> None:
+        """One request has been judged: `forwarded`, `cut` (parts of it refused), `answered` or `refused`."""
+        self._metrics.requests[exchange.api.name, self._tenant, verdict].inc()
+        if exchange.may is not None:
+            for ruling in exchange.may.notes:
+                self._metrics.decisions[ruling.action or "VIEW", ruling.access.value].inc()
+
+    def finished(self, exchange: Exchange) -> None:
+        """The answer of a forwarded request is ready to leave."""
+        broker = exchange.answered - exchange.forwarded
+        self._metrics.broker_seconds[exchange.api.name].observe(broker)
+        self._metrics.added_seconds[exchange.api.name].observe(time.monotonic() - exchange.received - broker)

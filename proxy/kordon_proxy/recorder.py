@@ -1,0 +1,188 @@
+"""What the audit and the metrics get to know of an exchange. They hang on the session, not on the judges."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_policy.model import Effect
+from kordon_protocol.outcomes import body_error_codes
+
+from .apis.may import Access, Ruling
+from .apis.table import Record
+from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
+from .audit.log import AuditLog
+from .exchange import Exchange
+
+SHADOW_ALLOW: Final = "Allow (shadow)"
+Durable = Callable[[], None]
+SEEING: Final = "VIEW"
+"""Stands where an action would, when only seeing was asked for."""
+
+
+class Recorder:
+    """The audit of one connection."""
+
+    def __init__(self, audit: AuditLog, cluster: str, who: Who) -> None:
+        self._audit = audit
+        self._cluster = cluster
+        self.who = who
+
+    @property
+    def accepts_mutations(self) -> bool:
+        """False while the audit log cannot be written and the configuration says to refuse then."""
+        return self._audit.accepts_mutations
+
+    def denials(self, exchange: Exchange) -> list[Event]:
+        """One event for each action of the request that was refused, with the resources that it was refused on."""
+        if exchange.may is None:
+            return []
+        refused: dict[tuple[str, str], list[Ruling]] = {}
+        for ruling in exchange.may.notes:
+            if ruling.access is not Access.ALLOWED:
+                refused.setdefault((ruling.action or SEEING, ruling.access.value), []).append(ruling)
+        return [self._denial(exchange, action, rulings) for (action, _), rulings in refused.items()]
+
+    def shadows(self, exchange: Exchange) -> list[Event]:
+        """What shadow policies would have refused: events that change nothing and that nobody waits for.
+
+        What they would have allowed is counted per window.
+        """
+        events = []
+        for ruling in () if exchange.may is None else exchange.may.notes:
+            shadow = None if ruling.decision is None else ruling.decision.shadow
+            if shadow is None or ruling.action is None:
+                continue
+            if shadow.allowed:
+                self._audit.tally(self.who, ruling.action, self.path(ruling), SHADOW_ALLOW)
+            else:
+                event = self._denial(exchange, ruling.action, [ruling])
+                why = replace(event.why, effect=Effect.DENY, reason=shadow.reason, shadow=True)
+                events.append(replace(event, why=why, outcome=Outcome()))
+        return events
+
+    def _denial(self, exchange: Exchange, action: str, rulings: list[Ruling]) -> Event:
+        first = rulings[0]
+        refusal = first.refusal
+        return self._event(
+            exchange,
+            What(
+                action=action,
+                cluster=self._cluster,
+                api=exchange.api.name,
+                api_version=exchange.head.api_version,
+                resources=tuple(self.path(ruling) for ruling in rulings),
+                correlation_id=exchange.correlation_id,
+            ),
+            self._why(exchange, first),
+            Outcome(
+                error_code=None if refusal is None else int(refusal.code),
+                error_name=None if refusal is None else refusal.code.name,
+                items_denied=len(rulings),
+            ),
+        )
+
+    def mutation(self, exchange: Exchange, response: Any | None) -> Event:
+        """The event of a mutation, with its outcome as the client is told; a response of None: it is unknown."""
+        rulings = (
+            [] if exchange.may is None else [n for n in exchange.may.notes if n.access is Access.ALLOWED and n.action]
+        )
+        codes = [] if response is None else [code for _, code in body_error_codes(response) if code]
+        parameters = exchange.api.parameters
+        first = rulings[0] if rulings else None
+        return self._event(
+            exchange,
+            What(
+                action=None if first is None else first.action,
+                cluster=self._cluster,
+                api=exchange.api.name,
+                api_version=exchange.head.api_version,
+                resources=tuple(dict.fromkeys(self.path(ruling) for ruling in rulings)),
+                parameters={} if parameters is None else parameters(exchange.request, response),
+                correlation_id=exchange.correlation_id,
+            ),
+            self._why(exchange, first),
+            Outcome(
+                error_code=None if response is None else (codes[0] if codes else 0),
+                error_name=None if response is None else (ErrorCode(codes[0]).name if codes else "none"),
+                items_allowed=len(rulings),
+                duration_ms=round(1000 * (time.perf_counter() - exchange.received), 3),
+                unknown=response is None,
+            ),
+        )
+
+    def unadmitted(self, exchange: Exchange, code: ErrorCode, why: str) -> Event:
+        """An API or a version that is refused as a whole."""
+        return self._event(
+            exchange,
+            What(
+                action="USE_API",
+                cluster=self._cluster,
+                api=exchange.api.name,
+                api_version=exchange.head.api_version,
+                correlation_id=exchange.correlation_id,
+            ),
+            Why(effect=Effect.DENY, reason=why),
+            Outcome(error_code=int(code), error_name=code.name),
+        )
+
+    def count(self, exchange: Exchange) -> None:
+        """Reads and produces that were allowed: counted per window. A read counts where records came."""
+        if exchange.record is not Record.COUNTED or exchange.may is None:
+            return
+        read = None if exchange.stream is None else exchange.stream.sizes()
+        for ruling in exchange.may.notes:
+            if ruling.access is Access.ALLOWED and ruling.action is not None and read is None:
+                self._audit.tally(self.who, ruling.action, self.path(ruling), Effect.ALLOW, exchange.request_size)
+        for name, size in (read or {}).items():
+            path = ("cluster", self._cluster, Kind.TOPIC.value, name)
+            self._audit.tally(self.who, Action.TOPIC_INSPECT, path, Effect.ALLOW, size)
+
+    def write(self, events: list[Event], on_durable: Durable | None) -> None:
+        """Write events; `on_durable` is called once when all of them are on disk."""
+        waiting = len(events)
+
+        def one_less() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0 and on_durable is not None:
+                on_durable()
+
+        for event in events:
+            self._audit.decision(event, one_less)
+
+    def path(self, ruling: Ruling) -> tuple[str, ...]:
+        """The resource as a path of the policy language."""
+        if ruling.kind is None:
+            return ("cluster", self._cluster)
+        return ("cluster", self._cluster, ruling.kind.value, ruling.name or "")
+
+    def _why(self, exchange: Exchange, ruling: Ruling | None) -> Why:
+        epoch = None if exchange.may is None else exchange.may.standing.snapshot.epoch
+        if ruling is None:
+            return Why(epoch=epoch)
+        decision = ruling.decision
+        if decision is None:
+            hidden = ruling.access is Access.HIDDEN
+            reason = f"outside the tenant {self.who.tenant}" if hidden else None
+            return Why(effect=Effect.DENY if hidden else Effect.ALLOW, epoch=epoch, reason=reason)
+        return Why(
+            effect=decision.effect or Effect.DENY,
+            rules=tuple(str(rule) for rule in decision.rules),
+            epoch=epoch,
+            reason=decision.reason,
+        )
+
+    def _event(self, exchange: Exchange, what: What, why: Why, outcome: Outcome) -> Event:
+        return Event(
+            id=new_id(),
+            type=EventType.DECISION,
+            time=time.time_ns() // 1_000_000,
+            who=self.who,
+            what=what,
+            why=why,
+            outcome=outcome,
+        )

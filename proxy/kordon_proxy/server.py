@@ -1,0 +1,340 @@
+"""`kordon serve`: put the parts together, open the doors, follow the files and the clusters, stop gracefully."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from kordon_policy.model import Compat
+
+from . import config
+from .audit.log import AuditLog
+from .cluster.picture import Picture
+from .cluster.pool import Reach
+from .cluster.watch import Cluster, Settings
+from .health import Check, HealthServer, Pulse
+from .identity.directory import DirectoryFiles
+from .identity.passwords import PasswordChecker
+from .identity.plain import PLAIN, PlainMechanism
+from .identity.tls import tls_context
+from .identity.upstream import UpstreamLogin
+from .identity.values import Mechanism
+from .listener import Listener, Upstream
+from .metrics import Metrics
+from .policies import Policies
+from .session import Session
+from .standings import Standings, is_group_wanted
+from .table import APIS
+
+log = structlog.get_logger()
+
+FILES_EVERY: Final = 1.0
+"""Seconds between two looks at the policy file and the users files."""
+SWEEP_EVERY: Final = 1.0
+BACKLOG: Final = 1024
+DRAIN_STEP: Final = 0.02
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A loop of uvloop where it is installed, else asyncio's own. KORDON_EVENT_LOOP=asyncio chooses the latter."""
+    if os.environ.get("KORDON_EVENT_LOOP") != "asyncio":
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def serve(settings: config.Config) -> None:
+    """Serve until SIGTERM or SIGINT. Raises what a start can fail with: see `Server.start`."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(Server(settings).run())
+
+
+class Server:
+    """One Kordon process."""
+
+    def __init__(self, settings: config.Config) -> None:
+        self._settings = settings
+        self._instance = f"{socket.gethostname()}-{secrets.token_hex(3)}"
+        self.metrics = Metrics()
+        self.policies = Policies(settings.policy, Compat(**settings.compat.model_dump()))
+        self._directory = DirectoryFiles(settings)
+        self._passwords = PasswordChecker()
+        self._audit: AuditLog | None = None
+        self._pulse = Pulse(self.metrics.event_loop_lag)
+        self._health = HealthServer(
+            settings.admin.bind.host,
+            settings.admin.bind.port,
+            self.metrics.registry,
+            ready=self._ready,
+            live=self._live,
+        )
+        self.upstreams: dict[str, Upstream] = {}
+        self.listeners: list[Listener] = []
+        self._ports: dict[tuple[str, int], asyncio.Server] = {}
+        self._port_errors: dict[tuple[str, int], str] = {}
+        self._stop = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Start, serve until told to stop, drain."""
+        await self.start()
+        try:
+            await self._stop.wait()
+        finally:
+            await self.close()
+
+    async def start(self) -> None:
+        """Open everything. Raises PolicyRefused, AuditError or OSError (a port that is taken) when that is not possible."""
+        self.policies.subscribe(self._new_snapshot)
+        self.policies.load()
+        settings = self._settings
+        self._audit = AuditLog(
+            settings.audit, source=f"urn:kordon:{self._instance}", metrics=self.metrics, kafka=self._audit_kafka()
+        )
+        await self._audit.start()
+        for cluster in settings.clusters:
+            self.upstreams[cluster.name] = self._upstream(cluster)
+        self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
+        self._health.start()
+        for listener in self.listeners:
+            await self._bind(listener, listener.settings.bind.port, None)
+        for upstream in self.upstreams.values():
+            upstream.cluster.subscribe(partial(self._picture_changed, upstream))
+            upstream.cluster.start()
+        self._signals()
+        self._loops += [
+            asyncio.create_task(self._pulse.beat()),
+            asyncio.create_task(self._every(FILES_EVERY, self._look_at_files)),
+            asyncio.create_task(self._every(SWEEP_EVERY, self._sweep)),
+        ]
+        log.info(
+            "started", listeners=[str(one.settings.bind) for one in self.listeners], epoch=self.policies.snapshot.epoch
+        )
+
+    # ---- parts
+
+    def _upstream(self, cluster: config.Cluster) -> Upstream:
+        tls = cluster.tls
+        context: Callable[[], Any] | None = None if tls is None else (lambda: tls_context(tls))
+        logins = tuple(partial(UpstreamLogin, login, "kordon") for login in cluster.own_login)
+        reach = Reach(tls=context, logins=logins)
+        watch = Cluster(
+            Settings(
+                name=cluster.name,
+                bootstrap=tuple((one.host, one.port) for one in cluster.bootstrap),
+                reach=reach,
+                groups_every=self._settings.inference.interval,
+            ),
+            wanted=lambda group: self._is_group_wanted(cluster, group),
+        )
+        return Upstream(
+            cluster=watch,
+            name=cluster.name,
+            standings=Standings(self._names(cluster)),
+            tls=context,
+            logins=logins,
+        )
+
+    def _names(self, cluster: config.Cluster) -> frozenset[str]:
+        """The names by which policies know a cluster."""
+        return frozenset(filter(None, (cluster.name, cluster.environment)))
+
+    def _is_group_wanted(self, cluster: config.Cluster, group: str) -> bool:
+        """Whether any tenant includes the group, so that the topics that it reads are inferred."""
+        picture = self.upstreams[cluster.name].cluster.picture
+        names = self._names(cluster) | ({picture.cluster_id} if picture is not None else set())
+        return is_group_wanted(self.policies.snapshot, names, group)
+
+    def _listener(self, one: config.Listener, audit: AuditLog) -> Listener:
+        return Listener(
+            settings=one,
+            limits=self._settings.limits_of(one),
+            instance=self._instance,
+            upstream=self.upstreams[one.cluster],
+            apis=APIS,
+            policies=self.policies,
+            directory=lambda: self._directory.current,
+            audit=audit,
+            metrics=self.metrics,
+            mechanisms={name: self._mechanism(one, name, provider) for name, provider in one.sasl.items()},
+        )
+
+    def _mechanism(self, listener: config.Listener, name: str, provider: str) -> Mechanism:
+        if name != PLAIN:
+            raise ValueError(f"the mechanism {name} is not served")  # the configuration has seen to it
+        return PlainMechanism(
+            provider=provider,
+            users=lambda: self._directory.current.users[provider],
+            checker=self._passwords,
+            suffix=listener.tenant_suffix,
+            is_tenant=lambda tenant: any(tenant == one.name for one in self.policies.snapshot.tenants),
+        )
+
+    def _audit_kafka(self) -> dict[str, Any] | None:
+        """aiokafka's settings of the cluster that the audit topic is in."""
+        topic = self._settings.audit.kafka
+        if topic is None:
+            return None
+        clusters = {cluster.name: cluster for cluster in self._settings.clusters}
+        return client_settings(clusters[topic.cluster or self._settings.clusters[0].name])
+
+    # ---- health
+
+    def _live(self) -> list[Check]:
+        return [self._pulse.check()]
+
+    def _ready(self) -> list[Check]:
+        """Everything that has to be well for clients to be sent here."""
+        checks = [self._pulse.check(), Check(name="stopping", ok=not self._stop.is_set())]
+        if self._audit is not None:
+            failure = self._audit.failure
+            checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
+        reload_failure = self.policies.last_failure
+        checks.append(Check(name="policy", ok=reload_failure is None, detail=reload_failure or "", required=False))
+        checks += [
+            Check(name="users", ok=False, detail=problem, required=False) for problem in self._directory.problems
+        ]
+        checks += [self._cluster_check(upstream) for upstream in self.upstreams.values()]
+        checks += [Check(name=f"port {port}", ok=False, detail=why) for (_, port), why in self._port_errors.items()]
+        checks += [
+            Check(
+                name=f"listener {one.name}",
+                ok=not one.without_port,
+                detail=f"no port for brokers {sorted(one.without_port)}",
+            )
+            for one in self.listeners
+        ]
+        return checks
+
+    def _cluster_check(self, upstream: Upstream) -> Check:
+        state = upstream.cluster.state
+        bound = all(one.bound for one in self.listeners if one.upstream is upstream)
+        return Check(
+            name=f"cluster {upstream.name}",
+            ok=state.reachable and state.surveyed and bound,
+            detail=state.error or ("" if state.surveyed else "the groups have not been asked yet"),
+        )
+
+    # ---- ports follow the cluster
+
+    def _picture_changed(self, upstream: Upstream, picture: Picture) -> None:
+        self._spawn(self._follow(upstream, picture))
+
+    async def _bind(self, listener: Listener, port: int, broker_id: int | None) -> None:
+        host = listener.settings.bind.host
+        loop = asyncio.get_running_loop()
+        self._ports[host, port] = await loop.create_server(
+            lambda: Session(listener, broker_id), host, port, backlog=BACKLOG
+        )
+
+    async def _follow(self, upstream: Upstream, picture: Picture) -> None:
+        """Open the ports of brokers that are new. Those that went keep theirs: they may come back."""
+        for listener in self.listeners:
+            if listener.upstream is not upstream:
+                continue
+            without = set()
+            for broker_id in picture.brokers:
+                port = listener.settings.port_of(broker_id)
+                if port is None:
+                    without.add(broker_id)
+                elif (listener.settings.bind.host, port) not in self._ports:
+                    await self._bind_broker(listener, port, broker_id)
+            if without - listener.without_port:
+                log.error("brokers_without_a_port", listener=listener.name, brokers=sorted(without))
+            listener.without_port = without
+            listener.bound = True
+            self.metrics.unmapped_brokers[upstream.name].set(len(without))
+
+    async def _bind_broker(self, listener: Listener, port: int, broker_id: int) -> None:
+        place = (listener.settings.bind.host, port)
+        try:
+            await self._bind(listener, port, broker_id)
+        except OSError as error:
+            if place not in self._port_errors:
+                log.error("port_taken", listener=listener.name, port=port, broker=broker_id, reason=str(error))
+            self._port_errors[place] = str(error)
+        else:
+            self._port_errors.pop(place, None)
+
+    # ---- running
+
+    def _new_snapshot(self, snapshot: Any) -> None:
+        self.metrics.policy_epoch.set(snapshot.epoch)
+        self.metrics.policy_loaded.set(self.policies.loaded)
+        for upstream in self.upstreams.values():
+            upstream.cluster.hint_groups()
+
+    def _signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+
+    def stop(self) -> None:
+        """Begin to stop; a second time: at once."""
+        self._stop.set()
+
+    def reload(self) -> None:
+        """Look at the files now."""
+        self._spawn(self._look_at_files())
+
+    async def _look_at_files(self) -> None:
+        before = self.policies.failures
+        self.policies.reload()
+        self._directory.poll()
+        self.metrics.policy_reload_failures.inc(self.policies.failures - before)
+
+    async def _sweep(self) -> None:
+        now = time.monotonic()
+        for listener in self.listeners:
+            await listener.sweep(now)
+
+    async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await step()
+            except Exception:
+                log.exception("task_failed")
+
+    def _spawn(self, step: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(step)
+        self._loops.append(task)
+        task.add_done_callback(lambda done: self._loops.remove(done) if done in self._loops else None)
+
+    # ---- the end
+
+    async def close(self) -> None:
+        """Take no more connections, let answers in flight leave, write down what is left."""
+        self.metrics.draining.set(1)
+        for port in self._ports.values():
+            port.close()
+        for listener in self.listeners:
+            listener.draining = True
+            for session in tuple(listener.sessions):
+                session.drain()
+        deadline = time.monotonic() + self._settings.drain
+        while any(listener.sessions for listener in self.listeners) and time.monotonic() < deadline:
+            await asyncio.sleep(DRAIN_STEP)  # noqa: ASYNC110 -- sessions end for many reasons, and the loop ends soon
+        left = sum(len(listener.sessions) for listener in self.listeners)
+        for listener in self.listeners:
+            for session in tuple(listener.sessions):
+                session.close("drain-timeout")
+        for task in tuple(self._loops):
+            task.cancel()
+        for upstream in self.upstreams.values():
+            await upstream.cluster.close()
+        if self._audit is not None:
+            await self._audit.close()
+        self._passwords.close()
+        self._health.stop()
+        log.info("stopped", cut_off=left)

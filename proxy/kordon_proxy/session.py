@@ -1,0 +1,516 @@
+"""One client connection and its connection to a broker: the only place where requests and answers meet sockets.
+
+Strategy: everything happens in callbacks of the event loop, in the order in which bytes come, without a task for each
+connection. What has to wait (a login's hash, a fresh picture of the cluster, the broker's connection) is a *hold* with a
+reason: reading stops while there is any, and requests that have come already wait in order. An answer that has to wait
+(for the audit's disk, for a fresh picture) keeps its place in the order of answers.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
+
+import structlog
+from kio.schema.errors import ErrorCode
+
+from kordon_protocol.errors import ProtocolError, UnsupportedVersion
+from kordon_protocol.frames import Collected, RequestCollector
+from kordon_protocol.header import RequestHead, peek_request
+from kordon_protocol.keys import ApiKey
+
+from . import gate
+from .answers import AnswerQueue
+from .apis.connection import Connection
+from .apis.may import May, Refusal
+from .apis.parts import refused_response
+from .apis.table import Api, Record
+from .apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, unchanged
+from .audit.event import Event
+from .exchange import Exchange
+from .gate import Opened, Unadmitted
+from .holds import Hold
+from .link import BrokerLink, connect
+from .listener import CONNECT_TIMEOUT, Listener
+from .logins import Login
+from .member import Member
+
+log = structlog.get_logger()
+ids = itertools.count(1)
+
+AT_MOST_STALE: Final = 1.0
+"""Seconds: how old the picture of the cluster may be for requests that ask for everything."""
+STORED_LIMIT: Final = 1 << 20
+"""Bytes of answers that may wait behind an earlier one before reading from the broker stops."""
+NO_AUDIT: Final = Refusal(
+    ErrorCode.unknown_server_error, "the audit log cannot be written, so nothing may be changed now"
+)
+
+
+class Session(asyncio.Protocol):
+    """From the client's connect to the close of both connections."""
+
+    def __init__(self, listener: Listener, broker_id: int | None) -> None:
+        self.id = f"{listener.instance}-{next(ids)}"
+        self.listener = listener
+        self.opened = self.last_request = time.monotonic()
+        self.peer_address = ""
+        self.incomplete_since: float | None = None
+        """Since when a request has begun and not gone on; None while none has."""
+        self.member: Member | None = None
+        """Who this is, once the first login is over."""
+        self._login: Login | None = None
+        self.transport: asyncio.Transport | None = None
+        self.closed = False
+        self.meter = listener.meter(None)
+        self._broker_id = broker_id
+        self._link: BrokerLink | None = None
+        self._linked = False
+        self._connecting = False
+        self._collector = RequestCollector(listener.limits.max_frame, least=0)
+        self._waiting: deque[Collected] = deque()
+        self._holds: set[Hold] = set()
+        self._broker_holds: set[Hold] = set()
+        self._answers = AnswerQueue(self)
+        self._state = Connection()
+        self._to_broker: list[bytes] = []
+        self._driving = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---- the client's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        if self.listener.admit(self):
+            self._login = Login(self)
+            self.peer_address = self._login.peer_address
+            self._login.begin()
+        else:
+            self.closed = True
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self.meter.from_client(len(data))
+        if self.member is not None:
+            self.requests(data)
+        elif self._login is not None:
+            self._login.feed(data)
+
+    def requests(self, data: bytes) -> None:
+        """Take bytes of a client that is logged in."""
+        if self.closed:
+            return
+        try:
+            collected = self._collector.feed(data)
+        except ProtocolError as error:
+            self.close("malformed", error)
+            return
+        self.incomplete_since = time.monotonic() if self._collector.buffered else None
+        self._waiting.extend(collected)
+        self._drive()
+
+    def pause_writing(self) -> None:
+        self._hold_broker(Hold.CLIENT_SLOW)
+
+    def resume_writing(self) -> None:
+        self._release_broker(Hold.CLIENT_SLOW)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close("client-closed", exc)
+
+    def logged_in(self, member: Member) -> None:
+        """The login is over: every request is under policy from here on."""
+        self.member, self.meter = member, member.meter
+
+    def check_login(self) -> None:
+        """End a login that is not over in time."""
+        if self._login is not None:
+            self._login.check_deadline()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is due."""
+        return len(self._answers) > 0
+
+    # ---- requests, one after the other
+
+    def _drive(self) -> None:
+        if self._driving:
+            return
+        self._driving = True
+        try:
+            while self._waiting and not self._holds and not self.closed:
+                self._request(self._waiting.popleft())
+            self._flush_to_broker()
+        except ProtocolError as error:
+            self.close("malformed", error)
+        except Exception as error:
+            # Fail closed: what nobody foresaw ends this one connection, and nothing passes undecided.
+            log.exception("connection_failed", connection=self.id)
+            self.close("internal", error)
+        finally:
+            self._driving = False
+
+    def _request(self, collected: Collected) -> None:
+        self.last_request = received = time.monotonic()
+        frame = collected.frame()
+        try:
+            head = peek_request(frame)
+        except UnsupportedVersion as unsupported:
+            if unsupported.api_key != ApiKey.API_VERSIONS:
+                raise
+            # It is answered all the same, in the oldest shape, so that the client can step down.
+            head = gate.unread_head(unsupported)
+        picture = self.listener.cluster.picture
+        assert self._login is not None
+        if picture is None:
+            self.close("no-broker")
+        elif self._login.takes(head.api_key):
+            self._login.again(frame, self._place(head, frame))
+        elif head.api_key == ApiKey.API_VERSIONS:
+            self._place(head, frame)(self._login.versions(head, frame))
+        else:
+            found = gate.admitted(self.listener.apis, picture, head)
+            if isinstance(found, Unadmitted):
+                self._refuse(head, frame, found, received)
+            else:
+                self._open(found, collected, head, frame, received)
+
+    def _place(self, head: RequestHead, frame: bytes) -> Callable[[bytes], None]:
+        """Take a place in the order of answers for one of Kordon's own. Returns what gives the answer."""
+        exchange = Exchange(head, gate.OWN, None, None, time.monotonic(), len(frame))
+        self._send(self._answers.answer(exchange, None))
+        return lambda answer: self._send(self._answers.settle(exchange, answer))
+
+    def _refuse(self, head: RequestHead, frame: bytes, found: Unadmitted, received: float) -> None:
+        answer = gate.refusal_frame(head, frame, found.code, None)
+        if answer is None or found.api is None:
+            self.close("malformed")
+            return
+        exchange = Exchange(head, found.api, None, None, received, len(frame))
+        self.meter.request(exchange, "refused")
+        self._answer(exchange, answer, [self._member.recorder.unadmitted(exchange, found.code, found.why)])
+
+    def _open(self, api: Api, collected: Collected, head: RequestHead, frame: bytes, received: float) -> None:
+        opened = gate.open_request(api, head, frame)
+        exchange = Exchange(head, api, None, opened.request, received, len(frame))
+        fresh = api.needs_fresh_picture
+        if fresh is not None and fresh(opened.request) and self.listener.cluster.age > AT_MOST_STALE:
+            self.hold(Hold.PICTURE)
+            self.spawn(self._judge_when_fresh(exchange, opened, collected))
+        else:
+            self._judge(exchange, opened, collected)
+
+    async def _judge_when_fresh(self, exchange: Exchange, opened: Opened, collected: Collected) -> None:
+        await self.listener.cluster.refresh(AT_MOST_STALE)
+        if not self.closed:
+            self._judge(exchange, opened, collected)
+            self.release(Hold.PICTURE)
+
+    def _judge(self, exchange: Exchange, opened: Opened, collected: Collected) -> None:
+        may = self._may()
+        if may is None:
+            return
+        exchange.may = may
+        verdict = gate.judge(opened, may)
+        if may.unknown_topics:
+            self.listener.cluster.hint()
+        exchange.record = opened.api.record_for(opened.request)
+        if (
+            exchange.record is Record.EVENT
+            and not self._member.recorder.accepts_mutations
+            and not isinstance(verdict, Answer)
+        ):
+            verdict = Answer(refused_response(opened.request, NO_AUDIT))
+        recorder = self._member.recorder
+        denied = recorder.denials(exchange)
+        recorder.write(recorder.shadows(exchange), None)
+        if isinstance(verdict, Answer):
+            self.meter.request(exchange, "answered")
+            frame = None if verdict.response is None else gate.answer_frame(verdict, exchange.head)
+            self._answer(exchange, frame, denied)
+        else:
+            self._forward(exchange, verdict, denied, collected)
+
+    def _answer(self, exchange: Exchange, frame: bytes | None, events: list[Event]) -> None:
+        """Kordon answers itself; what is refused is on disk before the answer leaves."""
+        if frame is None:
+            self._member.recorder.write(events, None)
+        elif events:
+            self._send(self._answers.answer(exchange, None))
+            exchange.frame = frame
+            self._record(exchange, events)
+        else:
+            self._send(self._answers.answer(exchange, frame))
+
+    def _forward(
+        self, exchange: Exchange, verdict: Forward | Rewrite, denied: list[Event], collected: Collected
+    ) -> None:
+        self.meter.request(exchange, "cut" if denied else "forwarded")
+        exchange.plan = _collected_where_it_waits(verdict.plan, bool(denied) or exchange.record is Record.EVENT)
+        self._to_broker += gate.to_forward(verdict, exchange.head, collected)
+        exchange.forwarded = time.monotonic()
+        self._record(exchange, denied)
+        if not exchange.api.answers(exchange.request):
+            self._member.recorder.count(exchange)
+        else:
+            self._answers.expect(exchange)
+            if len(self._answers) >= self.listener.limits.in_flight:
+                self.hold(Hold.IN_FLIGHT)
+        if not self._linked:
+            self._connect()
+
+    def _record(self, exchange: Exchange, events: list[Event]) -> None:
+        """Write events; the answer of the exchange waits for them."""
+        if events:
+            exchange.waits += 1
+            self._member.recorder.write(events, lambda: self._one_less(exchange))
+
+    def _one_less(self, exchange: Exchange) -> None:
+        """One of the things that an answer waits for has happened."""
+        exchange.waits -= 1
+        if exchange.waits == 0 and exchange.frame is not None and not self.closed:
+            frame, exchange.frame = exchange.frame, None
+            self._send(self._answers.settle(exchange, frame))
+            self._answered()
+
+    # ---- the broker's side
+
+    def _connect(self) -> None:
+        if self._connecting:
+            return
+        self._connecting = True
+        self.hold(Hold.BROKER_CONNECTING)
+        self.spawn(self._connect_link())
+
+    async def _connect_link(self) -> None:
+        upstream = self.listener.upstream
+        address = upstream.address(self._broker_id)
+        if address is None:
+            self.close("no-broker")
+            return
+        try:
+            link = await asyncio.wait_for(
+                connect(self, *address, upstream.tls and upstream.tls(), upstream.next_login()), CONNECT_TIMEOUT
+            )
+        except (OSError, TimeoutError) as error:
+            self.listener.cluster.hint()  # the broker may have moved
+            self.close("broker-unreachable", error)
+            return
+        self._link = link
+        if self.closed:
+            link.close()
+
+    def link_ready(self, link: BrokerLink) -> None:
+        """The broker takes requests now."""
+        self._link = link
+        self._linked = True
+        if self._broker_holds:
+            link.hold(True)
+        self._flush_to_broker()
+        self.release(Hold.BROKER_CONNECTING)
+
+    def link_refused(self, reason: str) -> None:
+        self.listener.login_refused(reason)
+        self.close("broker-login")
+
+    def link_lost(self, error: Exception | None) -> None:
+        self.close("broker-closed", error)
+
+    def broker_is_slow(self, slow: bool) -> None:
+        if slow:
+            self.hold(Hold.BROKER_SLOW)
+        else:
+            self.release(Hold.BROKER_SLOW)
+
+    def from_broker(self, data: bytes) -> None:
+        if self.closed:
+            return
+        try:
+            self._send(self._answers.feed(data))
+        except ProtocolError as error:
+            log.error("broker_answer_unreadable", connection=self.id, reason=str(error))
+            self.close("broker-malformed", error)
+            return
+        except Exception as error:
+            log.exception("connection_failed", connection=self.id)
+            self.close("internal", error)
+            return
+        if self._answers.stored > STORED_LIMIT:
+            self._hold_broker(Hold.ORDER)
+        self._answered()
+
+    def _answered(self) -> None:
+        """Answers have left: there may be room for requests again."""
+        if Hold.ORDER in self._broker_holds and self._answers.stored <= STORED_LIMIT:
+            self._release_broker(Hold.ORDER)
+        if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
+            self.release(Hold.IN_FLIGHT)
+        if Hold.DRAINING in self._holds and not len(self._answers):
+            self.close("drained")
+
+    # ---- what the queue of answers asks (`answers.Handler`)
+
+    def begin(self, exchange: Exchange) -> Plan:
+        """How an answer is treated is decided when it begins to arrive, by what holds then."""
+        exchange.answered = time.monotonic()
+        may = self._may()
+        if may is None or exchange.may is None:
+            return DROPPED
+        if may.standing is not exchange.may.standing:
+            exchange.plan = _mended_where_stale(exchange.plan)
+        exchange.now = may
+        return exchange.plan
+
+    def stream(self, exchange: Exchange, plan: Streamed) -> Stream:
+        assert exchange.now is not None
+        exchange.stream = plan.stream(exchange.now)
+        return exchange.stream
+
+    def mend(self, exchange: Exchange, frame: bytes) -> bytes | None:
+        if self.closed or exchange.now is None:
+            return None
+        assert isinstance(exchange.plan, Mended)
+        reading = gate.read_answer(exchange, frame)
+        response = exchange.plan.mend(reading.message, exchange.now)
+        out = gate.mended_frame(exchange, frame, reading, response)
+        self.meter.finished(exchange)
+        self._member.recorder.count(exchange)
+        if exchange.record is Record.EVENT:
+            self._record(exchange, [self._member.recorder.mutation(exchange, response)])
+        if exchange.api.changes_topics or (exchange.may is not None and exchange.may.unknown_topics):
+            exchange.waits += 1
+            self.spawn(self._refreshed(exchange))
+        if exchange.waits == 0:
+            return out
+        exchange.frame = out
+        return None
+
+    async def _refreshed(self, exchange: Exchange) -> None:
+        """Topics have come or gone: the client may use what it is told now, so Kordon's own picture has to know it first."""
+        await self.listener.cluster.refresh(0)
+        self._one_less(exchange)
+
+    def passed(self, exchange: Exchange) -> None:
+        self.meter.finished(exchange)
+        self._member.recorder.count(exchange)
+
+    # ---- who this is, and what holds now
+
+    @property
+    def _member(self) -> Member:
+        assert self.member is not None  # no request is looked at before the login is over
+        return self.member
+
+    def _may(self) -> May | None:
+        """The rights at this instant; None (and the connection ends) when the identity has lost its place."""
+        listener = self.listener
+        picture = listener.cluster.picture
+        if picture is None:
+            self.close("no-broker")
+            return None
+        standing = self._member.standing(picture)
+        if standing is None:
+            self.close("identity-ended")
+            return None
+        return May(standing, picture, self._member.synthetic, self._state)
+
+    # ---- holds, writing, the end
+
+    def hold(self, reason: Hold) -> None:
+        if not self._holds and self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+        if reason not in self._holds:
+            self._holds.add(reason)
+            self.meter.paused(reason)
+
+    def release(self, reason: Hold) -> None:
+        self._holds.discard(reason)
+        if self._holds or self.closed:
+            return
+        self._drive()
+        if not self._holds and not self.closed and self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _hold_broker(self, reason: Hold) -> None:
+        if not self._broker_holds and self._link is not None:
+            self._link.hold(True)
+        if reason not in self._broker_holds:
+            self._broker_holds.add(reason)
+            self.meter.paused(reason)
+
+    def _release_broker(self, reason: Hold) -> None:
+        self._broker_holds.discard(reason)
+        if not self._broker_holds and self._link is not None:
+            self._link.hold(False)
+
+    def _flush_to_broker(self) -> None:
+        if self._linked and self._to_broker and self._link is not None:
+            pieces, self._to_broker = self._to_broker, []
+            self._link.send(pieces)
+
+    def write(self, frame: bytes) -> None:
+        """Send a frame of the login, before there is an order of answers."""
+        self._send([frame])
+
+    def _send(self, pieces: list[bytes]) -> None:
+        if pieces and self.transport is not None and not self.closed:
+            self.meter.to_client(sum(map(len, pieces)))
+            if len(pieces) == 1:
+                self.transport.write(pieces[0])
+            else:
+                self.transport.writelines(pieces)
+
+    def spawn(self, step: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._guarded(step))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            await step
+        except Exception as error:
+            log.exception("connection_failed", connection=self.id)
+            self.close("internal", error)
+
+    def drain(self) -> None:
+        """Take no more requests; close when all answers have left."""
+        self.hold(Hold.DRAINING)
+        if self.member is None or not len(self._answers):
+            self.close("drained")
+
+    def close(self, reason: str, error: Exception | None = None, *, detail: str | None = None) -> None:
+        """End both connections. What the broker has not answered is recorded with an unknown outcome."""
+        if self.closed:
+            return
+        self.closed = True
+        self.listener.ended(self, reason, detail or (None if error is None else str(error) or type(error).__name__))
+        for exchange in self._answers.pending():
+            if exchange.record is Record.EVENT and exchange.forwarded:
+                self._member.recorder.write([self._member.recorder.mutation(exchange, None)], None)
+        if self.transport is not None:
+            self.transport.close()
+        if self._link is not None:
+            self._link.close()
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+
+
+DROPPED: Final = Mended(unchanged)
+
+
+def _collected_where_it_waits(plan: Plan, waits: bool) -> Plan:
+    """An answer that has to wait for the audit is collected, whatever its judge would do with it."""
+    if not waits or isinstance(plan, Mended):
+        return plan
+    return Mended(plan.stale or unchanged)
+
+
+def _mended_where_stale(plan: Plan) -> Plan:
+    if isinstance(plan, Relay | Streamed) and plan.stale is not None:
+        return Mended(plan.stale)
+    return plan

@@ -1,0 +1,55 @@
+"""The standings of one cluster: what each kind of principal may do there, shared by its connections."""
+
+from typing import Final
+
+from kordon_policy.actions import Kind
+from kordon_policy.snapshot import Snapshot
+from kordon_policy.view import Inferred
+
+from .apis.may import Standing
+from .cluster.picture import Picture
+from .identity.login import Identity
+
+LIMIT: Final = 10_000
+
+
+class Standings:
+    """Keeps one standing for each (rights, view), and only those of the newest snapshot and inferred topics.
+
+    An old standing lives on for as long as a connection or a fetch session refers to it.
+    """
+
+    def __init__(self, cluster_names: frozenset[str]) -> None:
+        self._configured = cluster_names
+        self._names = cluster_names
+        self._snapshot: Snapshot | None = None
+        self._pictured: object = None
+        self._inferred = Inferred()
+        self._standings: dict[tuple[int, int], Standing] = {}
+
+    def get(self, snapshot: Snapshot, picture: Picture, identity: Identity) -> Standing:
+        """The standing of an identity, the same object for all that see and may the same."""
+        if self._snapshot is not snapshot or self._pictured is not picture.inferred or len(self._standings) >= LIMIT:
+            self._renew(snapshot, picture)
+        tenant, roles = identity.tenant, identity.roles
+        view = snapshot.view(tenant, self._names, self._inferred, admin=snapshot.is_admin(roles))
+        rights = snapshot.rights(roles, self._names, identity.principal)
+        key = (id(view), id(rights))  # the standing keeps both alive, so that no other object gets these ids
+        found = self._standings.get(key)
+        if found is None:
+            found = self._standings[key] = Standing(snapshot, view, rights)
+        return found
+
+    def _renew(self, snapshot: Snapshot, picture: Picture) -> None:
+        if self._pictured is not picture.inferred:
+            self._pictured, self._inferred = picture.inferred, Inferred(picture.inferred)
+            self._names = self._configured | {picture.cluster_id}
+        self._snapshot = snapshot
+        self._standings.clear()
+
+
+def is_group_wanted(snapshot: Snapshot, cluster_names: frozenset[str], group: str) -> bool:
+    """Whether any tenant includes the group, so that the topics that it reads have to be known."""
+    return any(
+        snapshot.view(tenant.name, cluster_names).sees_explicitly(Kind.GROUP, group) for tenant in snapshot.tenants
+    )

@@ -1,0 +1,39 @@
+"""The one table of APIs. What is not in it is refused and never advertised."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from .apis import (
+    cluster_info,
+    configs,
+    consumer_groups,
+    coordinator,
+    fetch,
+    groups,
+    lookups,
+    metadata,
+    offsets,
+    produce,
+    refused,
+    topics,
+    transactions,
+)
+from .apis.table import Api
+
+FAMILIES: Final = (
+    produce,
+    fetch,
+    metadata,
+    lookups,
+    topics,
+    configs,
+    cluster_info,
+    coordinator,
+    groups,
+    consumer_groups,
+    offsets,
+    transactions,
+    refused,
+)
+
+APIS: Final[Mapping[int, Api]] = {api.key: api for family in FAMILIES for api in family.APIS}
