@@ -1,0 +1,72 @@
+"""Requests and answers of any version for the judges' tests, and a way through a judge without a session."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kordon_protocol.codec import decode_response, encode_response, request_type, response_type
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis.entries import make, struct_type
+from kordon_proxy.apis.may import May
+from kordon_proxy.apis.table import Api
+from kordon_proxy.apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite
+
+
+def a_request(key: ApiKey, version: int, **values: Any) -> Any:
+    """A request with these values and Kafka's defaults; what this version has no field for is left out."""
+    return make(request_type(key, version), **values)
+
+
+def asked(key: ApiKey, version: int, *path: str, **values: Any) -> Any:
+    """An entry of a request: of the field `path[0]`, of its field `path[1]`, ..."""
+    return make(struct_type(request_type(key, version), *path), **values)
+
+
+def an_answer(key: ApiKey, version: int, **values: Any) -> Any:
+    return make(response_type(key, version), **values)
+
+
+def said(key: ApiKey, version: int, *path: str, **values: Any) -> Any:
+    """An entry of an answer."""
+    return make(struct_type(response_type(key, version), *path), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What became of a request: what the broker heard (None: nothing), and what the client got."""
+
+    heard: Any
+    got: Any
+
+
+def pass_through(
+    api: Api, request: Any, may: May, broker: Callable[[Any], Any], *, leaving: May | None = None
+) -> Passage:
+    """Judge a request, let the broker answer what is left of it, mend the answer under the rights at its leaving."""
+    assert api.judge is not None
+    match api.judge(request, may):
+        case Answer(response):
+            heard = None
+        case Forward(plan):
+            heard, response = request, _mended(plan, broker(request), leaving or may)
+        case Rewrite(wanted, plan):
+            heard, response = wanted, _mended(plan, broker(wanted), leaving or may)
+    # It must be fit to be sent, and read as it was meant.
+    key, version = request.__api_key__, request.__version__
+    assert decode_response(key, version, encode_response(response)) == response
+    return Passage(heard, response)
+
+
+def _mended(plan: Plan, response: Any, may: May) -> Any:
+    assert isinstance(plan, Relay | Mended)
+    return plan.mend(response, may) if isinstance(plan, Mended) else response
+
+
+def never(request: Any) -> Any:
+    """A broker that must not be asked."""
+    raise AssertionError(f"forwarded: {request}")
+
+
+def row(apis: tuple[Api, ...], key: ApiKey) -> Api:
+    (found,) = (api for api in apis if api.key == key)
+    return found
