@@ -1,0 +1,52 @@
+"""Topics as one group may use them: those of the explicit view, and what this very group infers already.
+
+Never what a client merely claims. A topic that is seen only because another group reads it must not be committed,
+subscribed or assigned here: from such a claim it would be inferred for this group too.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+
+from .may import UNKNOWN_ID, Access, May, Refusal, Ruling
+
+
+def usable_by(may: May, group: str) -> Callable[[str], bool]:
+    """Whether this group may use a topic of that name. Not noted: what is cut by it is no denial."""
+    view = may.standing.view
+    return lambda name: view.topic_for_group(name, group)
+
+
+def usable_ids(may: May, group: str) -> Callable[[UUID | None], bool]:
+    """The same by topic id. An id that is not in the picture belongs to nothing that may be shown."""
+    ids, usable = may.picture.ids, usable_by(may, group)
+
+    def is_usable(topic_id: UUID | None) -> bool:
+        name = None if topic_id is None else ids.get(topic_id)
+        return name is not None and usable(name)
+
+    return is_usable
+
+
+def judge_topic(may: May, action: Action | None, entry: Any, group: str) -> Refusal | None:
+    """Judge an entry that names a topic, by name or by id, for use by this group."""
+    if not hasattr(entry, "topic_id"):
+        return _judge(may, action, entry.name, group, _not_found(may))
+    name = may.name_of(entry.topic_id)
+    return UNKNOWN_ID if name is None else _judge(may, action, name, group, UNKNOWN_ID)
+
+
+def _judge(may: May, action: Action | None, name: str, group: str, outside: Refusal) -> Refusal | None:
+    if usable_by(may, group)(name):
+        return may.topic(action, name)
+    may.notes.append(Ruling(Access.HIDDEN, action, Kind.TOPIC, name, None, outside))
+    return outside
+
+
+def _not_found(may: May) -> Refusal:
+    denied = ErrorCode.topic_authorization_failed
+    return Refusal(denied if may.outside_denied else ErrorCode.unknown_topic_or_partition)

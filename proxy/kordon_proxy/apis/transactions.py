@@ -1,0 +1,118 @@
+"""Transactions: InitProducerId (22), AddPartitionsToTxn (24), AddOffsetsToTxn (25), EndTxn (26), TxnOffsetCommit (28).
+
+A transactional id needs TRANSACTION_PRODUCE, everywhere that it is named: with the second protocol (KIP-890) a client
+never sends the two Add… requests, but Produce v12 and TxnOffsetCommit v5 do their work. An id comes into being by its
+use, so outside the view it is refused. Getting a producer id also needs TOPIC_PRODUCE on some topic, with or without
+an id.
+
+AddPartitionsToTxn is all or nothing: where one topic is refused, nothing goes to the broker and the others are
+answered OPERATION_NOT_ATTEMPTED. From v4 on it is for brokers, which check nothing but that they are brokers.
+
+TxnOffsetCommit without a generation (all up to v2, and -1 later) comes from no member, and the coordinator accepts it
+even while the group has members. As any commit of that kind it needs GROUP_EDIT, in place of GROUP_CONSUME.
+"""
+
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .entries import answer_type, make, respond, struct_type
+from .may import Access, May, Refusal, Ruling
+from .offsets import committed, judge_committed_topics, may_commit
+from .parts import refuse
+from .table import Api, Record
+from .verdict import Answer, Forward, Verdict
+
+NOWHERE_TO_PRODUCE: Final = Refusal(ErrorCode.cluster_authorization_failed)
+NO_TOPIC_FOR_ID: Final = Refusal(ErrorCode.transactional_id_authorization_failed)
+FOR_BROKERS: Final = 4
+"""The first version of AddPartitionsToTxn that only brokers send."""
+
+
+def judge_init(request: Any, may: May) -> Verdict:
+    transactional_id = request.transactional_id
+    if transactional_id is not None:
+        refusal = may.transact(transactional_id)
+        if refusal is not None:
+            return refuse(request, refusal)
+    if may.any_topic(Action.TOPIC_PRODUCE):
+        return Forward()
+    refusal = NOWHERE_TO_PRODUCE if transactional_id is None else NO_TOPIC_FOR_ID
+    may.notes.append(Ruling(Access.DENIED, Action.TOPIC_PRODUCE, Kind.TOPIC, None, None, refusal))
+    return refuse(request, refusal)
+
+
+def judge_add_partitions(request: Any, may: May) -> Verdict:
+    if request.__version__ >= FOR_BROKERS:
+        return refuse(request, Refusal(ErrorCode.cluster_authorization_failed))
+    refusal = may.transact(request.v3_and_below_transactional_id)
+    if refusal is not None:
+        return refuse(request, refusal)
+    refusals = [may.topic(Action.TOPIC_PRODUCE, topic.name) for topic in request.v3_and_below_topics]
+    if not any(refusals):
+        return Forward()
+    codes = [ErrorCode.operation_not_attempted if one is None else one.code for one in refusals]
+    results = tuple(
+        _result(request, topic, code) for topic, code in zip(request.v3_and_below_topics, codes, strict=True)
+    )
+    return Answer(respond(request, results_by_topic_v3_and_below=results))
+
+
+def _result(request: Any, topic: Any, code: ErrorCode) -> Any:
+    kind = struct_type(answer_type(request), "results_by_topic_v3_and_below")
+    entry = struct_type(kind, "results_by_partition")
+    partitions = tuple(make(entry, partition_index=index, partition_error_code=code) for index in topic.partitions)
+    return make(kind, name=topic.name, results_by_partition=partitions)
+
+
+def judge_add_offsets(request: Any, may: May) -> Verdict:
+    refusal = may.transact(request.transactional_id) or may.join(request.group_id)
+    return Forward() if refusal is None else refuse(request, refusal)
+
+
+def judge_end(request: Any, may: May) -> Verdict:
+    refusal = may.transact(request.transactional_id)
+    return Forward() if refusal is None else refuse(request, refusal)
+
+
+def judge_commit(request: Any, may: May) -> Verdict:
+    edit = is_edit(request)
+    refusal = may.transact(request.transactional_id) or may_commit(may, request.group_id, edit=edit)
+    if refusal is not None:
+        return refuse(request, refusal)
+    return judge_committed_topics(request, may, edit=edit)
+
+
+def is_edit(request: Any) -> bool:
+    """Whether this commit comes from no member of the group."""
+    return bool(getattr(request, "generation_id", -1) < 0)
+
+
+APIS = (
+    Api(
+        key=ApiKey.INIT_PRODUCER_ID,
+        name="InitProducerId",
+        versions=range(6),
+        judge=judge_init,
+        record=Record.COUNTED,
+    ),
+    Api(
+        key=ApiKey.ADD_PARTITIONS_TO_TXN,
+        name="AddPartitionsToTxn",
+        versions=range(FOR_BROKERS),
+        judge=judge_add_partitions,
+    ),
+    Api(key=ApiKey.ADD_OFFSETS_TO_TXN, name="AddOffsetsToTxn", versions=range(5), judge=judge_add_offsets),
+    Api(key=ApiKey.END_TXN, name="EndTxn", versions=range(6), judge=judge_end, record=Record.COUNTED),
+    Api(
+        key=ApiKey.TXN_OFFSET_COMMIT,
+        name="TxnOffsetCommit",
+        versions=range(6),
+        judge=judge_commit,
+        record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
+        parameters=committed,
+    ),
+)
