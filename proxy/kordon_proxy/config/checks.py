@@ -84,8 +84,12 @@ def _own_logins(document: Document, cluster: Cluster, where: Path) -> Iterator[F
         password = login.password.reveal()
         if "\0" in password or "\0" in login.username:
             yield finding(document, (*path, "password"), "neither user name nor password may hold a NUL character")
-        elif login.mechanism != "PLAIN" and not (password.isascii() and password.isprintable()):
-            message = "a SCRAM password must be printable ASCII: others are prepared differently here and there"
+        elif login.mechanism != "PLAIN" and not all(
+            t.isascii() and t.isprintable() for t in (login.username, password)
+        ):
+            message = (
+                "SCRAM needs user name and password of printable ASCII: the rest is prepared differently by others"
+            )
             yield finding(document, (*path, "password"), message)
         if login.mechanism == "PLAIN" and in_the_clear:
             message = "PLAIN sends the password to the brokers in clear text"

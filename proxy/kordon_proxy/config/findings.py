@@ -1,14 +1,13 @@
-"""What is wrong with a file, and where."""
+"""What is wrong with a file of the deployment, and where."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from typing import Self
 
+from kordon_policy import findings
+from kordon_policy.findings import Severity
 
-class Severity(Enum):
-    ERROR = "error"
-    WARNING = "warning"
-    NOTICE = "notice"
+__all__ = ["Finding", "Mistake", "Refused", "Severity", "has_errors"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +22,20 @@ class Finding:
     column: int = 1
     path: str = ""
 
+    @classmethod
+    def of(cls, found: findings.Finding) -> Self:
+        """Return what the policy's reader found."""
+        return cls(
+            severity=found.severity,
+            message=found.message,
+            hint=found.hint,
+            source=found.source,
+            line=found.line,
+            column=found.column,
+        )
+
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}:{self.column}: {self.severity.value}: {self.message}"
+        return f"{self.source}:{self.line}:{self.column}: {self.severity}: {self.message}"
 
 
 class Refused(Exception):

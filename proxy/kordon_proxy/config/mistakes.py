@@ -1,14 +1,17 @@
 """From what pydantic complains about to sentences with a place in the file."""
 
-import difflib
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from kordon_policy.findings import nearest
+
 from .document import Document, Path, spell
 from .findings import Finding, Mistake, Severity
 
+UNKNOWN_KEY: Final = ("extra_forbidden", "unexpected_keyword_argument")
 SENTENCES: Final = {
     "missing": "`{last}` is missing",
     "bool_parsing": "this is neither true nor false",
@@ -28,6 +31,7 @@ SENTENCES: Final = {
     "model_type": "expected a mapping of keys here",
     "model_attributes_type": "expected a mapping of keys here",
     "dict_type": "expected a mapping of keys here",
+    "dataclass_type": "expected a mapping of keys here",
     "mapping_type": "expected a mapping of keys here",
 }
 
@@ -38,7 +42,7 @@ def findings_of(error: ValidationError, document: Document, model: type[BaseMode
         path = path_of(complaint["loc"], document)
         kind, context = complaint["type"], complaint.get("ctx", {})
         last = complaint["loc"][-1] if complaint["loc"] else ""
-        if kind == "extra_forbidden":
+        if kind in UNKNOWN_KEY:
             known = keys_at(model, path[:-1])
             yield finding(document, path, f"unknown key `{last}`", _nearest(str(last), known), key=True)
         elif isinstance(mistake := context.get("error"), ValueError):
@@ -84,17 +88,23 @@ def path_of(location: tuple[str | int, ...], document: Document) -> Path:
 
 def keys_at(model: type[BaseModel], path: Path) -> set[str]:
     """Return the keys that may stand in the mapping at this path."""
-    models = [model]
+    models: list[Any] = [model]
     for step in path:
         # Steps into lists and mappings stay at the same models: annotations are searched for models at any depth.
-        fields = [candidate.model_fields[step] for candidate in models if step in candidate.model_fields]
+        fields = [fields[step] for fields in map(_fields_of, models) if step in fields]
         if fields:
-            models = [found for field in fields for found in _models_in(field.annotation)]
-    return {name for candidate in models for name in candidate.model_fields}
+            models = [found for annotation in fields for found in _models_in(annotation)]
+    return {name for candidate in models for name in _fields_of(candidate)}
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _fields_of(model: Any) -> dict[Any, Any]:
+    if dataclasses.is_dataclass(model):
+        return {field.name: field.type for field in dataclasses.fields(model)}
+    return {name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _models_in(annotation: Any) -> Iterator[Any]:
+    if dataclasses.is_dataclass(annotation) or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         yield annotation
     for part in get_args(annotation):
         yield from _models_in(part)
@@ -102,5 +112,5 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), known, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
+    near = nearest(word.replace("-", "_"), known)
+    return f"did you mean `{near}`?" if near else f"known here: {', '.join(known)}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from kordon_policy.model import Compat
 from kordon_proxy.audit.config import AuditConfig
 
 from .findings import Mistake
@@ -183,15 +184,6 @@ class Listener(Section):
 # The rest
 
 
-class Compat(Section):
-    """Readings of older policy files (policy-language: compatibility)."""
-
-    group_edit_deletes: bool = False
-    """GROUP_EDIT covers GROUP_DELETE, as in Kpow before 91.4."""
-    members_by_inspect: bool = False
-    """TOPIC_INSPECT lets a principal join groups, TOPIC_PRODUCE use transactional ids."""
-
-
 class Admin(Section):
     """The operators' HTTP port: metrics, liveness, readiness."""
 
@@ -223,6 +215,7 @@ class Config(Section):
     policy: Annotated[FilePath, Field(validate_default=True)] = Path("rbac.yaml")
     """The file of roles, policies and tenants."""
     compat: Compat = Compat()
+    """Readings of older policy files."""
     groups_file: FilePath | None = None
     """YAML, role to list of principals: roles on top of those that the providers give."""
     audit: Annotated[AuditConfig, Field(validate_default=True)] = _UNSAID

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from . import values
 from .document import Document, Path, Plain
+from .mistakes import UNKNOWN_KEY
 from .model import Admin, Cluster, Config, Listener, Section, UsersProvider
 from .values import Surroundings
 
@@ -81,8 +82,8 @@ class _Reader:
             return model.model_validate(value, context=self.around)
         except ValidationError as error:
             complaints = [(complaint["loc"], complaint["type"]) for complaint in error.errors(include_context=False)]
-        unknown = {location for location, kind in complaints if kind == "extra_forbidden"}
-        wrong = {location[:1] for location, kind in complaints if kind != "extra_forbidden"}
+        unknown = {location for location, kind in complaints if kind in UNKNOWN_KEY}
+        wrong = {location[:1] for location, kind in complaints if kind not in UNKNOWN_KEY}
         self.faulty[where] = frozenset(str(location[0]) for location in wrong if location)
         try:
             return model.model_validate(_without(value, unknown | wrong), context=self.around)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 
@@ -61,8 +61,7 @@ def parse_size(value: object) -> int:
     return int(float(match[1]) * SIZE_UNITS[match[2]])
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(NamedTuple):
     """A host (name, IPv4, or IPv6 without brackets) and a TCP port."""
 
     host: str

@@ -1,0 +1,119 @@
+"""Who has which roles: the users and groups files of one moment, and what the listeners say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from kordon_proxy.config.files import is_open
+from kordon_proxy.config.findings import Finding, Refused
+from kordon_proxy.config.model import Config, Listener
+
+from .groups import Groups, load_groups
+from .users import User, Users, load_users
+from .values import NO_LOGIN, Facts
+from .watched import WatchedFile
+
+NO_ROLES: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What a listener says of those who come in by it."""
+
+    tenant: str | None = None
+    roles: frozenset[str] = NO_ROLES
+    """The roles of everybody, where there is no login."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Everything that identities are made of, but the policy. Immutable; a changed file makes a new one."""
+
+    revision: int = 0
+    users: Mapping[str, Users] = field(default_factory=dict)
+    """By provider."""
+    groups: Groups = field(default_factory=dict)
+    doors: Mapping[str, Door] = field(default_factory=dict)
+    """By listener."""
+
+    def user(self, facts: Facts) -> User | None:
+        """The user that the facts are about; None where the provider keeps none, or not any more."""
+        users = self.users.get(facts.provider) if facts.provider is not None else None
+        return None if users is None else users.by_name.get(facts.name)
+
+
+def anonymous(listener: Listener) -> Facts:
+    """Return what is known of everybody at a listener without login. Raises ValueError at one with a login."""
+    if listener.identity is None:
+        raise ValueError(f"listener {listener.name} has a login")
+    return Facts(mechanism=NO_LOGIN, name=listener.identity.principal)
+
+
+class DirectoryFiles:
+    """Keeps the directory up to date with its files. `current` is the newest one."""
+
+    def __init__(self, config: Config) -> None:
+        """Read the files. Raises Refused with every mistake in them, OSError."""
+        self._allow_open = config.allow_open_files
+        self._suffixes = suffixes_of(config)
+        self._users = {name: self._watch(name, provider.file) for name, provider in config.providers.items()}
+        self._groups = WatchedFile(config.groups_file, load_groups) if config.groups_file is not None else None
+        self._watched: tuple[WatchedFile[Any], ...] = (
+            *self._users.values(),
+            *((self._groups,) if self._groups is not None else ()),
+        )
+        self._doors = {listener.name: door_of(listener) for listener in config.listeners}
+        self.current = self._directory(revision=1)
+
+    def poll(self) -> bool:
+        """Read what has changed; to be called every few seconds.
+
+        Says whether there is a new directory, or another problem than before.
+        """
+        changed = sum(file.poll() for file in self._watched)
+        if changed:
+            self.current = self._directory(revision=self.current.revision + 1)
+        return changed > 0
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why the newest version of a file is not in use. The last good one is."""
+        return tuple(file.problem for file in self._watched if file.problem is not None)
+
+    def _directory(self, revision: int) -> Directory:
+        return Directory(
+            revision=revision,
+            users={name: file.value for name, file in self._users.items()},
+            groups=self._groups.value if self._groups is not None else {},
+            doors=self._doors,
+        )
+
+    def _watch(self, provider: str, path: Path) -> WatchedFile[Users]:
+        return WatchedFile(path, lambda path: self._load(provider, path))
+
+    def _load(self, provider: str, path: Path) -> Users:
+        if not self._allow_open and is_open(path):
+            raise Refused(
+                [Finding(message="others may read this file", hint=f"chmod 600 {path.name}", source=str(path))]
+            )
+        loaded = load_users(path, separators=self._suffixes.get(provider, ()))
+        if loaded.users is None:
+            raise Refused(loaded.findings)
+        return loaded.users
+
+
+def door_of(listener: Listener) -> Door:
+    """Return what a listener says of those who come in by it."""
+    roles = frozenset(listener.identity.roles) if listener.identity is not None else NO_ROLES
+    return Door(tenant=listener.tenant, roles=roles)
+
+
+def suffixes_of(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return by provider the separators behind which its listeners expect a tenant: no user name may hold one."""
+    found: dict[str, tuple[str, ...]] = {}
+    for listener in config.listeners:
+        for provider in listener.sasl.values():
+            if listener.tenant_suffix is not None:
+                found[provider] = (*found.get(provider, ()), listener.tenant_suffix)
+    return found

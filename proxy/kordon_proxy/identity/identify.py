@@ -1,0 +1,82 @@
+"""From what was proved to who that is: principal, roles, tenant. Pure, and done again for every new snapshot."""
+
+from functools import lru_cache
+
+from kordon_policy import tenants
+from kordon_policy.model import EVERYBODY
+from kordon_policy.snapshot import Snapshot
+
+from .directory import Directory, Door
+from .names import fault_of
+from .users import User
+from .values import Facts, Identity, Peer, Refused
+
+NO_DOOR = Door()
+
+
+def identify(facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory) -> Identity | Refused:
+    """Return the identity of a connection under this snapshot, or why it may not be (or stay) in.
+
+    The caller has proved who it is, so the text of a refusal may name the reason.
+    """
+    door = directory.doors.get(peer.listener, NO_DOOR)
+    user = directory.user(facts)
+    if facts.provider is not None and (user is None or user.credential(facts.credential) is None):
+        return _refused(facts, "the credential has been taken away")
+    if (fault := fault_of(facts.name)) is not None:
+        return _refused(facts, f"the name {fault}")
+    roles = _roles(facts, door, user, snapshot, directory)
+    if not snapshot.admits(roles):
+        return _refused(facts, f"no role of {facts.name} may log in")
+    return _in_tenant(facts, door, user, roles, snapshot)
+
+
+def identify_again(
+    before: Identity, facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory
+) -> Identity | Refused:
+    """Return the identity of a connection that is logged in, under another snapshot or directory.
+
+    Roles may change while it lasts; the tenant may not, as the client would find itself in another cluster.
+    """
+    now = identify(facts, peer, snapshot, directory)
+    if isinstance(now, Identity) and now.tenant != before.tenant:
+        return _refused(facts, f"the tenant of {facts.name} has changed")
+    return now
+
+
+def _roles(facts: Facts, door: Door, user: User | None, snapshot: Snapshot, directory: Directory) -> frozenset[str]:
+    held = directory.groups.get(facts.name, frozenset()) | (door.roles if facts.provider is None else frozenset())
+    if user is not None:
+        held |= user.roles
+    return held & _known_roles(snapshot)
+
+
+def _in_tenant(
+    facts: Facts, door: Door, user: User | None, roles: frozenset[str], snapshot: Snapshot
+) -> Identity | Refused:
+    chosen = {tenant for tenant in (door.tenant, facts.tenant) if tenant is not None}
+    if len(chosen) > 1:
+        return _refused(facts, f"the login asks for tenant {facts.tenant} at a listener of tenant {door.tenant}")
+    default = user.default_tenant if user is not None else None
+    match snapshot.choose_tenant(roles, next(iter(chosen), None), default):
+        case tenants.Refused(reason):
+            return _refused(facts, reason)
+        case tenants.NoTenant():
+            return Identity(principal=facts.name, roles=roles, tenant=None)
+        case tenant:
+            return Identity(principal=facts.name, roles=roles, tenant=tenant.name)
+
+
+def _refused(facts: Facts, reason: str) -> Refused:
+    return Refused(reason=reason, told=f"Authentication failed: {reason}", name=facts.name)
+
+
+@lru_cache(maxsize=2)
+def _known_roles(snapshot: Snapshot) -> frozenset[str]:
+    """The roles that mean something under this snapshot; others are dropped, so that they multiply nothing."""
+    document = snapshot.document
+    named = [document.admin_roles, document.authorized_roles or frozenset()]
+    named += [rule.roles for rule in document.policies]
+    named += [tenant.roles for tenant in document.tenants]
+    named += [temporary.rule.roles for temporary in snapshot.temporary]
+    return frozenset().union(*named) - {EVERYBODY}

@@ -1,0 +1,97 @@
+"""Check passwords without stopping the event loop, and without hashing the same good one for every connection."""
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from .scrypt import HASH_SIZE, SALT_SIZE, ScryptHash, matches
+from .users import Credential, User, Users
+
+THREADS: Final = 2
+QUEUE: Final = 64
+REMEMBERED: Final = 10_000
+
+Hash = Callable[[str, tuple[ScryptHash, ...]], frozenset[int]]
+
+
+class QueueFull(Exception):
+    """So many passwords wait for their hash that this one is not taken."""
+
+
+class PasswordChecker:
+    """Checks passwords in a few threads (the hash leaves Python's lock), shared by all connections of a process.
+
+    A success is remembered as an HMAC under a key of this process, so that a thousand connections of one service cost
+    one hash; those that come while it is computed wait for it. An unknown user costs the same hash, of nothing.
+    """
+
+    def __init__(self, *, threads: int = THREADS, queue: int = QUEUE, compute: Hash = matches) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="kordon-password")
+        self._limit = threads + queue
+        self._compute = compute
+        self._key = secrets.token_bytes(32)
+        self._remembered: dict[str, bytes] = {}
+        self._running: dict[bytes, asyncio.Future[frozenset[int]]] = {}
+        self._nobody = (secrets.token_bytes(SALT_SIZE), secrets.token_bytes(HASH_SIZE))
+
+    async def check(self, users: Users, name: str, password: str, now: float) -> tuple[User, Credential] | None:
+        """Return the user and the credential that the password is right for; None for a wrong one or an unknown user.
+
+        Raises QueueFull.
+        """
+        user = users.by_name.get(name)
+        credentials = user.credentials if user is not None else ()
+        live = tuple(credential for credential in credentials if credential.is_live(now))
+        if user is not None and (known := self._recall(live, password)) is not None:
+            return user, known
+        # Ended credentials are hashed too, or the time would tell that they have ended.
+        hashes = tuple(credential.scrypt for credential in credentials) or (self._stand_in(users),)
+        right = await self._hash(password, hashes)
+        for index, credential in enumerate(credentials):
+            if index in right and credential in live and user is not None:
+                self._remember(credential, password)
+                return user, credential
+        return None
+
+    def close(self) -> None:
+        """Stop the threads; hashes that wait are given up."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _hash(self, password: str, hashes: tuple[ScryptHash, ...]) -> frozenset[int]:
+        key = self._seal("\0".join(str(one) for one in hashes), password)
+        running = self._running.get(key)
+        if running is None:
+            if len(self._running) >= self._limit:
+                raise QueueFull(f"{self._limit} passwords wait for their hash")
+            loop = asyncio.get_running_loop()
+            running = loop.run_in_executor(self._executor, self._compute, password, hashes)
+            self._running[key] = running
+            running.add_done_callback(lambda _: self._running.pop(key, None))
+        # Shielded: who disconnects must not cancel the hash that others wait for.
+        return await asyncio.shield(running)
+
+    def _recall(self, live: tuple[Credential, ...], password: str) -> Credential | None:
+        for credential in live:
+            known = self._remembered.get(_label(credential))
+            if known is not None and hmac.compare_digest(known, self._seal(_label(credential), password)):
+                return credential
+        return None
+
+    def _remember(self, credential: Credential, password: str) -> None:
+        if len(self._remembered) >= REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[_label(credential)] = self._seal(_label(credential), password)
+
+    def _seal(self, label: str, password: str) -> bytes:
+        return hmac.digest(self._key, f"{label}\0{password}".encode("utf-8", "surrogatepass"), "sha256")
+
+    def _stand_in(self, users: Users) -> ScryptHash:
+        return ScryptHash(users.usual_cost, *self._nobody)
+
+
+def _label(credential: Credential) -> str:
+    # The hash belongs to it: a password that is changed under the same id is another credential.
+    return f"{credential.id}\0{credential.scrypt}"
