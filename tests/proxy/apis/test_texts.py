@@ -17,8 +17,8 @@ def created(text: str | None, code: ErrorCode = ErrorCode.invalid_topic_exceptio
     [
         "Topic 'acme.x_y' collides with existing topic: acme.x.y",
         "Topic 'globex.pay' already exists.",
-        "Unable to replicate the partition 99 time(s): The target replication factor of 99 cannot be reached because only"
-        " 1 broker(s) are registered or some brokers have all their log directories cordoned.",
+        "Unable to replicate the partition 99 time(s): The target replication factor of 99 cannot be reached because "
+        "only 1 broker(s) are registered or some brokers have all their log directories cordoned.",
         "The manual partition assignment includes broker 9, but no such broker is registered.",
         "Unexpected broker id, expected 1, but received 9",
         "The topic globex.pay currently has 3 partition(s); 2 would not be an increase.",
