@@ -25,7 +25,8 @@ class Decision:
     name: str | None
     roles: frozenset[str]
     parts: tuple[Action, ...]
-    because: str = ""  # why, where it is no rule that decides
+    because: str = ""  # why, where it is no rule alone that decides
+    never_staged: bool = False  # a Stage among the rules denies, because the action cannot wait
     shadow: "Decision | None" = None  # what it would be if shadow policies were enforced, where that differs
 
     @property
@@ -44,9 +45,9 @@ class Decision:
         if self.because:
             return self.because
         if self.effect is None:
-            return f"no policy allows {self._asked()} on {thing(self.kind, self.name)} to {_who(self.roles)}"
+            return f"no policy allows {self._asked()} on {thing(self.kind, self.name)} to {who(self.roles)}"
         by = listed(_with_note(rule) for rule in self.rules)
-        return f"{_PAST[self.effect]} by {by}"
+        return f"{_PAST[self.effect]} by {by}" + (": a Stage on what is never staged" if self.never_staged else "")
 
     def _asked(self) -> str:
         if self.parts == (self.action,):
@@ -81,7 +82,8 @@ def _with_note(rule: RuleRef) -> str:
     return f"{rule} “{rule.note}”" if rule.note else str(rule)
 
 
-def _who(roles: frozenset[str]) -> str:
+def who(roles: frozenset[str]) -> str:
+    """Roles in a sentence."""
     if not roles:
         return "somebody without roles"
     return f"role{'s' * (len(roles) > 1)} {listed(printable(role) for role in sorted(roles))}"

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 MOST: Final = 1_000  # findings of one severity; whoever has that many knows
+_HINTED: Final = 200  # findings that get a hint by likeness
 _CLOSE: Final = 2  # letters that a typing mistake may change
 _LONGEST: Final = 64  # letters of a word for which a near one is looked for
 
@@ -81,8 +82,8 @@ class Report:
 
     def nearest(self, word: str, known: Collection[str]) -> str:
         """A hint that names the known word that was probably meant, or nothing."""
-        # Looking for near words is the one slow step here, so it ends where nobody reads on.
-        if sum(self._counts.values()) > MOST:
+        # Looking for near words is the one slow step of reading a file, so it ends where nobody reads on.
+        if sum(self._counts.values()) > _HINTED:
             return ""
         near = nearest(word, known)
         return f"did you mean {shown(near)}?" if near else ""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from kordon_policy.actions import NEVER_STAGED, Action, Kind
-from kordon_policy.decision import Decision, printable, thing
+from kordon_policy.decision import Decision, thing, who
 from kordon_policy.index import PatternIndex
 from kordon_policy.memo import Memo
 from kordon_policy.model import Effect, Path, Rule, is_kordons_own, only_reads
@@ -130,14 +130,14 @@ class Rights:
                         decision = self._decide((action, kind, pattern.word if pattern else SPARE))
                         if decision.allowed:
                             return replace(decision, name="")
-        who = ", ".join(printable(role) for role in sorted(self.roles)) or "nobody"
-        return self._refuse((action, kind, ""), f"no policy allows {action} on any {kind.words} to {who}", effect=None)
+        because = f"no policy allows {action} on any {kind.words} to {who(self.roles)}"
+        return self._refuse((action, kind, ""), because, effect=None)
 
     def _refuse(self, question: Question, because: str, effect: Effect | None = Effect.DENY) -> Decision:
         return replace(self._answer(question, effect, (), parts=(question[0],)), because=because)
 
     def _answer(
-        self, question: Question, effect: Effect | None, rules: Iterable[Rule], parts: tuple[Action, ...]
+        self, question: Question, effect: Effect | None, rules: Collection[Rule], parts: tuple[Action, ...]
     ) -> Decision:
         action, kind, name = question
         refs = sorted((rule.ref for rule in rules), key=lambda ref: (ref.source, ref.line, len(ref.place), ref.place))
@@ -150,6 +150,7 @@ class Rights:
             name=name,
             roles=self.roles,
             parts=parts,
+            never_staged=effect is Effect.DENY and any(rule.effect is Effect.STAGE for rule in rules),
         )
 
 

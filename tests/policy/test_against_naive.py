@@ -1,0 +1,153 @@
+"""The evaluator against one that looks at every rule, over random files whose names collide."""
+
+import json
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kordon_policy.actions import KINDS, Action, Domain, Kind
+from kordon_policy.decision import Decision
+from kordon_policy.snapshot import compile_snapshot
+from tests.policy import naive
+from tests.policy.given import a_document
+
+ROLES = ("devs", "owners", "svc")
+CLUSTERS = ("prod", "dev", "lkc-1")
+
+# Few letters, so that names and patterns meet.
+patterns = st.one_of(
+    st.text("ab*", min_size=1, max_size=5),
+    st.text("ab_*", min_size=1, max_size=4).map(lambda text: f"__{text}"),
+    st.sampled_from(["*", "__*", "_*", "__kordon*", "__kordon_audit_log", "**"]),
+)
+names = st.one_of(
+    st.text("ab", max_size=6),
+    st.text("ab_", max_size=4).map(lambda text: f"__{text}"),
+    st.text("ab*", min_size=1, max_size=4),  # a star in a name is a letter
+    st.sampled_from(["__kordon", "__kordon_audit_log", "__a"]),
+)
+
+
+@st.composite
+def paths(draw: st.DrawFn) -> list[str]:
+    if draw(st.integers(0, 9)) == 0:
+        return ["*"]
+    domain = draw(st.sampled_from([Domain.CLUSTER] * 6 + list(Domain)))
+    types = [Kind.TOPIC, Kind.GROUP] * 2 + list(KINDS[domain]) if domain is Domain.CLUSTER else list(KINDS[domain])
+    path = [domain, draw(st.sampled_from(["*", "*", *CLUSTERS, "pro*"])), draw(st.sampled_from(types)), draw(patterns)]
+    return [str(element) for element in path[: draw(st.sampled_from([1, 2, 3, 4, 4, 4, 4, 4]))]]
+
+
+some_roles = st.lists(st.sampled_from([*ROLES, "*"]), min_size=1, max_size=3)
+some_actions = st.lists(st.sampled_from([str(action) for action in Action]), min_size=1, max_size=4)
+some_paths = st.lists(paths(), min_size=1, max_size=4)
+policies = st.fixed_dictionaries(
+    {
+        "effect": st.sampled_from(["Allow", "Allow", "Deny", "Stage", "ALLOW", "deny"]),
+        "actions": some_actions,
+        "resources": some_paths,
+        "roles": some_roles,
+    },
+    optional={"mode": st.just("shadow")},
+).map(lambda rule: {**rule, "shadow_until": "2026-01-31"} if "mode" in rule else rule)
+items = st.one_of(
+    st.fixed_dictionaries({"include": some_paths}),
+    st.fixed_dictionaries({"include": some_paths}),
+    st.fixed_dictionaries({"exclude": some_paths}),
+)
+tenants = st.fixed_dictionaries(
+    {"name": st.just("Trading"), "resources": st.lists(items, min_size=1, max_size=5), "roles": some_roles}
+)
+questions = st.tuples(
+    st.sampled_from(list(Action)),
+    st.sampled_from([None, *Kind, Kind.TOPIC, Kind.GROUP]),
+    names,
+    st.frozensets(st.sampled_from(ROLES)),
+    st.frozensets(st.sampled_from(CLUSTERS), min_size=1),
+)
+
+
+def verdict(decision: Decision) -> str:
+    assert decision.allowed + decision.staged < 2
+    return "allowed" if decision.allowed else "staged" if decision.staged else "denied"
+
+
+PAY = {
+    "policies": [
+        {
+            "effect": "Allow",
+            "actions": ["TOPIC_PRODUCE"],
+            "resources": [["cluster", "*", "topic", name]],
+            "roles": ["devs"],
+        }
+        for name in ("pay*", "payments-internal-*")
+    ]
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}), asked=st.lists(questions, max_size=30))
+@example(
+    file=PAY, asked=[(Action.TOPIC_PRODUCE, Kind.TOPIC, "payments-public", frozenset({"devs"}), frozenset({"prod"}))]
+)
+def test_decisions_and_their_rules_are_those_of_the_naive_evaluator(file: Any, asked: list[Any]) -> None:
+    snapshot = compile_snapshot(a_document(json.dumps(file)), epoch=7)
+    for action, kind, name, roles, clusters in asked:
+        decision = snapshot.rights(roles, clusters, "someone").decide(action, kind, name if kind else None)
+        expected, by = naive.decide(file, roles, clusters, action, kind, name)
+        assert verdict(decision) == expected
+        assert [rule.place for rule in decision.rules] == [f"policies[{at}]" for at in sorted(by)]
+        assert decision.epoch == 7
+        assert decision.reason
+
+
+@settings(max_examples=200, deadline=None)
+@given(file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}), asked=st.lists(questions, max_size=20))
+def test_a_shadow_decision_is_what_the_file_would_decide_if_it_were_enforced(file: Any, asked: list[Any]) -> None:
+    snapshot = compile_snapshot(a_document(json.dumps(file)), epoch=1)
+    enforced = {"policies": [{key: rule[key] for key in rule if key != "mode"} for rule in file["policies"]]}
+    for action, kind, name, roles, clusters in asked:
+        decision = snapshot.rights(roles, clusters, "someone").decide(action, kind, name if kind else None)
+        now, _ = naive.decide(file, roles, clusters, action, kind, name)
+        would, _ = naive.decide(enforced, roles, clusters, action, kind, name)
+        assert verdict(decision) == now
+        assert (verdict(decision.shadow) if decision.shadow else now) == would
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tenant=tenants,
+    inferred=st.dictionaries(names, st.frozensets(names, max_size=4), max_size=4),
+    asked=st.lists(st.tuples(st.sampled_from([Kind.TOPIC, Kind.GROUP, *Kind]), names, names), max_size=30),
+    clusters=st.frozensets(st.sampled_from(CLUSTERS), min_size=1),
+    admin=st.booleans(),
+)
+def test_views_are_those_of_the_naive_evaluator(
+    tenant: Any, inferred: Any, asked: list[Any], clusters: frozenset[str], admin: bool
+) -> None:
+    snapshot = compile_snapshot(a_document(json.dumps({"tenants": [tenant]})), epoch=1)
+    view = snapshot.view("Trading", clusters, inferred, admin=admin)
+    known = [name for topics in inferred.values() for name in topics]
+    for kind, name, group in [*asked, *((Kind.TOPIC, name, group) for name in known for group in inferred)]:
+        explicit = naive.sees_explicitly(tenant, clusters, kind, name, admin)
+        assert view.sees_explicitly(kind, name) == explicit
+        assert view.sees(kind, name) == naive.sees(tenant, clusters, kind, name, admin, inferred)
+        alone = {group: inferred.get(group, ())}
+        assert view.topic_for_group(name, group) == naive.sees(tenant, clusters, "topic", name, admin, alone)
+        assert view.reason(kind, name)
+
+
+@settings(max_examples=200, deadline=None)
+@given(file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=6)}), question=questions)
+def test_what_is_allowed_somewhere_is_allowed_on_some_name(file: Any, question: Any) -> None:
+    action, kind, name, roles, clusters = question
+    if kind is None:
+        return
+    rights = compile_snapshot(a_document(json.dumps(file)), epoch=1).rights(roles, clusters, "someone")
+    if rights.decide(action, kind, name).allowed and len(action.parts) == 1:
+        assert rights.decide_somewhere(action, kind).allowed
+    if rights.decide_somewhere(action, kind).allowed:
+        texts = [path[3] for rule in file["policies"] for path in rule["resources"] if len(path) == 4]
+        words = [text.replace("*", "\0") for text in [*texts, "*"]]
+        assert any(naive.decide(file, roles, clusters, action, kind, word)[0] == "allowed" for word in words)
