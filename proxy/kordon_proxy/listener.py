@@ -1,7 +1,6 @@
 """One door of Kordon: what its connections share. The server binds its ports, sessions come and go by it."""
 
 import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,12 +13,11 @@ from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.watch import Cluster
 from .identity.directory import Directory
-from .identity.upstream import UpstreamLogin
 from .identity.values import Mechanism
 from .meter import Meter
 from .metrics import Metrics
 from .policies import Policies
-from .standings import Standings
+from .upstream import Upstream
 
 if TYPE_CHECKING:
     from .session import Session
@@ -28,41 +26,6 @@ log = structlog.get_logger()
 
 NO_ADDRESS: Final = ("", -1)
 """As Kafka writes a node that is not there."""
-CONNECT_TIMEOUT: Final = 10.0
-
-
-@dataclass(slots=True)
-class Upstream:
-    """How the connections of one cluster's clients reach its brokers."""
-
-    cluster: Cluster
-    name: str
-    standings: Standings
-    tls: Callable[[], ssl.SSLContext] | None
-    logins: tuple[Callable[[], UpstreamLogin], ...]
-    turn: int = 0
-    """Which bootstrap server or broker is next for a connection that may go to any."""
-    login: int = 0
-    """Which of the logins worked last; the next one is tried when it is refused."""
-
-    def address(self, broker_id: int | None) -> tuple[str, int] | None:
-        """The real address of a broker; of any broker for None."""
-        picture = self.cluster.picture
-        if picture is None or not picture.brokers:
-            return None
-        if broker_id is None:
-            self.turn += 1
-            brokers = tuple(picture.brokers.values())
-            broker = brokers[self.turn % len(brokers)]
-        else:
-            found = picture.brokers.get(broker_id)
-            if found is None:
-                return None
-            broker = found
-        return broker.host, broker.port
-
-    def next_login(self) -> UpstreamLogin | None:
-        return self.logins[self.login % len(self.logins)]() if self.logins else None
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +45,7 @@ class Listener:
     sessions: set["Session"] = field(default_factory=set)
     meters: dict[str, Meter] = field(default_factory=dict)
     draining: bool = False
+    drained: asyncio.Event = field(default_factory=asyncio.Event)
     bound: bool = False
     """Whether the ports of the brokers that are known have been opened."""
     without_port: set[int] = field(default_factory=set)
@@ -128,11 +92,21 @@ class Listener:
         self.metrics.connections_opened[self.name].inc()
         return True
 
+    def drain(self) -> None:
+        """Take no more connections and let those that there are finish; `drained` tells when they have."""
+        self.draining = True
+        for session in tuple(self.sessions):
+            session.drain()
+        if not self.sessions:
+            self.drained.set()
+
     def ended(self, session: "Session", reason: str, detail: str | None) -> None:
         """A session has closed: once for each that was admitted."""
         if session not in self.sessions:
             return
         self.sessions.discard(session)
+        if self.draining and not self.sessions:
+            self.drained.set()
         self.metrics.connections[self.name].dec()
         self.metrics.connections_closed[self.name, reason].inc()
         if reason == "internal":

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from kio.schema.errors import ErrorCode
+
 from kordon_protocol.header import RequestHead
 
 from .apis import versions
@@ -30,8 +31,8 @@ Send = Callable[[bytes], None]
 class Login:
     """Everything about who this connection is, from its first byte to its last login (KIP-368).
 
-    Before the first login is over it takes the connection's bytes, frame by frame, so that what came behind the last token
-    is only looked at as what the login has made of the connection.
+    Before the first login is over it takes the connection's bytes, frame by frame, so that what came behind the last
+    token is only looked at as what the login has made of the connection.
     """
 
     def __init__(self, session: "Session") -> None:

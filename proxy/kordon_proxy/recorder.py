@@ -68,7 +68,6 @@ class Recorder:
         first = rulings[0]
         refusal = first.refusal
         return self._event(
-            exchange,
             What(
                 action=action,
                 cluster=self._cluster,
@@ -94,7 +93,6 @@ class Recorder:
         parameters = exchange.api.parameters
         first = rulings[0] if rulings else None
         return self._event(
-            exchange,
             What(
                 action=None if first is None else first.action,
                 cluster=self._cluster,
@@ -117,7 +115,6 @@ class Recorder:
     def unadmitted(self, exchange: Exchange, code: ErrorCode, why: str) -> Event:
         """An API or a version that is refused as a whole."""
         return self._event(
-            exchange,
             What(
                 action="USE_API",
                 cluster=self._cluster,
@@ -176,7 +173,7 @@ class Recorder:
             reason=decision.reason,
         )
 
-    def _event(self, exchange: Exchange, what: What, why: Why, outcome: Outcome) -> Event:
+    def _event(self, what: What, why: Why, outcome: Outcome) -> Event:
         return Event(
             id=new_id(),
             type=EventType.DECISION,

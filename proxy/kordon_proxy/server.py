@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from kordon_policy.model import Compat
 
 from . import config
 from .audit.log import AuditLog
@@ -26,12 +25,13 @@ from .identity.plain import PLAIN, PlainMechanism
 from .identity.tls import tls_context
 from .identity.upstream import UpstreamLogin
 from .identity.values import Mechanism
-from .listener import Listener, Upstream
+from .listener import Listener
 from .metrics import Metrics
 from .policies import Policies
 from .session import Session
 from .standings import Standings, is_group_wanted
 from .table import APIS
+from .upstream import Upstream, client_settings
 
 log = structlog.get_logger()
 
@@ -39,7 +39,6 @@ FILES_EVERY: Final = 1.0
 """Seconds between two looks at the policy file and the users files."""
 SWEEP_EVERY: Final = 1.0
 BACKLOG: Final = 1024
-DRAIN_STEP: Final = 0.02
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -65,7 +64,7 @@ class Server:
         self._settings = settings
         self._instance = f"{socket.gethostname()}-{secrets.token_hex(3)}"
         self.metrics = Metrics()
-        self.policies = Policies(settings.policy, Compat(**settings.compat.model_dump()))
+        self.policies = Policies(settings.policy, settings.compat)
         self._directory = DirectoryFiles(settings)
         self._passwords = PasswordChecker()
         self._audit: AuditLog | None = None
@@ -93,7 +92,10 @@ class Server:
             await self.close()
 
     async def start(self) -> None:
-        """Open everything. Raises PolicyRefused, AuditError or OSError (a port that is taken) when that is not possible."""
+        """Open everything.
+
+        Raises PolicyRefused, AuditError, CannotServe, or OSError for a port that is taken.
+        """
         self.policies.subscribe(self._new_snapshot)
         self.policies.load()
         settings = self._settings
@@ -319,12 +321,11 @@ class Server:
         for port in self._ports.values():
             port.close()
         for listener in self.listeners:
-            listener.draining = True
-            for session in tuple(listener.sessions):
-                session.drain()
-        deadline = time.monotonic() + self._settings.drain
-        while any(listener.sessions for listener in self.listeners) and time.monotonic() < deadline:
-            await asyncio.sleep(DRAIN_STEP)  # noqa: ASYNC110 -- sessions end for many reasons, and the loop ends soon
+            listener.drain()
+        waits = [asyncio.create_task(listener.drained.wait()) for listener in self.listeners]
+        await asyncio.wait(waits, timeout=self._settings.drain)
+        for wait in waits:
+            wait.cancel()
         left = sum(len(listener.sessions) for listener in self.listeners)
         for listener in self.listeners:
             for session in tuple(listener.sessions):

@@ -1,9 +1,9 @@
 """One client connection and its connection to a broker: the only place where requests and answers meet sockets.
 
 Strategy: everything happens in callbacks of the event loop, in the order in which bytes come, without a task for each
-connection. What has to wait (a login's hash, a fresh picture of the cluster, the broker's connection) is a *hold* with a
-reason: reading stops while there is any, and requests that have come already wait in order. An answer that has to wait
-(for the audit's disk, for a fresh picture) keeps its place in the order of answers.
+connection. What has to wait (a login's hash, a fresh picture, the broker's connection) is a *hold* with a reason: reading
+stops while there is any, and requests that have come already wait in order. An answer that has to wait (for the audit's
+disk, for a fresh picture) keeps its place in the order of answers.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from .exchange import Exchange
 from .gate import Opened, Unadmitted
 from .holds import Hold
 from .link import BrokerLink, connect
-from .listener import CONNECT_TIMEOUT, Listener
+from .listener import Listener
 from .logins import Login
 from .member import Member
 
@@ -42,6 +42,7 @@ ids = itertools.count(1)
 
 AT_MOST_STALE: Final = 1.0
 """Seconds: how old the picture of the cluster may be for requests that ask for everything."""
+CONNECT_TIMEOUT: Final = 10.0
 STORED_LIMIT: Final = 1 << 20
 """Bytes of answers that may wait behind an earlier one before reading from the broker stops."""
 NO_AUDIT: Final = Refusal(
@@ -389,7 +390,7 @@ class Session(asyncio.Protocol):
         return None
 
     async def _refreshed(self, exchange: Exchange) -> None:
-        """Topics have come or gone: the client may use what it is told now, so Kordon's own picture has to know it first."""
+        """Topics have come or gone: what the client is told now it may use now, so Kordon has to know of it first."""
         await self.listener.cluster.refresh(0)
         self._one_less(exchange)
 

@@ -20,9 +20,10 @@ from kordon_protocol.keys import ApiKey
 
 from .connection import FetchSession
 from .endpoints import at_our_addresses
+from .entries import make, struct_type
 from .fetch_stream import FetchStream
 from .may import May, Refusal
-from .parts import entry_type, in_order, refused_response
+from .parts import in_order, refused_response
 from .table import Api, Record
 from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
@@ -132,16 +133,13 @@ def refused_topic(version: int, topic: Any, partitions: Iterable[int], code: Err
     Generated here and not from the refusals, since from v13 on those put an error at the top only, and a client takes a
     full answer for invalid that lacks a partition it asked for.
     """
-    topic_kind = entry_type(response_type(ApiKey.FETCH, version), "responses")
-    partition_kind = entry_type(topic_kind, "partitions")
-    named = {"topic": topic} if version < 13 else {"topic_id": topic}
+    kind = struct_type(response_type(ApiKey.FETCH, version), "responses")
+    partition_kind = struct_type(kind, "partitions")
     entries = tuple(
-        partition_kind(
-            partition_index=index, error_code=code, high_watermark=-1, aborted_transactions=None, records=b""
-        )
+        make(partition_kind, partition_index=index, error_code=code, high_watermark=-1, records=b"")
         for index in partitions
     )
-    return topic_kind(**named, partitions=entries)
+    return make(kind, topic=topic, topic_id=topic, partitions=entries)
 
 
 def _without_session(response: Any) -> Any:

@@ -10,26 +10,26 @@ their entries are put in front of the broker's. The answer is walked as a whole 
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_protocol.codec import request_type, response_type
+from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
 
 from .endpoints import moved
+from .entries import answer_type, make, respond, struct_type
 from .may import UNKNOWN_ID, May, Refusal
 from .metadata_stream import MetadataStream
 from .operations import NOT_ASKED, cluster_operations, topic_operations
-from .parts import entry_type
 from .table import Api
 from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
-NO_TIME: Final = timedelta(0)
 WITH_FLAG: Final = 4
 """The first version that says whether missing topics may be created."""
+NULL_NAMES: Final = 12
+"""The first version in which a topic that is named by its id has no name."""
 
 
 def is_all(request: Any) -> bool:
@@ -48,10 +48,9 @@ def judge(request: Any, may: May) -> Verdict:
 def _everything(request: Any, may: May) -> Verdict:
     names = may.visible_topics()
     if not names and request.__version__ == 0:
-        return Answer(local_answer(0, may, ()))  # v0 has no way to ask for no topic
-    kind = entry_type(request_type(ApiKey.METADATA, request.__version__), "topics")
-    by_name = {"topic_id": None} if request.__version__ >= 10 else {}
-    topics = tuple(kind(name=name, **by_name) for name in names)
+        return Answer(local_answer(request, may, ()))  # v0 has no way to ask for no topic
+    kind = struct_type(type(request), "topics")
+    topics = tuple(make(kind, name=name) for name in names)
     return Rewrite(_without_creation(replace(request, topics=topics)), _plan(request, (), whole=False))
 
 
@@ -78,7 +77,7 @@ def _named(request: Any, may: May) -> Verdict:
         said += [refused_topic(version, topic, NOT_THERE) for topic in missing]
         kept = [topic for topic in kept if topic.name in may.picture.topics]
     if asked and not kept:
-        return Answer(local_answer(version, may, said))
+        return Answer(local_answer(request, may, said))
     if any(topic.name is not None and topic.name not in may.picture.topics for topic in kept):
         may.unknown_topics = True
     whole = may.unknown_topics
@@ -110,36 +109,26 @@ def _may_create(request: Any, kept: Iterable[Any], may: May) -> bool:
 
 def refused_topic(version: int, topic: Any, refusal: Refusal) -> Any:
     """An entry for a topic that is not shown: by id it has no name, by name it has the zero id."""
-    kind = entry_type(response_type(ApiKey.METADATA, version), "topics")
-    named: dict[str, Any] = {"name": topic.name}
-    if version >= 10:
-        named["topic_id"] = topic.topic_id
-        if topic.topic_id is not None:
-            named["name"] = None if version >= 12 else ""
-    return kind(error_code=refusal.code, partitions=(), **named)
+    kind = struct_type(response_type(ApiKey.METADATA, version), "topics")
+    topic_id = getattr(topic, "topic_id", None)
+    no_name = None if version >= NULL_NAMES else ""
+    return make(kind, error_code=refusal.code, name=topic.name if topic_id is None else no_name, topic_id=topic_id)
 
 
-def local_answer(version: int, may: May, topics: Iterable[Any]) -> Any:
+def local_answer(request: Any, may: May, topics: Iterable[Any]) -> Any:
     """An answer that needs no broker: the brokers and the topics given."""
-    kind = response_type(ApiKey.METADATA, version)
-    broker_kind = entry_type(kind, "brokers")
-    brokers = tuple(
-        broker_kind(
-            node_id=broker.id, host=host, port=port, **({"rack": broker.rack} if version >= 1 else {})
-        )
-        for broker in may.picture.brokers.values()
-        for host, port in [may.cluster.address(broker.id)]
+    kind = struct_type(answer_type(request), "brokers")
+    brokers = []
+    for broker in may.picture.brokers.values():
+        host, port = may.cluster.address(broker.id)
+        brokers.append(make(kind, node_id=broker.id, host=host, port=port, rack=broker.rack))
+    return respond(
+        request,
+        brokers=tuple(brokers),
+        topics=tuple(topics),
+        controller_id=may.picture.controller_id,
+        cluster_id=may.cluster.cluster_id,
     )
-    fields: dict[str, Any] = {"brokers": brokers, "topics": tuple(topics)}
-    if version >= 1:
-        fields["controller_id"] = may.picture.controller_id
-    if version >= 2:
-        fields["cluster_id"] = may.cluster.cluster_id
-    if version >= 3:
-        fields["throttle_time"] = NO_TIME
-    if version >= 13:
-        fields["error_code"] = ErrorCode.none
-    return kind(**fields)
 
 
 def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:

@@ -7,19 +7,17 @@ Record bytes are never looked at: the request is scanned, and what is refused is
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
-
-from kordon_protocol.scan import ProduceScan, ScannedTopic, produce_request_without, scan_produce_request
 
 from kordon_policy.actions import Action
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.refusals import refusal as refusal_response
+from kordon_protocol.scan import ProduceScan, ScannedTopic, produce_request_without, scan_produce_request
 
 from .endpoints import at_our_addresses
+from .entries import make, struct_type
 from .may import May, Refusal
-from .parts import entry_type
 from .table import Api, Record
 from .texts import without_free_text
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
@@ -46,7 +44,9 @@ def has_answer(request: ScannedProduce) -> bool:
 def judge(request: ScannedProduce, may: May) -> Verdict:
     refused = _refused(request.scan, may)
     if not refused:
-        return Forward(MENDED)
+        if request.scan.exact:
+            return Forward(MENDED)
+        return Rewrite(produce_request_without(request.scan, request.frame, lambda _: True), MENDED)
     keep = [topic for topic in request.scan.topics if topic.start not in refused]
     silent = not has_answer(request)
     if not keep:
@@ -81,21 +81,21 @@ def _answer(request: ScannedProduce, topics: Iterable[ScannedTopic], refused: di
 
 def _refuse_topic(request: ScannedProduce, topic: ScannedTopic, refusal: Refusal) -> Any:
     kind = request_type(ApiKey.PRODUCE, request.version)
-    topic_kind = entry_type(kind, "topic_data")
-    partition_kind = entry_type(topic_kind, "partition_data")
-    named = {"topic_id": topic.topic_id} if topic.name is None else {"name": topic.name}
-    partitions = tuple(partition_kind(index=partition.index, records=None) for partition in topic.partitions)
-    lean = kind(
-        transactional_id=None,
+    topic_kind = struct_type(kind, "topic_data")
+    partition_kind = struct_type(topic_kind, "partition_data")
+    lean = make(
+        kind,
         acks=request.scan.acks,
-        timeout=_timeout(request.scan.timeout_ms),
-        topic_data=(topic_kind(**named, partition_data=partitions),),
+        topic_data=(
+            make(
+                topic_kind,
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partition_data=tuple(make(partition_kind, index=partition.index) for partition in topic.partitions),
+            ),
+        ),
     )
     return refusal_response(ApiKey.PRODUCE, request.version, lean, refusal.code, refusal.text)
-
-
-def _timeout(milliseconds: int) -> Any:
-    return timedelta(milliseconds=milliseconds)
 
 
 def _put_back(request: ScannedProduce, refused: dict[int, Refusal]) -> Any:

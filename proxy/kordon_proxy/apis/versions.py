@@ -5,7 +5,6 @@ does not depend on the tenant, since it is given before a login too.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,15 +13,18 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import response_frame, response_type
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.shapes import Entity
 
 from ..cluster.picture import Picture
-from .parts import entry_type
+from .entries import make, struct_type
 from .table import Api
 
 NO_TIME: Final = timedelta(0)
 SUPPORTED: Final = range(5)
 HIDDEN_FEATURES: Final = frozenset({"share.version", "streams.version"})
 """Features whose APIs are refused: clients decide from the features what to send."""
+WITH_FEATURES: Final = 3
+ZERO_FEATURES: Final = 4
 PRODUCE_FROM: Final = 0
 """Brokers advertise Produce from v0 although they reject v0 to v2, because librdkafka looks for it (KAFKA-18659)."""
 
@@ -58,45 +60,47 @@ def answer(head: RequestHead, apis: Mapping[int, Api], picture: Picture) -> byte
     A version that is not supported is answered in v0 with the range of ApiVersions alone, so that the client can step down
     (`KafkaApis.handleApiVersionsRequest`, `ApiVersionsRequest.getErrorResponse`).
     """
-    if head.api_version not in SUPPORTED:
-        own = _entries(0, {ApiKey.API_VERSIONS: (0, SUPPORTED.stop - 1)})
+    if head.api_version in SUPPORTED:
+        response = _response(head.api_version, apis, picture)
+    else:
         kind = response_type(ApiKey.API_VERSIONS, 0)
-        return response_frame(kind(error_code=ErrorCode.unsupported_version, api_keys=own), head.correlation_id)
-    return response_frame(_response(head.api_version, apis, picture), head.correlation_id)
+        own = {int(ApiKey.API_VERSIONS): (0, SUPPORTED.stop - 1)}
+        response = make(kind, error_code=ErrorCode.unsupported_version, api_keys=_entries(kind, own))
+    return response_frame(response, head.correlation_id)
 
 
-def _entries(version: int, versions: Mapping[int, tuple[int, int]]) -> tuple[Any, ...]:
-    kind = entry_type(response_type(ApiKey.API_VERSIONS, version), "api_keys")
-    return tuple(kind(api_key=key, min_version=low, max_version=high) for key, (low, high) in versions.items())
+def _entries(kind: Entity, versions: Mapping[int, tuple[int, int]]) -> tuple[Any, ...]:
+    entry = struct_type(kind, "api_keys")
+    return tuple(make(entry, api_key=key, min_version=low, max_version=high) for key, (low, high) in versions.items())
 
 
 def _response(version: int, apis: Mapping[int, Api], picture: Picture) -> Any:
     kind = response_type(ApiKey.API_VERSIONS, version)
-    entries = _entries(version, advertised(apis, picture))
-    if version == 0:
-        return kind(error_code=ErrorCode.none, api_keys=entries)
-    response = kind(error_code=ErrorCode.none, api_keys=entries, throttle_time=NO_TIME)
-    return _with_features(response, picture) if version >= 3 else response
+    features = _features(kind, picture) if version >= WITH_FEATURES else {}
+    return make(
+        kind,
+        error_code=ErrorCode.none,
+        throttle_time=NO_TIME,
+        api_keys=_entries(kind, advertised(apis, picture)),
+        **features,
+    )
 
 
-def _with_features(response: Any, picture: Picture) -> Any:
-    supported_kind = entry_type(type(response), "supported_features")
-    finalized_kind = entry_type(type(response), "finalized_features")
+def _features(kind: Entity, picture: Picture) -> dict[str, Any]:
+    supported, finalized = struct_type(kind, "supported_features"), struct_type(kind, "finalized_features")
     # Before v4 a feature whose range begins at 0 makes older clients fail, so brokers leave it out (KAFKA-17492).
-    lowest = 0 if response.__version__ >= 4 else 1
-    supported = tuple(
-        supported_kind(name=name, min_version=low, max_version=high)
-        for name, (low, high) in picture.features.supported.items()
-        if name not in HIDDEN_FEATURES and low >= lowest
-    )
-    finalized = tuple(
-        finalized_kind(name=name, max_version_level=level, min_version_level=level)
-        for name, level in picture.features.finalized.items()
-        if name not in HIDDEN_FEATURES
-    )
-    return replace(
-        response,
-        supported_features=supported,
-        finalized_features=finalized,
-        finalized_features_epoch=picture.features.epoch,
-    )
+    lowest = 0 if kind.__version__ >= ZERO_FEATURES else 1
+    features = picture.features
+    return {
+        "supported_features": tuple(
+            make(supported, name=name, min_version=low, max_version=high)
+            for name, (low, high) in features.supported.items()
+            if name not in HIDDEN_FEATURES and low >= lowest
+        ),
+        "finalized_features": tuple(
+            make(finalized, name=name, max_version_level=level, min_version_level=level)
+            for name, level in features.finalized.items()
+            if name not in HIDDEN_FEATURES
+        ),
+        "finalized_features_epoch": features.epoch,
+    }
