@@ -58,6 +58,7 @@ def judge_create(request: Any, may: May) -> Verdict:
         lambda topic: TWICE if topic.name in twice else _may_create(topic, may),
         items="topics",
         answers="topics",
+        key=lambda topic: topic.name,  # from v7 on the answer tells the id too
         plan=constant_texts("topics"),
     )
 

@@ -5,28 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from kordon_protocol.codec import decode_response, encode_response, request_type, response_type
-from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
 from kordon_proxy.apis.table import Api
 from kordon_proxy.apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite
 
 
-def a_request(key: ApiKey, version: int, **values: Any) -> Any:
+def a_request(key: int, version: int, **values: Any) -> Any:
     """A request with these values and Kafka's defaults; what this version has no field for is left out."""
     return make(request_type(key, version), **values)
 
 
-def asked(key: ApiKey, version: int, *path: str, **values: Any) -> Any:
+def asked(key: int, version: int, *path: str, **values: Any) -> Any:
     """An entry of a request: of the field `path[0]`, of its field `path[1]`, ..."""
     return make(struct_type(request_type(key, version), *path), **values)
 
 
-def an_answer(key: ApiKey, version: int, **values: Any) -> Any:
+def an_answer(key: int, version: int, **values: Any) -> Any:
     return make(response_type(key, version), **values)
 
 
-def said(key: ApiKey, version: int, *path: str, **values: Any) -> Any:
+def said(key: int, version: int, *path: str, **values: Any) -> Any:
     """An entry of an answer."""
     return make(struct_type(response_type(key, version), *path), **values)
 
@@ -67,6 +66,6 @@ def never(request: Any) -> Any:
     raise AssertionError(f"forwarded: {request}")
 
 
-def row(apis: tuple[Api, ...], key: ApiKey) -> Api:
+def row(apis: tuple[Api, ...], key: int) -> Api:
     (found,) = (api for api in apis if api.key == key)
     return found
