@@ -1,0 +1,415 @@
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kordon_protocol.codec import encode_response
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
+from kordon_proxy.apis.may import Access, May
+from kordon_proxy.apis.table import Record
+from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.worlds import make_may
+
+DESCRIBE = row(APIS, ApiKey.DESCRIBE_CONFIGS)
+ALTER = row(APIS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
+POLICY = """
+policies:
+  - {resource: [cluster, "*", topic, "*"], effect: Allow, actions: [TOPIC_EDIT], roles: [devs, owners]}
+  - {resource: [cluster, "*", topic, "acme.keep"], effect: Deny, actions: [TOPIC_EDIT], role: devs}
+  - {resource: [cluster, "*", topic, "acme.ask"], effect: Stage, actions: [TOPIC_EDIT], role: devs}
+  - {resource: [cluster, "*", group, "acme-g"], effect: Allow, actions: [GROUP_EDIT], role: devs}
+  - {resource: [cluster, "*", broker, "*"], effect: Allow, actions: [BROKER_EDIT], role: owners}
+  - {resource: [cluster, "*", broker, "2"], effect: Allow, actions: [BROKER_EDIT], role: devs}
+tenants:
+  - name: acme
+    resources: [{include: [[cluster, "*", topic, "acme.*"], [cluster, "*", group, "acme-*"]]}]
+    roles: [devs]
+  - name: strict
+    resources: [{include: [[cluster, "*", topic, "acme.*"], [cluster, "*", group, "acme-*"]]}]
+    roles: [devs]
+    outside_view: denied
+  - name: platform
+    resources: [{include: [cluster, "*"]}]
+    roles: [devs, owners]
+"""
+NONE = ErrorCode.none
+TAF = ErrorCode.topic_authorization_failed
+GAF = ErrorCode.group_authorization_failed
+CAF = ErrorCode.cluster_authorization_failed
+UTP = ErrorCode.unknown_topic_or_partition
+GNF = ErrorCode.group_id_not_found
+IR = ErrorCode.invalid_request
+Named = tuple[int, str]
+FOREIGN: tuple[Named, Named] = ((TOPIC, "globex.pay"), (GROUP, "globex-pay"))
+MISSING: tuple[Named, Named] = ((TOPIC, "globex.nop"), (GROUP, "globex-nop"))
+
+
+def of(*roles: str, tenant: str = "acme") -> May:
+    return make_may(POLICY, roles or ("devs",), tenant, topics=("acme.a", "acme.keep", "acme.ask", "globex.pay"))
+
+
+def outcome(response: Any) -> list[tuple[int, str, ErrorCode]]:
+    entries = response.results if hasattr(response, "results") else response.responses
+    return [(entry.resource_type, entry.resource_name, entry.error_code) for entry in entries]
+
+
+def names(request: Any) -> list[Named]:
+    return [(entry.resource_type, entry.resource_name) for entry in request.resources]
+
+
+# DescribeConfigs
+
+
+def describing(version: int, *resources: Named) -> Any:
+    entries = (
+        asked(DESCRIBE.key, version, "resources", resource_type=kind, resource_name=name, configuration_keys=None)
+        for kind, name in resources
+    )
+    return a_request(DESCRIBE.key, version, resources=tuple(entries), include_synonyms=True)
+
+
+def setting(version: int, name: str, value: str | None, *synonyms: tuple[str, str, int]) -> Any:
+    return said(
+        DESCRIBE.key,
+        version,
+        "results",
+        "configs",
+        name=name,
+        value=value,
+        config_source=synonyms[0][2] if synonyms else 5,
+        synonyms=tuple(
+            said(DESCRIBE.key, version, "results", "configs", "synonyms", name=name, value=value, source=source)
+            for name, value, source in synonyms
+        ),
+    )
+
+
+def settings_of(version: int, kind: int) -> tuple[Any, ...]:
+    own = {TOPIC: 1, GROUP: 8}.get(kind, 2)
+    return (
+        setting(version, "retention.ms", "7", ("retention.ms", "7", own), ("log.retention.ms", "9", 4)),
+        setting(version, "segment.ms", "5", ("log.segment.ms", "5", 3), ("log.segment.ms", "6", 5)),
+        setting(
+            version,
+            "leader.replication.throttled.replicas",
+            "0:1,0:2",
+            ("leader.replication.throttled.replicas", "0:1,0:2", own),
+        ),
+        setting(version, "advertised.listeners", "PLAINTEXT://real-1:9092", ("advertised.listeners", "real-1", 4)),
+    )
+
+
+def describer(request: Any) -> Any:
+    version = request.__version__
+    results = (
+        said(
+            DESCRIBE.key,
+            version,
+            "results",
+            error_message="",
+            resource_type=entry.resource_type,
+            resource_name=entry.resource_name,
+            configs=settings_of(version, entry.resource_type),
+        )
+        for entry in reversed(request.resources)
+    )
+    return an_answer(DESCRIBE.key, version, results=tuple(results))
+
+
+def shown(response: Any) -> list[tuple[str, str | None, list[tuple[str, int]]]]:
+    (result,) = response.results
+    return [
+        (config.name, config.value, [(synonym.name, synonym.source) for synonym in config.synonyms])
+        for config in result.configs
+    ]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_of_a_mixed_request_only_what_may_be_seen_is_forwarded(version: int) -> None:
+    resources = [
+        (BROKER, "1"),
+        (TOPIC, "acme.a"),
+        (TOPIC, "globex.pay"),
+        (GROUP, "acme-g"),
+        (GROUP, "globex-g"),
+        (BROKER, ""),
+        (LOGGER, "1"),
+        (CLIENT_METRICS, "m"),
+        (TOPIC, "acme.keep"),
+    ]
+
+    passage = pass_through(DESCRIBE, describing(version, *resources), of(), describer)
+
+    assert names(passage.heard) == [(TOPIC, "acme.a"), (GROUP, "acme-g"), (TOPIC, "acme.keep")]
+    codes = [CAF, NONE, UTP, NONE, GNF, CAF, CAF, CAF, NONE]
+    assert outcome(passage.got) == [(*resource, code) for resource, code in zip(resources, codes, strict=True)]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+@pytest.mark.parametrize("tenant", ["acme", "strict"])
+@pytest.mark.parametrize(("foreign", "missing"), list(zip(FOREIGN, MISSING, strict=True)))
+def test_a_foreign_resource_cannot_be_told_from_a_missing_one(
+    version: int, tenant: str, foreign: Named, missing: Named
+) -> None:
+    answers = [
+        encode_response(pass_through(DESCRIBE, describing(version, resource), of(tenant=tenant), never).got)
+        for resource in (foreign, missing)
+    ]
+
+    assert answers[0].replace(b"pay", b"nop") == answers[1]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_tenant_that_denies_what_is_outside_gives_the_authorization_errors(version: int) -> None:
+    got = pass_through(DESCRIBE, describing(version, *FOREIGN), of(tenant="strict"), never).got
+
+    assert [(entry.error_code, entry.error_message) for entry in got.results] == [
+        (TAF, "Topic authorization failed."),
+        (GAF, "Group authorization failed."),
+    ]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_hidden_topic_is_answered_as_the_broker_answers_a_missing_one(version: int) -> None:
+    def without_it(request: Any) -> Any:
+        missing = said(
+            DESCRIBE.key,
+            version,
+            "results",
+            error_code=UTP,
+            error_message="",
+            resource_type=TOPIC,
+            resource_name="acme.gone",
+        )
+        return an_answer(DESCRIBE.key, version, results=(missing,))
+
+    missing = pass_through(DESCRIBE, describing(version, (TOPIC, "acme.gone")), of(), without_it).got
+    hidden = pass_through(DESCRIBE, describing(version, (TOPIC, "globex.pa")), of(), never).got
+
+    assert encode_response(hidden) == encode_response(missing).replace(b"acme.gone", b"globex.pa")
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+@pytest.mark.parametrize(("resource", "own"), [((TOPIC, "acme.a"), 1), ((GROUP, "acme-g"), 8)])
+def test_settings_of_brokers_are_not_shown_through_a_topic_or_a_group(version: int, resource: Named, own: int) -> None:
+    got = pass_through(DESCRIBE, describing(version, resource), of(), describer).got
+
+    assert shown(got)[:3] == [
+        ("retention.ms", "7", [("retention.ms", own)]),
+        ("segment.ms", "5", []),
+        ("leader.replication.throttled.replicas", "", []),
+    ]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_who_may_edit_every_broker_sees_all_that_the_broker_says_of_a_topic(version: int) -> None:
+    request = describing(version, (TOPIC, "acme.a"))
+
+    got = pass_through(DESCRIBE, request, of("owners", tenant="platform"), describer).got
+
+    assert got == describer(request)
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_broker_is_described_to_who_may_edit_that_one(version: int) -> None:
+    resources = [(BROKER, "2"), (BROKER, "1"), (BROKER, ""), (LOGGER, "2"), (CLIENT_METRICS, "2")]
+
+    passage = pass_through(DESCRIBE, describing(version, *resources), of(tenant="platform"), describer)
+
+    assert names(passage.heard) == [(BROKER, "2"), (LOGGER, "2")]
+    assert [code for *_, code in outcome(passage.got)] == [NONE, CAF, CAF, NONE, CAF]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_nobody_learns_a_real_address_from_a_broker_s_settings(version: int) -> None:
+    got = pass_through(DESCRIBE, describing(version, (BROKER, "1")), of("owners", tenant="platform"), describer).got
+
+    assert b"real-1" not in encode_response(got)
+    assert [name for name, *_ in shown(got)][-1] == "advertised.listeners"
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_type_that_kafka_does_not_know_fails_the_whole_request(version: int) -> None:
+    request = describing(version, (TOPIC, "acme.a"), (3, "x"), (TOPIC, "globex.pay"))
+
+    assert [code for *_, code in outcome(pass_through(DESCRIBE, request, of(), never).got)] == [IR] * 3
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_text_that_tells_the_broker_s_number_is_replaced(version: int) -> None:
+    def refuser(request: Any) -> Any:
+        text = "Unexpected broker id, expected 1 or empty string, but received 9"
+        result = said(DESCRIBE.key, version, "results", error_code=IR, error_message=text, resource_type=BROKER)
+        return an_answer(DESCRIBE.key, version, results=(result,))
+
+    got = pass_through(DESCRIBE, describing(version, (BROKER, "9")), of("owners", tenant="platform"), refuser).got
+
+    assert "expected 1" not in got.results[0].error_message
+
+
+# IncrementalAlterConfigs
+
+
+def altering(
+    version: int, *resources: Named, keys: Iterable[str] = ("retention.ms",), operation: int = 0, **values: Any
+) -> Any:
+    entries = (
+        asked(
+            ALTER.key,
+            version,
+            "resources",
+            resource_type=kind,
+            resource_name=name,
+            configs=tuple(
+                asked(ALTER.key, version, "resources", "configs", name=key, config_operation=operation, value="1")
+                for key in keys
+            ),
+        )
+        for kind, name in resources
+    )
+    return a_request(ALTER.key, version, resources=tuple(entries), **values)
+
+
+def alterer(request: Any) -> Any:
+    version = request.__version__
+    responses = (
+        said(ALTER.key, version, "responses", resource_type=entry.resource_type, resource_name=entry.resource_name)
+        for entry in reversed(request.resources)
+    )
+    return an_answer(ALTER.key, version, responses=tuple(responses))
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+@pytest.mark.parametrize("validate_only", [True, False])
+def test_of_a_mixed_change_only_what_may_be_edited_is_forwarded(version: int, validate_only: bool) -> None:
+    resources = [
+        (TOPIC, "globex.pay"),
+        (GROUP, "acme-g"),
+        (TOPIC, "acme.keep"),
+        (BROKER, ""),
+        (TOPIC, "acme.ask"),
+        (TOPIC, "acme.a"),
+        (GROUP, "acme-other"),
+        (CLIENT_METRICS, "m"),
+        (LOGGER, "2"),
+        (3, "x"),
+    ]
+    may = of()
+
+    passage = pass_through(ALTER, altering(version, *resources, validate_only=validate_only), may, alterer)
+
+    assert names(passage.heard) == [(GROUP, "acme-g"), (TOPIC, "acme.a")]
+    codes = [UTP, NONE, TAF, CAF, ErrorCode.policy_violation, NONE, GAF, CAF, CAF, IR]
+    assert outcome(passage.got) == [(*resource, code) for resource, code in zip(resources, codes, strict=True)]
+    assert [note.access for note in may.notes].count(Access.HIDDEN) == 4  # the foreign topic, and three about brokers
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+@pytest.mark.parametrize("tenant", ["acme", "strict"])
+@pytest.mark.parametrize(("foreign", "missing"), list(zip(FOREIGN, MISSING, strict=True)))
+def test_a_foreign_resource_is_altered_no_more_than_a_missing_one(
+    version: int, tenant: str, foreign: Named, missing: Named
+) -> None:
+    answers = [
+        encode_response(pass_through(ALTER, altering(version, resource), of(tenant=tenant), never).got)
+        for resource in (foreign, missing)
+    ]
+
+    assert answers[0].replace(b"pay", b"nop") == answers[1]
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+def test_settings_of_a_group_outside_the_tenant_are_not_brought_into_being(version: int) -> None:
+    (answer,) = pass_through(ALTER, altering(version, (GROUP, "globex-g")), of(), never).got.responses
+
+    assert (answer.error_code, answer.error_message) == (GAF, "group globex-g is outside the tenant acme")
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+def test_a_resource_given_twice_is_refused_each_time(version: int) -> None:
+    request = altering(version, (TOPIC, "acme.a"), (GROUP, "acme-g"), (TOPIC, "acme.a"))
+
+    passage = pass_through(ALTER, request, of(), alterer)
+
+    assert names(passage.heard) == [(GROUP, "acme-g")]
+    assert [code for *_, code in outcome(passage.got)] == [IR, NONE, IR]
+    assert passage.got.responses[0].error_message == "Each resource must appear at most once."
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+@pytest.mark.parametrize("operation", [0, 1, 2, 3])
+@pytest.mark.parametrize("key", ["follower.replication.throttled.replicas", "remote.storage.enable"])
+def test_a_topic_s_throttles_and_remote_storage_are_altered_by_who_may_edit_every_broker(
+    version: int, operation: int, key: str
+) -> None:
+    request = altering(version, (TOPIC, "acme.a"), keys=["retention.ms", key], operation=operation)
+
+    assert [code for *_, code in outcome(pass_through(ALTER, request, of(), never).got)] == [TAF]
+    assert pass_through(ALTER, request, of("owners", tenant="platform"), alterer).heard is request
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+@pytest.mark.parametrize("name", ["2", "02", "+2"])
+def test_a_broker_is_the_same_broker_however_its_number_is_written(version: int, name: str) -> None:
+    passage = pass_through(ALTER, altering(version, (BROKER, name), (BROKER, "1")), of(tenant="platform"), alterer)
+
+    assert names(passage.heard) == [(BROKER, name)]
+    assert [code for *_, code in outcome(passage.got)] == [NONE, CAF]
+
+
+@pytest.mark.parametrize("name", ["", "x", "9" * 5000])
+def test_what_is_no_number_is_a_broker_by_that_name(name: str) -> None:
+    assert broker_name(name) == name
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+def test_all_brokers_are_altered_by_who_may_edit_every_one(version: int) -> None:
+    request = altering(version, (BROKER, ""), (CLIENT_METRICS, "m"))
+
+    assert pass_through(ALTER, request, of("owners", tenant="platform"), alterer).heard is request
+    assert [code for *_, code in outcome(pass_through(ALTER, request, of(tenant="platform"), never).got)] == [CAF, CAF]
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+def test_a_text_of_the_controller_is_replaced(version: int) -> None:
+    def refuser(request: Any) -> Any:
+        text = "The topic 'acme.a' does not exist. There is only 'globex.pay'."
+        answer = said(ALTER.key, version, "responses", error_code=UTP, error_message=text, resource_type=TOPIC)
+        return an_answer(ALTER.key, version, responses=(answer,))
+
+    (answer,) = pass_through(ALTER, altering(version, (TOPIC, "acme.a")), of(), refuser).got.responses
+
+    assert answer.error_message == "This server does not host this topic-partition."
+
+
+def test_the_audit_keeps_keys_and_operations_but_no_secret() -> None:
+    assert ALTER.parameters is not None
+    topic = altering(1, (TOPIC, "acme.a"), keys=["retention.ms", "my.password"], operation=0)
+    broker = altering(1, (BROKER, "1"), keys=["ssl.keystore.location"], operation=1, validate_only=True)
+
+    assert ALTER.parameters(topic, None) == {
+        "resources": [
+            {
+                "type": "topic",
+                "name": "acme.a",
+                "configs": [
+                    {"key": "retention.ms", "operation": "set", "value": "1"},
+                    {"key": "my.password", "operation": "set"},
+                ],
+            }
+        ],
+        "validate_only": False,
+    }
+    assert ALTER.parameters(broker, None) == {
+        "resources": [
+            {"type": "broker", "name": "1", "configs": [{"key": "ssl.keystore.location", "operation": "delete"}]}
+        ],
+        "validate_only": True,
+    }
+
+
+def test_only_validating_is_no_mutation_for_the_audit() -> None:
+    assert ALTER.record_for(altering(1, (TOPIC, "acme.a"))) is Record.EVENT
+    assert ALTER.record_for(altering(1, (TOPIC, "acme.a"), validate_only=True)) is Record.COUNTED
