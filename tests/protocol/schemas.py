@@ -43,7 +43,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "error_code": st.sampled_from(ErrorCode),
     "string": _STRINGS,
     "bytes": st.binary(max_size=12) | st.just(bytes(200)),
-    "records": st.binary(max_size=12) | st.just(bytes(20_000)),
+    "records": st.binary(max_size=12) | st.just(bytes(300)),
     "uuid": st.none() | st.uuids(),
     "timedelta_i32": st.integers(-(2**31), 2**31 - 1).map(duration_from),
 }

@@ -1,0 +1,34 @@
+"""Skip-scans: find what matters in large messages without decoding them, and never look at a record byte."""
+
+from kordon_protocol.scan.endpoints import NodeEndpoint, endpoints_replacement, node_endpoints
+from kordon_protocol.scan.fetch import FetchedPartition, FetchHead, FetchResponseWalker
+from kordon_protocol.scan.metadata import MetadataBroker, MetadataHead, encode_metadata_head, metadata_response_head
+from kordon_protocol.scan.produce import (
+    ProduceScan,
+    ScannedPartition,
+    ScannedTopic,
+    produce_request_without,
+    scan_produce_request,
+)
+from kordon_protocol.scan.produce_response import ProducedPartition, ProduceResponseScan, scan_produce_response
+
+__all__ = (
+    "FetchHead",
+    "FetchResponseWalker",
+    "FetchedPartition",
+    "MetadataBroker",
+    "MetadataHead",
+    "NodeEndpoint",
+    "ProduceResponseScan",
+    "ProduceScan",
+    "ProducedPartition",
+    "ScannedPartition",
+    "ScannedTopic",
+    "encode_metadata_head",
+    "endpoints_replacement",
+    "metadata_response_head",
+    "node_endpoints",
+    "produce_request_without",
+    "scan_produce_request",
+    "scan_produce_response",
+)

@@ -1,0 +1,123 @@
+"""The pieces that the scans are made of: each reads something at an offset and returns it with the offset behind it.
+
+All raise one of `CUT_OFF` where the buffer ends too early.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from kordon_protocol.errors import MalformedBody
+from kordon_protocol.varints import Buffer, read_varint
+
+Length: TypeAlias = Callable[[Buffer, int], tuple[int, int]]
+"""Reads a length or a count; -1 stands for null."""
+
+CUT_OFF: Final = (IndexError, struct.error)
+
+_INT16: Final = struct.Struct(">h").unpack_from
+_INT32: Final = struct.Struct(">i").unpack_from
+_NO_TAGS: Final[Mapping[int, int]] = {}
+_ZERO_ID: Final = bytes(16)
+
+
+def int16_length(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """Read the length of a string of the versions that are not flexible."""
+    length: int = _INT16(buffer, offset)[0]
+    if length < -1:
+        raise MalformedBody(f"length {length}")
+    return length, offset + 2
+
+
+def int32_length(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """Read the length of an array or of bytes of the versions that are not flexible."""
+    length: int = _INT32(buffer, offset)[0]
+    if length < -1:
+        raise MalformedBody(f"length {length}")
+    return length, offset + 4
+
+
+def compact_length(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """Read any length of the flexible versions."""
+    byte = buffer[offset]
+    if byte < 0x80:
+        return byte - 1, offset + 1
+    value, offset = read_varint(buffer, offset)
+    return value - 1, offset
+
+
+class Lengths(NamedTuple):
+    """How the lengths of a version are written."""
+
+    string: Length
+    other: Length
+
+
+LEGACY: Final = Lengths(int16_length, int32_length)
+COMPACT: Final = Lengths(compact_length, compact_length)
+
+
+def count_of(length: Length, buffer: Buffer, offset: int) -> tuple[int, int]:
+    """Read the count of an array that must not be null."""
+    count, offset = length(buffer, offset)
+    if count < 0:
+        raise MalformedBody("null in place of an array")
+    return count, offset
+
+
+def text(length: Length, buffer: Buffer, offset: int) -> tuple[str | None, int]:
+    """Read a nullable string."""
+    size, offset = length(buffer, offset)
+    if size < 0:
+        return None, offset
+    end = offset + size
+    if end > len(buffer):
+        raise IndexError
+    try:
+        return str(buffer[offset:end], "utf-8"), end
+    except UnicodeDecodeError:
+        raise MalformedBody("string is not valid UTF-8") from None
+
+
+def name(length: Length, buffer: Buffer, offset: int) -> tuple[str, int]:
+    """Read a string that must not be null."""
+    value, offset = text(length, buffer, offset)
+    if value is None:
+        raise MalformedBody("null in place of a name")
+    return value, offset
+
+
+def topic_id(buffer: Buffer, offset: int) -> tuple[UUID | None, int]:
+    """Read a topic id; None for the zero id, as in kio."""
+    end = offset + 16
+    if end > len(buffer):
+        raise IndexError
+    encoded = bytes(buffer[offset:end])
+    return None if encoded == _ZERO_ID else UUID(bytes=encoded), end
+
+
+def tags(buffer: Buffer, offset: int) -> tuple[Mapping[int, int], int]:
+    """Skip a section of tagged fields and return the size of each."""
+    if buffer[offset] == 0:
+        return _NO_TAGS, offset + 1
+    fields, offset = tagged_fields(buffer, offset)
+    return {tag: end - start for tag, (start, end) in fields.items()}, offset
+
+
+def tagged_fields(buffer: Buffer, offset: int) -> tuple[dict[int, tuple[int, int]], int]:
+    """Skip a section of tagged fields and return where the value of each begins and ends."""
+    count, offset = read_varint(buffer, offset)
+    fields: dict[int, tuple[int, int]] = {}
+    last = -1
+    for _ in range(count):
+        tag, offset = read_varint(buffer, offset)
+        size, offset = read_varint(buffer, offset)
+        if tag <= last:
+            raise MalformedBody(f"tagged field {tag} after {last}")
+        last = tag
+        fields[tag] = offset, offset + size
+        offset += size
+    if offset > len(buffer):
+        raise IndexError
+    return fields, offset

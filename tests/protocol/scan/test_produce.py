@@ -1,0 +1,158 @@
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kordon_protocol.codec import decode_request, encode, request_type, response_type
+from kordon_protocol.errors import MalformedBody
+from kordon_protocol.keys import ApiKey, versions
+from kordon_protocol.scan import (
+    ProduceScan,
+    produce_request_without,
+    scan_produce_request,
+    scan_produce_response,
+)
+from tests.protocol.newer import NewerWriter
+from tests.protocol.schemas import build, messages
+
+every_version = pytest.mark.parametrize("version", versions(ApiKey.PRODUCE))
+
+
+def requests(version: int) -> st.SearchStrategy[Any]:
+    return messages(request_type(ApiKey.PRODUCE, version))
+
+
+def responses(version: int) -> st.SearchStrategy[Any]:
+    return messages(response_type(ApiKey.PRODUCE, version))
+
+
+def topic_of(entry: Any) -> Any:
+    """Name or id of a topic, of the scan as well as of a message."""
+    return entry.name if getattr(entry, "name", None) is not None else entry.topic_id
+
+
+def assert_says_the_same(scan: ProduceScan, body: bytes, request: Any) -> None:
+    milliseconds = round(request.timeout.total_seconds() * 1_000)
+    assert (scan.transactional_id, scan.acks, scan.timeout_ms) == (request.transactional_id, request.acks, milliseconds)
+    assert [topic_of(topic) for topic in scan.topics] == [topic_of(topic) for topic in request.topic_data]
+    for topic, expected in zip(scan.topics, request.topic_data, strict=True):
+        records = [(part.index, body[part.records_start : part.records_end]) for part in topic.partitions]
+        assert records == [(part.index, part.records or b"") for part in expected.partition_data]
+
+
+@every_version
+@given(data=st.data())
+@settings(max_examples=25)
+def test_a_scan_finds_what_decoding_finds(version: int, data: st.DataObject) -> None:
+    request = data.draw(requests(version))
+    body = encode(request)
+    scan = scan_produce_request(version, b"header" + body, 6)
+    assert_says_the_same(scan, b"header" + body, request)
+    assert scan.exact
+
+
+@every_version
+@given(data=st.data())
+@settings(max_examples=25)
+def test_what_is_left_of_a_request_is_a_request(version: int, data: st.DataObject) -> None:
+    request = data.draw(requests(version))
+    keep = data.draw(st.lists(st.booleans(), min_size=2, max_size=2))
+    body = b"header" + encode(request)
+    scan = scan_produce_request(version, body, 6)
+    kept = {topic.start for topic, wanted in zip(scan.topics, keep, strict=False) if wanted}
+    pieces = produce_request_without(scan, body, lambda topic: topic.start in kept)
+    left = decode_request(ApiKey.PRODUCE, version, b"".join(pieces))
+    topics = tuple(topic for topic, wanted in zip(request.topic_data, keep, strict=False) if wanted)
+    assert left == type(request)(
+        transactional_id=request.transactional_id, acks=request.acks, timeout=request.timeout, topic_data=topics
+    )
+
+
+def test_neighbours_leave_in_one_piece() -> None:
+    topic = {"name": "t", "partition_data": []}
+    body = encode(build(request_type(ApiKey.PRODUCE, 9), {"topic_data": [topic] * 5}))
+    scan = scan_produce_request(9, body)
+    second = scan.topics[2].start
+    pieces = produce_request_without(scan, body, lambda topic: topic.start != second)
+    assert len(pieces) == 4  # what stands before the count, the count, two topics, two topics and the end
+
+
+@pytest.mark.parametrize("version", [9, 12, 13])
+@given(data=st.data())
+@settings(max_examples=25)
+def test_unknown_tagged_fields_are_found_and_left_out(version: int, data: st.DataObject) -> None:
+    request = data.draw(requests(version))
+    writer = NewerWriter(data)
+    body = writer.write(request)
+    scan = scan_produce_request(version, body)
+    assert scan.exact == (not writer.added)
+    assert_says_the_same(scan, body, request)
+    assert b"".join(produce_request_without(scan, body, lambda _: True)) == encode(request)
+
+
+@every_version
+@given(data=st.data())
+@settings(max_examples=25)
+def test_a_scan_of_a_response_finds_what_decoding_finds(version: int, data: st.DataObject) -> None:
+    response = data.draw(responses(version))
+    scan = scan_produce_response(version, b"header" + encode(response), 6)
+    parts = [(topic_of(topic), part) for topic in response.responses for part in topic.partition_responses]
+    assert list(scan.outcomes) == [(topic, part.index, part.error_code) for topic, part in parts]
+    texts = [getattr(part, "error_message", None) for _, part in parts]
+    for _, part in parts:
+        texts += [error.batch_index_error_message for error in getattr(part, "record_errors", ())]
+    assert scan.has_texts == any(text is not None for text in texts)
+    assert scan.has_endpoints == bool(getattr(response, "node_endpoints", ()))
+    assert scan.exact
+
+
+@pytest.mark.parametrize("version", [9, 10, 13])
+@given(data=st.data())
+@settings(max_examples=25)
+def test_unknown_tagged_fields_of_a_response_are_found(version: int, data: st.DataObject) -> None:
+    # The endpoints are not looked into: who meets them decodes the response.
+    response = data.draw(responses(version).filter(lambda response: not getattr(response, "node_endpoints", ())))
+    writer = NewerWriter(data)
+    body = writer.write(response)
+    assert scan_produce_response(version, body).exact == (not writer.added)
+
+
+@every_version
+@given(data=st.data(), garbage=st.binary(max_size=50))
+@settings(max_examples=25)
+def test_no_bytes_make_anything_but_typed_errors(version: int, data: st.DataObject, garbage: bytes) -> None:
+    body = bytearray(encode(data.draw(requests(version))))
+    at = data.draw(st.integers(0, len(body)))
+    body[at : at + len(garbage)] = garbage
+    try:
+        scan = scan_produce_request(version, body)
+    except MalformedBody:
+        pass
+    else:
+        assert scan.end == len(body)
+    with contextlib.suppress(MalformedBody):
+        scan_produce_response(version, body)
+
+
+@every_version
+@given(data=st.data())
+@settings(max_examples=15)
+def test_a_body_that_is_cut_off_is_malformed(version: int, data: st.DataObject) -> None:
+    for body, scan in (
+        (encode(data.draw(requests(version))), scan_produce_request),
+        (encode(data.draw(responses(version))), scan_produce_response),
+    ):
+        with pytest.raises(MalformedBody):
+            scan(version, body[: data.draw(st.integers(0, len(body) - 1))])
+        with pytest.raises(MalformedBody):
+            scan(version, body + b"\0")
+
+
+def test_records_are_not_looked_at() -> None:
+    request = {"topic_data": [{"name": "t", "partition_data": [{"index": 0, "records": b"\xff" * 1_000}]}]}
+    body = encode(build(request_type(ApiKey.PRODUCE, 9), request))
+    (topic,) = scan_produce_request(9, body).topics
+    (partition,) = topic.partitions
+    assert body[partition.records_start : partition.records_end] == b"\xff" * 1_000
