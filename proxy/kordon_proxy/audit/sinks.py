@@ -123,11 +123,12 @@ class KafkaSink:
             await admin.start()
             if self._topic.topic in await admin.list_topics():
                 return
-            replication = -1 if self._topic.replication == "default" else self._topic.replication
+            is_default = self._topic.replication == "default"
             topic = NewTopic(
                 self._topic.topic,
                 self._topic.partitions,
-                replication,
+                -1 if is_default else self._topic.replication,
+                replica_assignments={} if is_default else None,  # aiokafka takes -1 only beside this
                 topic_configs={"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
             )
             answer = await admin.create_topics([topic])

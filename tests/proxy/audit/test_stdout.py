@@ -1,0 +1,59 @@
+"""Events as lines on a descriptor."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from kordon_proxy.audit.sinks import Stdout
+from kordon_proxy.audit.tail import Line
+from tests.proxy.cluster.loops import scenario
+
+LINES = [Line(1, b'{"a":1}'), Line(2, b'{"b":"' + b"x" * 10_000 + b'"}'), Line(3, b'{"c":3}')]
+TEXT = b"".join(line.text + b"\n" for line in LINES)
+
+
+def read_all(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+@scenario
+async def test_events_are_lines(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        await Stdout(out.fileno()).deliver(LINES)
+
+    assert (tmp_path / "out").read_bytes() == TEXT
+
+
+@scenario
+async def test_a_pipe_that_nobody_reads_is_an_error_and_what_comes_next_begins_on_a_line_of_its_own() -> None:
+    # Given a pipe in which a line got stuck
+    end, begin = os.pipe()
+    sink = Stdout(begin, patience=0.5)
+    many = LINES * 20
+    with pytest.raises(TimeoutError, match="nobody reads standard output"):
+        await sink.deliver(many)
+
+    # When somebody reads again, and the events are given again
+    found = asyncio.create_task(asyncio.to_thread(read_all, end))
+    await sink.deliver(many)
+    os.close(begin)
+
+    # Then some came twice, and no line is broken
+    lines = (await found).split(b"\n")
+    assert lines.pop() == b""
+    assert set(lines) == {line.text for line in LINES}
+    assert lines[-len(many) :] == [line.text for line in many]
+    assert len(lines) > len(many)
+
+
+@scenario
+async def test_a_pipe_whose_reader_has_gone_is_an_error() -> None:
+    end, begin = os.pipe()
+    os.close(end)
+
+    with pytest.raises(BrokenPipeError):
+        await Stdout(begin).deliver(LINES)
+    os.close(begin)
