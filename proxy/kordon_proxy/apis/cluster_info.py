@@ -120,9 +120,11 @@ def _local(page: Page, may: May) -> Any:
 
 def _absent(page: Page, names: Iterable[str], may: May) -> Iterator[Any]:
     """Entries for what is not in the view, or was not when the broker was asked."""
+    alike: dict[Refusal, list[str]] = {}
     for name in names:
-        refusal = may.standing.ruling(None, Kind.TOPIC, name).refusal or NOT_THERE
-        yield from refused_response(replace(page.request, topics=_requests((name,))), refusal).topics
+        alike.setdefault(may.standing.ruling(None, Kind.TOPIC, name).refusal or NOT_THERE, []).append(name)
+    for refusal, absent in alike.items():
+        yield from refused_response(replace(page.request, topics=_requests(absent)), refusal).topics
 
 
 def _mend_page(page: Page, response: Any, may: May) -> Any:

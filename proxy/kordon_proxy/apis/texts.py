@@ -35,9 +35,10 @@ HARMLESS: Final = re.compile(
             r"partitions should be a consecutive 0-based integer sequence",
             r"A manual partition assignment was specified, but (?:replication factor|\w+) was not set to -1\.",
             r"Excessively large number of partitions per request\.",
-            r"Unknown topic config name: .*",
+            r"Unknown (?:topic|group) config name: .*",
             r"Invalid value .* for configuration [\w.]+: (?:Not a number of type [A-Z]+"
-            r"|Value must be (?:at least|no more than) -?\d+|String must be one of: [\w, .-]+)",
+            r"|Value must be (?:at least|no more than) [-\d.]+|Expected value to be either true or false"
+            r"|String must be one of: [\w, .-]+)",
             r"Null value not supported for (?:topic configs)?\s?: [\w.,\s-]+",
             r"Can't (?:APPEND|SUBTRACT) to key [\w.-]+ because its type is not LIST\.",
             r"[\w.]+ must be (?:greater|less) than or equal to [\w.]+",
