@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from kordon_policy.findings import nearest
 
@@ -38,7 +39,7 @@ SENTENCES: Final = {
 
 def findings_of(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[Finding]:
     """Give one finding for each complaint. Values of the file are not repeated, as they might be secrets."""
-    for complaint in error.errors(include_url=False, include_input=False):
+    for complaint in _worth_telling(error.errors(include_url=False, include_input=False)):
         path = path_of(complaint["loc"], document)
         kind, context = complaint["type"], complaint.get("ctx", {})
         last = complaint["loc"][-1] if complaint["loc"] else ""
@@ -50,6 +51,16 @@ def findings_of(error: ValidationError, document: Document, model: type[BaseMode
         else:
             sentence = SENTENCES.get(kind, complaint["msg"][:1].lower() + complaint["msg"][1:])
             yield finding(document, path, sentence.format(last=last, **context))
+
+
+def _worth_telling(complaints: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Leave out that a list is too short where that is only because its items are wrong."""
+    for complaint in complaints:
+        place = complaint["loc"]
+        if complaint["type"] != "too_short" or not any(
+            other["loc"][: len(place)] == place and other is not complaint for other in complaints
+        ):
+            yield complaint
 
 
 def finding(

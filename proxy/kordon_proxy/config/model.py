@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kordon_policy.model import Compat
 from kordon_proxy.audit.config import AuditConfig
 
 from .findings import Mistake
-from .values import Address, BrokerIds, Duration, FilePath, HostPort, Ids, Name, SecretText, Size, one_or_more
+from .values import Address, BrokerIds, Duration, FilePath, HostPort, Ids, Name, OneOrMore, SecretText, Size
 
 _UNSAID: Final[Any] = {}
 """A section that was left out: read like one without keys, so that its relative paths start from the file's folder."""
@@ -64,10 +64,10 @@ class Cluster(Section):
     """How policies, metrics and audit events call it."""
     environment: Annotated[str, Field(min_length=1)] | None = None
     """A second name for policies. Clusters may share one."""
-    bootstrap: Annotated[tuple[HostPort, ...], BeforeValidator(one_or_more), Field(min_length=1)]
+    bootstrap: Annotated[tuple[HostPort, ...], Field(min_length=1), OneOrMore()]
     """Brokers to ask first, as `host:port`."""
     tls: UpstreamTls | None = None
-    own_login: Annotated[tuple[OwnLogin, ...], BeforeValidator(one_or_more)] = ()
+    own_login: Annotated[tuple[OwnLogin, ...], OneOrMore()] = ()
     """Kordon's account, or several to try in this order while a password is changed. None: the brokers ask for none."""
     client_login: Literal["service"] = "service"
     """Whom the brokers see behind a client's connection: Kordon's own account."""
@@ -93,7 +93,7 @@ class FixedIdentity(Section):
     """Everybody who can connect is this principal."""
 
     principal: Annotated[str, Field(min_length=1)]
-    roles: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ()
+    roles: Annotated[tuple[str, ...], OneOrMore()] = ()
     allow_remote: bool = False
     """true: other machines may connect too, and whoever reaches the port has these roles."""
 
@@ -236,4 +236,5 @@ class Config(Section):
     def limits_of(self, listener: Listener) -> Limits:
         """The limits of the file with those of the listener on top."""
         own = listener.limits
-        return self.limits if own is None else self.limits.model_copy(update=own.model_dump(exclude_unset=True))
+        said = {} if own is None else {name: getattr(own, name) for name in own.model_fields_set}
+        return self.limits.model_copy(update=said)

@@ -6,12 +6,22 @@ Each is text in the file and checked once, here. Messages say what was expected;
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import core_schema
 
 from kordon_proxy.secrets import Secret, SecretMissing, is_reference, resolve
 
@@ -179,20 +189,55 @@ def _surroundings(info: ValidationInfo) -> Surroundings:
     return info.context if isinstance(info.context, Surroundings) else Surroundings(Path(), {})
 
 
-def one_or_more(value: Any) -> Any:
-    """Take one thing for a list of one."""
+class OneOrMore:
+    """Put on a tuple: one thing is taken for a list of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(_in_a_list, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+def _in_a_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
+
+
+def spell_duration(seconds: float) -> str:
+    """Write seconds as a file would: `10min`."""
+    for unit in ("d", "h", "min", "s"):
+        if seconds >= DURATION_UNITS[unit] and seconds % DURATION_UNITS[unit] == 0:
+            return f"{round(seconds / DURATION_UNITS[unit])}{unit}"
+    return f"{seconds * 1000:g}ms" if seconds else "0"
+
+
+def spell_size(size: int) -> str:
+    """Write bytes as a file would: `64KiB`."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size >= SIZE_UNITS[unit] and size % SIZE_UNITS[unit] == 0:
+            return f"{size // SIZE_UNITS[unit]}{unit}"
+    return str(size)
 
 
 _TEXT: Final = {"type": "string"}
 _QUANTITY: Final = {"anyOf": [_TEXT | {"pattern": r"^[0-9]+(\.[0-9]+)? ?[A-Za-z]*$"}, {"type": "integer"}]}
+_ADDRESS: Final = _TEXT | {"pattern": "^.+:[0-9]{1,5}$"}
+_IDS: Final = {"anyOf": [_TEXT | {"pattern": "^[0-9][0-9, -]*$"}, {"type": "integer"}]}
 
-Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_QUANTITY)]
+
+def _in_json(spell: Callable[[Any], str]) -> PlainSerializer:
+    return PlainSerializer(spell, return_type=str, when_used="json")
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_QUANTITY), _in_json(spell_duration)]
 """Seconds."""
-Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_QUANTITY)]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_QUANTITY), _in_json(spell_size)]
 """Bytes."""
-HostPort = Annotated[Address, PlainValidator(parse_address), WithJsonSchema(_TEXT | {"pattern": "^.+:[0-9]{1,5}$"})]
-Ids = Annotated[BrokerIds, PlainValidator(parse_broker_ids), WithJsonSchema(_TEXT | {"pattern": "^[0-9][0-9, -]*$"})]
+HostPort = Annotated[Address, PlainValidator(parse_address), WithJsonSchema(_ADDRESS), _in_json(str)]
+Ids = Annotated[BrokerIds, PlainValidator(parse_broker_ids), WithJsonSchema(_IDS), _in_json(str)]
 Name = Annotated[str, AfterValidator(check_name)]
-FilePath = Annotated[Path, PlainValidator(resolve_path), WithJsonSchema(_TEXT)]
-SecretText = Annotated[Secret, PlainValidator(resolve_secret), WithJsonSchema(_TEXT)]
+FilePath = Annotated[Path, PlainValidator(resolve_path), WithJsonSchema(_TEXT), _in_json(str)]
+SecretText = Annotated[Secret, PlainValidator(resolve_secret), WithJsonSchema(_TEXT), _in_json(str)]

@@ -16,7 +16,7 @@ from kordon_proxy.config.document import Document, read
 from kordon_proxy.config.findings import Finding, Mistake, Refused, Severity
 from kordon_proxy.config.mistakes import finding, findings_of
 from kordon_proxy.config.model import Section
-from kordon_proxy.config.values import one_or_more
+from kordon_proxy.config.values import OneOrMore
 
 from .names import fault_of
 from .scrypt import LOG_N, ScryptHash, parse_scrypt
@@ -64,7 +64,7 @@ class CredentialEntry(Section):
 class UserEntry(Section):
     """One user, as the file has it."""
 
-    roles: Annotated[tuple[str, ...], BeforeValidator(one_or_more)] = ()
+    roles: Annotated[tuple[str, ...], OneOrMore()] = ()
     default_tenant: Annotated[str, Field(min_length=1)] | None = None
     credentials: Annotated[tuple[CredentialEntry, ...], Field(min_length=1, max_length=MAX_CREDENTIALS)]
 
