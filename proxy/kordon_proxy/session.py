@@ -381,7 +381,8 @@ class Session(asyncio.Protocol):
         self._member.recorder.count(exchange)
         if exchange.record is Record.EVENT:
             self._record(exchange, [self._member.recorder.mutation(exchange, response)])
-        if exchange.api.changes_topics or (exchange.may is not None and exchange.may.unknown_topics):
+        changed = exchange.api.changes_topics and exchange.record is Record.EVENT
+        if changed or (exchange.may is not None and exchange.may.unknown_topics):
             exchange.waits += 1
             self.spawn(self._refreshed(exchange))
         if exchange.waits == 0:

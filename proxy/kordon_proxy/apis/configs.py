@@ -80,8 +80,7 @@ def _may_describe(entry: Any, may: May) -> Refusal | None:
 
 def _may_edit_broker(entry: Any, may: May) -> Refusal | None:
     name = EVERY_BROKER if entry.resource_type == CLIENT_METRICS else broker_name(entry.resource_name)
-    may(Action.BROKER_EDIT, Kind.BROKER, name)
-    return may.notes[-1].refusal
+    return may.ask(Action.BROKER_EDIT, Kind.BROKER, name)
 
 
 def broker_name(name: str) -> str:
@@ -168,8 +167,7 @@ def _may_edit_group(name: str, may: May) -> Refusal | None:
     refusal = may.group(Action.GROUP_EDIT, name)
     if may.notes[-1].access is not Access.HIDDEN:
         return refusal
-    text = f"group {name} is outside the tenant {may.standing.view.tenant}"
-    return Refusal(ErrorCode.group_authorization_failed, text)
+    return may.outside(Kind.GROUP, name)
 
 
 OPERATIONS: Final = {0: "set", 1: "delete", 2: "append", 3: "subtract"}

@@ -153,6 +153,14 @@ class May:
         """Judge and note. `action` None: may it be seen?"""
         return self._ask(action, kind, name).access
 
+    def ask(self, action: Action | None, kind: Kind | None, name: str | None) -> Refusal | None:
+        """Judge and note. None: it may be done."""
+        return self._ask(action, kind, name).refusal
+
+    def outside(self, kind: Kind, name: str) -> Refusal:
+        """The refusal for a name outside the view where a thing would come into being; its text says so."""
+        return Refusal(DENIED_CODE[kind], f"{kind.value} {name} is outside the tenant {self.standing.view.tenant}")
+
     def _ask(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
         ruling = self.standing.ruling(action, kind, name, explicit=explicit)
         self.notes.append(ruling)
@@ -200,7 +208,7 @@ class May:
     def _bring_into_being(self, action: Action, kind: Kind, name: str) -> Refusal | None:
         ruling = self._ask(action, kind, name, explicit=kind is Kind.TOPIC)
         if ruling.access is Access.HIDDEN:
-            return Refusal(DENIED_CODE[kind], f"{kind.value} {name} is outside the tenant {self.standing.view.tenant}")
+            return self.outside(kind, name)
         return ruling.refusal
 
     def group(self, action: Action | None, name: str) -> Refusal | None:

@@ -22,8 +22,7 @@ def is_placement(key: str) -> bool:
 
 def may_place(may: May) -> Refusal | None:
     """Ask for it, on behalf of a topic: a denial is the topic's authorization error, since Kafka has that one there."""
-    may(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER)
-    refusal = may.notes[-1].refusal
+    refusal = may.ask(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER)
     if refusal is None or refusal.code is not ErrorCode.cluster_authorization_failed:
         return refusal
     text = refusal.text or "where replicas lie is decided by who has BROKER_EDIT on every broker"

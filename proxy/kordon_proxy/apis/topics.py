@@ -74,8 +74,7 @@ def _may_create(topic: Any, may: May) -> Refusal | None:
 
 def _refuse_internal(name: str, may: May) -> Refusal:
     """Names of Kafka's own machinery are nobody's to create, and the answer is that of any name outside the tenant."""
-    text = f"topic {name} is outside the tenant {may.standing.view.tenant}"
-    refusal = Refusal(ErrorCode.topic_authorization_failed, text)
+    refusal = may.outside(Kind.TOPIC, name)
     may.notes.append(Ruling(Access.HIDDEN, Action.TOPIC_CREATE, Kind.TOPIC, name, None, refusal))
     return refusal
 
