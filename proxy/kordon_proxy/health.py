@@ -29,6 +29,8 @@ log = structlog.get_logger()
 _MOST_CLIENTS: Final = 32
 _MOST_SECONDS: Final = 10.0
 """For one request and its answer, however slowly it is dripped."""
+_POLL: Final = 0.2
+"""Seconds between two looks at slow clients, and at whether to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ class HealthServer:
             reason = (error.strerror or str(error)).lower()
             message = f"cannot serve metrics and health on {host}:{port}: {reason}; free the port, or set another"
             raise CannotServe(message) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="kordon-health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL,), name="kordon-health", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -113,7 +117,10 @@ def _application(registry: CollectorRegistry, ready: Checks, live: Checks) -> Ca
     metrics = make_wsgi_app(registry)
     pages: dict[str, Checks] = {"/readyz": ready, "/livez": live}
 
-    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def application(environ: "WSGIEnvironment", respond: "StartResponse") -> Iterable[bytes]:
+        def start_response(status: str, headers: list[tuple[str, str]]) -> object:
+            return respond(status, [*headers, ("Server", "kordon")])  # in place of Python's version
+
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path != "/metrics" and path not in pages:
             return _answer(start_response, HTTPStatus.NOT_FOUND, {"error": "try /metrics, /livez or /readyz"})
@@ -145,7 +152,10 @@ def _report(checks: Checks) -> tuple[HTTPStatus, dict[str, Any]]:
 
 
 def _answer(
-    start_response: "StartResponse", status: HTTPStatus, body: dict[str, Any], *headers: tuple[str, str]
+    start_response: Callable[[str, list[tuple[str, str]]], object],
+    status: HTTPStatus,
+    body: dict[str, Any],
+    *headers: tuple[str, str],
 ) -> Iterable[bytes]:
     content = json.dumps(body).encode("ascii") + b"\n"
     fixed = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
@@ -198,7 +208,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Hang up on clients that take too long. Called every half second."""
+        """Hang up on clients that take too long. Called at every poll."""
         for client, since in list(self._clients.items()):
             if time.monotonic() - since > _MOST_SECONDS:
                 try:
