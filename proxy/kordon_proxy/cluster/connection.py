@@ -224,8 +224,7 @@ class BrokerConnection:
         within: seconds. When they are over the connection is closed, for nobody can tell whether the broker is there.
         Raises UpstreamUnavailable, UpstreamTimeout, UpstreamGarbled.
         """
-        frame = await self.exchange(message, within)
-        return self._decode(message.__api_key__, message.__version__, frame)
+        return self.decode(message, await self.exchange(message, within))
 
     async def exchange(self, message: Any, within: float) -> bytes:
         """Ask, and give the answer's frame as it is, header included. Raises as `request` does."""
@@ -239,6 +238,10 @@ class BrokerConnection:
         if frame[:4] != correlation_id.to_bytes(4, "big"):
             raise self._end(UpstreamGarbled(f"{self} answers another question than the one that is due"))
         return frame
+
+    def decode(self, message: Any, frame: bytes) -> Any:
+        """Decode the frame that answers a question. Raises UpstreamGarbled."""
+        return self._decode(message.__api_key__, message.__version__, frame)
 
     def _end(self, error: UpstreamError) -> UpstreamError:
         self._link.end(error)

@@ -103,8 +103,12 @@ class Picture:
         return self.names[bisect_left(self.names, first) :]
 
 
-def read_layout(metadata: Any, known: Layout | Picture | None = None) -> Layout:
+def read_layout(
+    metadata: Any, known: Layout | Picture | None = None, *, topics: Mapping[str, Topic] | None = None
+) -> Layout:
     """Read a Metadata answer (v10+) for all topics; parts that are as in `known` are the same objects.
+
+    metadata: the message, or its head alone when its `topics` have been read before.
 
     Topics that the broker marks as unknown or forbidden are left out: it names them only when asked for them.
     """
@@ -116,7 +120,7 @@ def read_layout(metadata: Any, known: Layout | Picture | None = None) -> Layout:
         cluster_id=metadata.cluster_id or "",
         controller_id=int(metadata.controller_id),
         brokers=brokers if known is None else _same(known.brokers, brokers),
-        topics=_read_topics(metadata.topics, {} if known is None else known.topics),
+        topics=_read_topics(metadata.topics, {} if known is None else known.topics) if topics is None else topics,
     )
 
 

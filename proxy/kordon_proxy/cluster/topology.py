@@ -2,19 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import structlog
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
+from kordon_protocol.errors import ProtocolError
+from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.scan.metadata import MetadataHead, metadata_response_head
 
 from .addresses import Address
 from .connection import BrokerConnection
 from .errors import UpstreamError, UpstreamGarbled, UpstreamRefused, UpstreamUnavailable
-from .picture import NO_FEATURES, Broker, Layout, Picture, Spoken, read_layout
+from .picture import NO_FEATURES, Broker, Layout, Picture, Spoken, Topic, read_layout
 from .pool import Pool
 
 log = structlog.get_logger()
@@ -33,6 +36,9 @@ class Topology:
         self._timeout = timeout
         self._last: Address | None = None
         """Who answered last. Asked first: brokers learn of changes one by one, and topics must not come and go."""
+        self._told = b""
+        """The bytes of all topics, as they were told last, and what was read from them."""
+        self._topics: Mapping[str, Topic] | None = None
         self._asked: dict[int, Address] = {}
         """Brokers that were asked what they speak, and where."""
         self._spoken: dict[int, Spoken] = {}
@@ -70,15 +76,29 @@ class Topology:
         message = request_type(ApiKey.METADATA, connection.version(ApiKey.METADATA, METADATA))(
             topics=None, allow_auto_topic_creation=False, include_topic_authorized_operations=False
         )
-        metadata = await connection.request(message, self._timeout)
-        code = getattr(metadata, "error_code", ErrorCode.none)
-        if code is not ErrorCode.none:
-            raise UpstreamRefused(f"{connection} tells nothing of its cluster: {code.name}", code)
-        layout = read_layout(metadata, known)
+        frame = await connection.exchange(message, self._timeout)
+        layout = self._read(connection, message, frame, known)
         if not layout.brokers:
             raise UpstreamUnavailable(f"{connection} knows of no live broker, not even itself")
         if known is not None and layout.cluster_id != known.cluster_id:
             self._check_stranger(connection, layout, known)
+        return layout
+
+    def _read(self, connection: BrokerConnection, message: Any, frame: bytes, known: Picture | None) -> Layout:
+        """Decode the topics only if their bytes are not those of the last time.
+
+        The head differs nearly always (a KRaft broker names another controller each time), the rest hardly ever; and
+        decoding thousands of topics would hold up every client for tens of milliseconds.
+        """
+        head, topics_start = _head_of(connection, message.__version__, frame)
+        if self._topics is not None and len(frame) - topics_start == len(self._told) and frame.endswith(self._told):
+            return read_layout(head, known, topics=self._topics)
+        metadata = connection.decode(message, frame)
+        code = getattr(metadata, "error_code", ErrorCode.none)
+        if code is not ErrorCode.none:
+            raise UpstreamRefused(f"{connection} tells nothing of its cluster: {code.name}", code)
+        layout = read_layout(metadata, known)
+        self._told, self._topics = frame[topics_start:], layout.topics
         return layout
 
     def _check_stranger(self, connection: BrokerConnection, layout: Layout, known: Picture) -> None:
@@ -125,6 +145,18 @@ class Topology:
     def spoken(self) -> list[Spoken]:
         """What each live broker told; where none did, what the one told that described the cluster."""
         return list(self._spoken.values()) or [self._fallback]
+
+
+def _head_of(connection: BrokerConnection, version: int, frame: bytes) -> tuple[MetadataHead, int]:
+    """The head of a Metadata answer, and where in its frame the topics start."""
+    try:
+        start = peek_response(frame, ApiKey.METADATA, version).body_offset
+        head = metadata_response_head(version, memoryview(frame)[start:])
+    except ProtocolError as error:
+        raise UpstreamGarbled(f"{connection} answers something that cannot be read: {error}") from error
+    if head is None:
+        raise UpstreamGarbled(f"{connection} answers less than the head of what it was asked for")
+    return head, start + head.topics_start
 
 
 def _address(broker: Broker) -> Address:

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 P = ParamSpec("P")
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds until a scenario that hangs is ended. No scenario takes long when it passes."""
 
 LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kordon_protocol.frames import with_prefix
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.cluster.groups import MOST_HINTS
@@ -360,6 +361,47 @@ async def test_an_address_that_belongs_to_another_cluster_now_is_not_believed() 
                 await cluster.refresh(0.0)
             assert cluster.picture
             assert cluster.picture.cluster_id == "cluster-a"
+
+
+@scenario
+async def test_brokers_that_change_while_the_topics_stay_are_noticed() -> None:
+    async with FakeCluster(2) as kafka:
+        kafka.topics = {"orders": 1}
+        kafka.live = {1}
+        async with a_watch(kafka) as cluster:
+            before = await cluster.refresh(0.0)
+            kafka.live = {1, 2}
+
+            after = await cluster.refresh(0.0)
+
+            assert after.brokers.keys() == {1, 2}
+            assert after.topics is before.topics
+            assert after.ids is before.ids
+
+
+@scenario
+async def test_topics_that_change_back_are_noticed_both_times() -> None:
+    async with FakeCluster() as kafka, a_watch(kafka) as cluster:
+        for topics in ({"orders": 1}, {"orders": 2}, {"orders": 1}, {}, {"orders": 1}):
+            kafka.topics = topics
+            picture = await cluster.refresh(0.0)
+            assert {topic.id.int: name for name, topic in picture.topics.items() if topic.id} == {
+                number: name for name, number in topics.items()
+            }
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00\x00\x00\x00\x02", b"\x00" * 40])
+def test_metadata_that_cannot_be_read_is_an_upstream_error(body: bytes) -> None:
+    @scenario
+    async def look() -> None:
+        async with FakeCluster() as kafka:
+            broker = kafka.brokers[1]
+            broker.on[ApiKey.METADATA] = lambda _: with_prefix(len(broker.asked).to_bytes(4, "big"), b"\x00", body)
+            async with a_watch(kafka) as cluster:
+                with pytest.raises(UpstreamUnavailable, match="no broker of cluster prod answers"):
+                    await cluster.refresh(ANY_AGE)
+
+    look()
 
 
 @scenario
