@@ -133,6 +133,13 @@ def test_a_broker_without_an_address_of_ours_is_not_available(version: int) -> N
     assert (found.error_code, found.node_id) == (ErrorCode.coordinator_not_available, -1)
 
 
+def test_a_name_outside_the_view_is_not_sent_to_a_broker_without_an_address_of_ours() -> None:
+    may = a_may()
+    may.cluster = type(may.cluster)("synthetic-acme", lambda one: ("kordon.example", 9102) if one == 2 else ("", -1))
+    names = tuple(f"globex-{number}" for number in range(20))
+    assert {one.node_id for one in entries(answered(judge(asking(6, *names), may)))} == {2}
+
+
 @pytest.mark.parametrize("version", range(1, 7))
 def test_share_partition_keys_are_refused_as_a_whole(version: int) -> None:
     may = a_may()
