@@ -1,8 +1,8 @@
 """The way back: the broker's answers and Kordon's own, in the order of the requests. No sockets here.
 
-Strategy: an answer that needs no mending is never collected. Its length is known from its first bytes, so every chunk that
-lies inside it leaves as it came; runs of such answers leave as one piece. An answer is collected only when it must be
-mended, and stored only when an earlier one is still held back.
+Strategy: an answer that needs no mending is never collected. Its length is known from its first bytes, so every chunk
+that lies inside it leaves as it came; runs of such answers leave as one piece. An answer is collected only when it
+must be mended, and stored only when an earlier one is still held back.
 """
 
 import struct
@@ -45,7 +45,10 @@ Sink = Callable[[bytes], None]
 
 
 class AnswerQueue:
-    """Answers in request order. `feed` takes the broker's bytes; every method gives what may leave to the client now."""
+    """Answers in request order.
+
+    `feed` takes the broker's bytes; every method gives what may leave to the client now.
+    """
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -94,7 +97,8 @@ class AnswerQueue:
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes from the broker.
 
-        Raises UnexpectedAnswer or FrameTooLarge when they are not answers to what was asked: nothing more can be trusted then.
+        Raises UnexpectedAnswer or FrameTooLarge when they are not answers to what was asked: nothing more can be
+        trusted then.
         """
         if self._split:
             data, self._split = self._split + data, b""

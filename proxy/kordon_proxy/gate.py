@@ -1,7 +1,7 @@
 """From a request's bytes to a verdict, and from the broker's answer to the one that leaves. No sockets here.
 
-Everything that is not known is closed: a key or a version that the table does not admit is refused in the shape that the
-client can read, and where there is no such shape the connection ends.
+Everything that is not known is closed: a key or a version that the table does not admit is refused in the shape that
+the client can read, and where there is no such shape the connection ends.
 """
 
 from collections.abc import Mapping

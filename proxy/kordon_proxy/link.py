@@ -45,7 +45,8 @@ class BrokerLink(asyncio.Protocol):
             self._step(frame)
 
     def _step(self, frame: bytes) -> None:
-        assert self._login is not None and self.transport is not None
+        assert self._login is not None
+        assert self.transport is not None
         match self._login.feed(frame):
             case LoggedIn():
                 self._login = None

@@ -60,7 +60,10 @@ class Listener:
         return self.upstream.cluster
 
     def picture(self) -> Picture:
-        """The newest picture of the cluster. Raises LookupError before the first: sessions ask for nothing before it."""
+        """The newest picture of the cluster.
+
+        Raises LookupError before the first: sessions ask for nothing before it.
+        """
         picture = self.cluster.picture
         if picture is None:
             raise LookupError("no broker has answered yet")

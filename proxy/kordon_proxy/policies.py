@@ -46,7 +46,8 @@ class Policies:
         return self._snapshot
 
     def at(self, now: int) -> Snapshot:
-        """The snapshot that holds at an instant (ms since the epoch). One that has run out is made anew, without a timer."""
+        """The snapshot that holds at an instant (ms since the epoch). One that has run out is made anew, without a
+        timer."""
         snapshot = self.snapshot
         if snapshot.valid_until is not None and now >= snapshot.valid_until:
             snapshot = self._take(self._document, snapshot.epoch + 1)

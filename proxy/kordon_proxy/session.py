@@ -1,9 +1,9 @@
 """One client connection and its connection to a broker: the only place where requests and answers meet sockets.
 
 Strategy: everything happens in callbacks of the event loop, in the order in which bytes come, without a task for each
-connection. What has to wait (a login's hash, a fresh picture, the broker's connection) is a *hold* with a reason: reading
-stops while there is any, and requests that have come already wait in order. An answer that has to wait (for the audit's
-disk, for a fresh picture) keeps its place in the order of answers.
+connection. What has to wait (a login's hash, a fresh picture, the broker's connection) is a *hold* with a reason:
+reading stops while there is any, and requests that have come already wait in order. An answer that has to wait (for
+the audit's disk, for a fresh picture) keeps its place in the order of answers.
 """
 
 import asyncio

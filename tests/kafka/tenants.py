@@ -71,6 +71,7 @@ LISTENERS: Final = {
 
 @pytest.fixture(scope="session")
 def kordon(kafka: Kafka) -> Iterator[Kordon]:
-    """Kordon in front of the shared Kafka; listeners `trading`, `payments` and `admin`, each with an identity of its own."""
+    """Kordon in front of the shared Kafka; listeners `trading`, `payments` and `admin`, each with an identity of its
+    own."""
     with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS) as kordon:
         yield kordon

@@ -10,7 +10,10 @@ from kordon_protocol.shapes import Entity, shape_of, zero_of
 
 
 def make(entity: Entity, /, **values: Any) -> Any:
-    """A message or struct with these values and Kafka's defaults. Values without a field in this version are dropped."""
+    """A message or struct with these values and Kafka's defaults.
+
+    Values without a field in this version are dropped.
+    """
     shape = shape_of(entity)
     return entity(
         **{

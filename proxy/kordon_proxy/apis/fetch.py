@@ -2,10 +2,10 @@
 
 Versions: sessions from v7 (KIP-227), names up to v12 and ids from v13, leader hints with addresses from v16 (KIP-951).
 
-Strategy for sessions: the broker keys them by a number alone, so they are bound here to the connection that started them.
-A session holds only what was allowed. As soon as one of its topics is refused, or a refused topic is added to it, the
-client is told FETCH_SESSION_ID_NOT_FOUND and starts again with a full request, which is answered partition by partition
-and without a session while something in it is refused.
+Strategy for sessions: the broker keys them by a number alone, so they are bound here to the connection that started
+them. A session holds only what was allowed. As soon as one of its topics is refused, or a refused topic is added to
+it, the client is told FETCH_SESSION_ID_NOT_FOUND and starts again with a full request, which is answered partition by
+partition and without a session while something in it is refused.
 """
 
 from collections.abc import Hashable, Iterable
@@ -85,7 +85,8 @@ def _incremental(request: Any, plain: Any, may: May) -> Verdict:
     asked: Iterable[Any] = map(key, request.topics)
     if session.standing is not may.standing:
         asked = {*session.topics, *asked}
-    if any([_refusal_of(topic, may) is not None for topic in asked]):  # all are asked, so that all are noted
+    refusals = [_refusal_of(topic, may) for topic in asked]  # all are asked, so that all are noted
+    if any(refusals):
         sessions.end(request.session_id)
         return Answer(session_gone(request))
     session.standing = may.standing
@@ -173,7 +174,8 @@ def stale_session(request: Any) -> Any:
     def stale(response: Any, may: May) -> Any:
         session = may.connection.fetch_sessions.get(request.session_id)
         topics = session.topics if session is not None else {}
-        if session is None or any([_refusal_of(topic, may) is not None for topic in topics]):
+        refusals = [_refusal_of(topic, may) for topic in topics]
+        if session is None or any(refusals):
             may.connection.fetch_sessions.end(request.session_id)
             return session_gone(request)
         session.standing = may.standing

@@ -18,7 +18,8 @@ WITH_HINTS: Final = 16
 class FetchStream:
     """One answer on its way. `session` is what a full request asked to be kept; None for the others.
 
-    The hints stand behind all records, and the length of the answer has left by then, so what replaces them has their size.
+    The hints stand behind all records, and the length of the answer has left by then, so what replaces them has their
+    size.
     """
 
     def __init__(self, request: Any, may: May, session: FetchSession | None) -> None:

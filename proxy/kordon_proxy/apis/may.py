@@ -18,8 +18,8 @@ from kordon_policy.model import Effect, Outside
 from kordon_policy.rights import Rights
 from kordon_policy.snapshot import Snapshot
 from kordon_policy.view import View
+from kordon_proxy.cluster.picture import Picture
 
-from ..cluster.picture import Picture
 from .connection import Connection
 from .synthetic import SyntheticCluster
 
@@ -44,7 +44,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """One question and its answer. `action` is None where only seeing was asked; `decision` is None outside the view."""
+    """One question and its answer.
+
+    `action` is None where only seeing was asked; `decision` is None outside the view.
+    """
 
     access: Access
     action: Action | None
@@ -198,7 +201,8 @@ class May:
         return self._bring_into_being(Action.TOPIC_CREATE, Kind.TOPIC, name)
 
     def join(self, group: str) -> Refusal | None:
-        """Be a member of a group, or commit as one. A group comes into being by it, so outside the view it is refused."""
+        """Be a member of a group, or commit as one. A group comes into being by it, so outside the view it is
+        refused."""
         return self._bring_into_being(Action.GROUP_CONSUME, Kind.GROUP, group)
 
     def transact(self, transactional_id: str) -> Refusal | None:

@@ -1,11 +1,12 @@
 """Metadata (3): the tenant's topics at Kordon's addresses.
 
-Versions: an empty array means all topics in v0 and none from v1, where null means all; auto-creation is always on before
-the flag of v4; ids from v10, which brokers take only from v12; permission bits v8+ (the cluster's v8 to v10).
+Versions: an empty array means all topics in v0 and none from v1, where null means all; auto-creation is always on
+before the flag of v4; ids from v10, which brokers take only from v12; permission bits v8+ (the cluster's v8 to v10).
 
-Strategy: what the broker is asked for is already cut to the view, so all topics that it answers may be shown, and only the
-answer's head (brokers, cluster id) is mended, while the topics run through. Names outside the view are never forwarded;
-their entries are put in front of the broker's. The answer is walked as a whole only where a topic must change inside.
+Strategy: what the broker is asked for is already cut to the view, so all topics that it answers may be shown, and
+only the answer's head (brokers, cluster id) is mended, while the topics run through. Names outside the view are never
+forwarded; their entries are put in front of the broker's. The answer is walked as a whole only where a topic must
+change inside.
 """
 
 from collections.abc import Iterable

@@ -4,11 +4,10 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from kordon_protocol.scan import encode_metadata_head, metadata_response_head
-
 from kordon_protocol.codec import encode
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.scan import encode_metadata_head, metadata_response_head
 
 from .may import May
 

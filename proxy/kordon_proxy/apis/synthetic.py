@@ -10,4 +10,5 @@ class SyntheticCluster:
 
     cluster_id: str
     address: Callable[[int], tuple[str, int]]
-    """Host and port of a broker id. A broker for which there is no port left has ("", -1), as Kafka writes a missing node."""
+    """Host and port of a broker id. A broker for which there is no port left has ("", -1), as Kafka writes a missing
+    node."""

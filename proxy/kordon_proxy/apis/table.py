@@ -36,7 +36,8 @@ class Api:
     code: ErrorCode = ErrorCode.cluster_authorization_failed
     why: str = ""
     decode: Callable[[int, bytes, int], Any] | None = None
-    """Reads the request's body (version, frame, offset of the body) where the codec would do too much; None: the codec."""
+    """Reads the request's body (version, frame, offset of the body) where the codec would do too much; None: the
+    codec."""
     needs_fresh_picture: Callable[[Any], bool] | None = None
     """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
     has_answer: Callable[[Any], bool] | None = None

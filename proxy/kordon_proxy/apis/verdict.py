@@ -1,7 +1,7 @@
 """What a judge may say of a request, and how its answer is to be treated.
 
-A judge is a pure function `judge(request, may) -> Verdict`; the session executes. Messages are kio's, one class a version,
-so their type is `Any` here.
+A judge is a pure function `judge(request, may) -> Verdict`; the session executes. Messages are kio's, one class a
+version, so their type is `Any` here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -72,7 +72,8 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Another request goes to the broker in its place: a message to encode, or the body in slices of the client's bytes."""
+    """Another request goes to the broker in its place: a message to encode, or the body in slices of the client's
+    bytes."""
 
     request: Any
     plan: Plan = RELAY

@@ -1,7 +1,7 @@
 """ApiVersions (18): answered by Kordon, before and after a login alike.
 
-Per key: what the table admits, cut to what all brokers of the cluster have. What is refused is not advertised. The answer
-does not depend on the tenant, since it is given before a login too.
+Per key: what the table admits, cut to what all brokers of the cluster have. What is refused is not advertised. The
+answer does not depend on the tenant, since it is given before a login too.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from kordon_protocol.codec import response_frame, response_type
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
+from kordon_proxy.cluster.picture import Picture
 
-from ..cluster.picture import Picture
 from .entries import make, struct_type
 from .table import Api
 
@@ -57,8 +57,8 @@ LOCAL: Final[Mapping[int, range]] = {
 def answer(head: RequestHead, apis: Mapping[int, Api], picture: Picture) -> bytes:
     """The frame that answers an ApiVersions request.
 
-    A version that is not supported is answered in v0 with the range of ApiVersions alone, so that the client can step down
-    (`KafkaApis.handleApiVersionsRequest`, `ApiVersionsRequest.getErrorResponse`).
+    A version that is not supported is answered in v0 with the range of ApiVersions alone, so that the client can step
+    down (`KafkaApis.handleApiVersionsRequest`, `ApiVersionsRequest.getErrorResponse`).
     """
     if head.api_version in SUPPORTED:
         response = _response(head.api_version, apis, picture)
