@@ -69,9 +69,9 @@ def test_a_member_that_left_is_forgotten() -> None:
 
 
 def test_what_a_member_does_not_say_again_it_has_said_before() -> None:
-    subscription = Subscription()
-    subscription.subscribe(("a",), None)
-    subscription.sent = ("a",)
+    subscription = Subscription(names=("a",), sent=("a",))
     pattern = compile_pattern("b.*")
     subscription.subscribe(None, pattern)
-    assert (subscription.names, subscription.pattern, subscription.sent) == (("a",), pattern, None)
+    assert subscription.names == ("a",)
+    assert subscription.pattern is pattern
+    assert subscription.sent is None

@@ -1,0 +1,230 @@
+"""Groups of the new consumer protocol (KIP-848): ConsumerGroupHeartbeat (68), ConsumerGroupDescribe (69).
+
+A heartbeat needs GROUP_CONSUME, and TOPIC_INSPECT on each topic that it names; leaving (epoch -1 or -2) needs the
+former only. A name that this group may not use is left out, since Kafka accepts a subscription to a topic that does
+not exist and assigns nothing for it. A pattern (v1) is evaluated over the view and goes on as a list of names; it is
+evaluated again with a later heartbeat when the topics or the rights have changed. So are the names, as the view may
+have grown.
+
+The assignment is cut to what this group may use in every answer, and remembered whole: the coordinator repeats it
+only when it changes, while the view, or what Kordon knows of the cluster, may change in between.
+
+*Reconnecting.* Heartbeats are deltas. A client that comes back on another connection may leave out a pattern that
+this connection never saw. It is told once that the coordinator is loading, which makes it say everything again with
+its next heartbeat (`AbstractHeartbeatRequestManager.onErrorResponse`).
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .entries import answer_type, make, struct_type
+from .group_topics import usable_by, usable_ids
+from .groups import HOST, judge_described, visible
+from .may import May, Refusal
+from .operations import group_operations
+from .parts import refuse
+from .subscriptions import InvalidPattern, Pattern, Subscription, compile_pattern
+from .table import Api, Record
+from .texts import constant_text, without_free_text
+from .verdict import Forward, Mended, Rewrite, Verdict
+
+SAY_ALL: Final = Refusal(ErrorCode.coordinator_load_in_progress)
+"""To a client that this connection has not heard of yet."""
+
+
+def judge_heartbeat(request: Any, may: May) -> Verdict:
+    group = request.group_id
+    refusal = may.join(group)
+    if refusal is not None:
+        return refuse(request, refusal)
+    known = may.connection.subscriptions
+    if request.member_epoch < 0:
+        known.forget(group, request.member_id)
+        return _forward(request, _without_unusable(request, may), Mended(_mend_leaving))
+    if _must_say_all(request, may):
+        known.keep(group, request.member_id, Subscription())
+        return refuse(request, SAY_ALL)
+    return _judge_member(request, may)
+
+
+def _must_say_all(request: Any, may: May) -> bool:
+    """Whether this heartbeat may build on a pattern that was said elsewhere. Only v1 has patterns."""
+    return (
+        hasattr(request, "subscribed_topic_regex")
+        and request.member_epoch > 0
+        and not _subscribes(request)
+        and may.connection.subscriptions.get(request.group_id, request.member_id) is None
+    )
+
+
+def _subscribes(request: Any) -> bool:
+    return request.subscribed_topic_names is not None or getattr(request, "subscribed_topic_regex", None) is not None
+
+
+def _judge_member(request: Any, may: May) -> Verdict:
+    group = request.group_id
+    known = may.connection.subscriptions
+    member = (known.get(group, request.member_id) if request.member_epoch > 0 else None) or Subscription()
+    try:
+        pattern = _pattern(request, member)
+    except InvalidPattern as error:
+        return refuse(request, Refusal(ErrorCode.invalid_regular_expression, str(error)))
+    refusal = _forbidden(request, may)
+    if refusal is not None:
+        return refuse(request, refusal)
+    if request.member_id:  # a member of v0 gets its id with the first answer
+        known.keep(group, request.member_id, member)
+    if _subscribes(request):
+        member.subscribe(request.subscribed_topic_names, pattern)
+    kept = _without_unusable(request, may)
+    names = _new_topics(member, may, group)
+    if names is not None:
+        kept = replace(kept, subscribed_topic_names=names)
+    return _forward(request, kept, Mended(lambda response, now: _mend_member(request, response, member, may, now)))
+
+
+def _pattern(request: Any, member: Subscription) -> Pattern | None:
+    """The pattern after this request. Raises InvalidPattern."""
+    text = getattr(request, "subscribed_topic_regex", None)
+    return member.pattern if text is None else compile_pattern(text)
+
+
+def _forbidden(request: Any, may: May) -> Refusal | None:
+    """Kafka refuses the whole heartbeat for one topic that it names and the client may not have."""
+    usable = usable_by(may, request.group_id)
+    named = [name for name in request.subscribed_topic_names or () if usable(name)]
+    return next((refusal for refusal in [may.topic(Action.TOPIC_INSPECT, name) for name in named] if refusal), None)
+
+
+def _new_topics(member: Subscription, may: May, group: str) -> tuple[str, ...] | None:
+    """What the coordinator is to be told; None where it has been told, or the client has not said yet."""
+    under = (may.standing, may.picture.version)
+    if member.names is None or (member.sent is not None and member.judged == under):
+        return None
+    member.judged = under
+    topics = _topics(member, may, group)
+    if topics == member.sent:
+        return None
+    member.sent = topics
+    return topics
+
+
+def _topics(member: Subscription, may: May, group: str) -> tuple[str, ...]:
+    """As in Kafka, a pattern leaves out in silence what its member may not read."""
+    usable = usable_by(may, group)
+    named = tuple(name for name in member.names or () if usable(name))
+    if member.pattern is None:
+        return named
+    matched = (
+        name
+        for name in may.visible_topics()
+        if member.pattern.fullmatch(name) and usable(name) and may.is_allowed(Action.TOPIC_INSPECT, Kind.TOPIC, name)
+    )
+    return tuple(sorted({*named, *matched}))
+
+
+def _without_unusable(request: Any, may: May) -> Any:
+    """Without the names and the ids that this group may not use; a pattern is not sent on."""
+    changes: dict[str, Any] = {}
+    if request.subscribed_topic_names is not None:
+        usable = usable_by(may, request.group_id)
+        changes["subscribed_topic_names"] = tuple(name for name in request.subscribed_topic_names if usable(name))
+    if getattr(request, "subscribed_topic_regex", None) is not None:
+        changes["subscribed_topic_regex"] = ""
+    if request.topic_partitions is not None:
+        changes["topic_partitions"] = _usable_part(request.topic_partitions, may, request.group_id)
+    return replace(request, **changes)
+
+
+def _usable_part(parts: tuple[Any, ...], may: May, group: str) -> tuple[Any, ...]:
+    usable = usable_ids(may, group)
+    return tuple(part for part in parts if usable(part.topic_id))
+
+
+def _forward(request: Any, kept: Any, plan: Mended) -> Verdict:
+    return Forward(plan) if kept == request else Rewrite(kept, plan)
+
+
+def _mend_leaving(response: Any, _: May) -> Any:
+    return without_free_text(response)
+
+
+def _mend_member(request: Any, response: Any, member: Subscription, asked: May, now: May) -> Any:
+    if response.error_code is not ErrorCode.none:
+        member.sent = None  # nobody knows what the coordinator took of it
+        return without_free_text(response)
+    if not request.member_id and response.member_id:
+        now.connection.subscriptions.keep(request.group_id, response.member_id, member)
+    if response.assignment is not None:
+        member.assigned = response.assignment.topic_partitions
+        # Topics that are newer than the picture: the answer waits for a new one, and the next answer shows them.
+        asked.unknown_topics |= any(part.topic_id not in now.picture.ids for part in member.assigned)
+    if member.assigned is None:
+        return response
+    shown = _usable_part(member.assigned, now, request.group_id)
+    if response.assignment is None and shown == member.shown:
+        return response
+    member.shown = shown
+    if response.assignment is not None and shown == member.assigned:
+        return response
+    return replace(response, assignment=make(struct_type(type(response), "assignment"), topic_partitions=shown))
+
+
+def judge_describe(request: Any, may: May) -> Verdict:
+    """A group outside the view is one that does not exist. Kafka leaves subscriptions in the answer unfiltered."""
+    entry = struct_type(answer_type(request), "groups")
+
+    def missing(name: str, refusal: Refusal) -> Any:
+        return make(entry, group_id=name, error_code=refusal.code, error_message=constant_text(refusal.code))
+
+    return judge_described(request, may, items="group_ids", missing=missing, mend_group=_mend_described)
+
+
+def _mend_described(group: Any, may: May) -> Any:
+    return replace(
+        without_free_text(group),
+        members=tuple(_mend_described_member(member, may) for member in group.members),
+        authorized_operations=group_operations(may, group.group_id, group.authorized_operations),
+    )
+
+
+def _mend_described_member(member: Any, may: May) -> Any:
+    keep = visible(may)
+    return replace(
+        member,
+        client_host=HOST,
+        subscribed_topic_names=tuple(name for name in member.subscribed_topic_names if keep(name)),
+        # The text of a pattern could name anything. Members that come through Kordon have none at the coordinator.
+        subscribed_topic_regex=None if member.subscribed_topic_regex is None else "",
+        assignment=_visible_part(member.assignment, may),
+        target_assignment=_visible_part(member.target_assignment, may),
+    )
+
+
+def _visible_part(assignment: Any, may: May) -> Any:
+    keep = visible(may)
+    return replace(
+        assignment, topic_partitions=tuple(part for part in assignment.topic_partitions if keep(part.topic_name))
+    )
+
+
+APIS = (
+    Api(
+        key=ApiKey.CONSUMER_GROUP_HEARTBEAT,
+        name="ConsumerGroupHeartbeat",
+        versions=range(2),
+        judge=judge_heartbeat,
+    ),
+    Api(
+        key=ApiKey.CONSUMER_GROUP_DESCRIBE,
+        name="ConsumerGroupDescribe",
+        versions=range(2),
+        judge=judge_describe,
+        record=Record.COUNTED,
+    ),
+)

@@ -1,0 +1,145 @@
+"""Groups from outside: DescribeGroups (15), ListGroups (16), DeleteGroups (42), and the rows of `members`.
+
+A group outside the view is answered as that version answers for one that does not exist: DescribeGroups says `Dead`
+without an error up to v5 and GROUP_ID_NOT_FOUND since v6. Kafka filters no topic inside a description; here
+subscriptions and assignments are cut to the view. The host of a member would be Kordon's own, seen from the broker.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.consumer_protocol import keep_assigned_topics, keep_topics
+from kordon_protocol.errors import MalformedBody
+from kordon_protocol.keys import ApiKey
+
+from . import members
+from .entries import answer_type, in_place, make, respond, struct_type
+from .may import May, Refusal
+from .members import CONSUMER, Cut, Keep
+from .operations import NOT_ASKED, group_operations
+from .parts import judge_each
+from .table import Api, Record
+from .texts import constant_text, without_free_text
+from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+
+HOST: Final = "/kordon"
+"""Where every member is, as far as clients are told (Kafka writes `/` before an address)."""
+DEAD: Final = "Dead"
+MISSING_IS_AN_ERROR: Final = 6
+"""The first version of DescribeGroups in which a missing group is an error."""
+
+Missing = Callable[[str, Refusal], Any]
+MendGroup = Callable[[Any, May], Any]
+
+
+def judge_described(request: Any, may: May, *, items: str, missing: Missing, mend_group: MendGroup) -> Verdict:
+    """Describe the groups of the view; `missing` makes the answer for each other one."""
+    names = getattr(request, items)
+    own = {place: missing(name, refusal) for place, name in enumerate(names) if (refusal := may.group(None, name))}
+    kept = tuple(name for place, name in enumerate(names) if place not in own)
+    if own and not kept:
+        return Answer(respond(request, groups=tuple(own.values())))
+
+    def mend(response: Any, now: May) -> Any:
+        described = (mend_group(group, now) for group in response.groups)
+        return replace(response, groups=in_place(names, own, described, lambda group: group.group_id))
+
+    return Rewrite(replace(request, **{items: kept}), Mended(mend)) if own else Forward(Mended(mend))
+
+
+def judge_describe(request: Any, may: May) -> Verdict:
+    entry = struct_type(answer_type(request), "groups")
+    quiet = request.__version__ < MISSING_IS_AN_ERROR
+    asked = getattr(request, "include_authorized_operations", False)
+
+    def missing(name: str, refusal: Refusal) -> Any:
+        gone = refusal.code is ErrorCode.group_id_not_found
+        code = ErrorCode.none if gone and quiet else refusal.code
+        return make(
+            entry,
+            group_id=name,
+            error_code=code,
+            error_message=constant_text(code),
+            group_state=DEAD if gone else "",
+            authorized_operations=0 if asked and code is ErrorCode.none else NOT_ASKED,
+        )
+
+    return judge_described(request, may, items="groups", missing=missing, mend_group=_mend_described)
+
+
+def _mend_described(group: Any, may: May) -> Any:
+    changes: dict[str, Any] = {}
+    if group.members:
+        consumers = group.protocol_type == CONSUMER
+        changes["members"] = tuple(_mend_member(member, may, consumers=consumers) for member in group.members)
+    if hasattr(group, "authorized_operations"):
+        changes["authorized_operations"] = group_operations(may, group.group_id, group.authorized_operations)
+    return replace(without_free_text(group), **changes)
+
+
+def _mend_member(member: Any, may: May, *, consumers: bool) -> Any:
+    if not consumers:
+        return replace(member, client_host=HOST)
+    keep = visible(may)
+    return replace(
+        member,
+        client_host=HOST,
+        member_metadata=_readable(keep_topics, member.member_metadata, keep),
+        member_assignment=_readable(keep_assigned_topics, member.member_assignment, keep),
+    )
+
+
+def _readable(cut: Cut, data: bytes, keep: Keep) -> bytes:
+    try:
+        return cut(data, keep)
+    except MalformedBody:
+        return b""
+
+
+def visible(may: May) -> Keep:
+    """Whether the view holds a topic of that name."""
+    return lambda name: may.sees(Kind.TOPIC, name)
+
+
+def judge_list(_: Any, __: May) -> Verdict:
+    return Forward(Mended(_mend_list))
+
+
+def _mend_list(response: Any, may: May) -> Any:
+    groups = tuple(group for group in response.groups if may.sees(Kind.GROUP, group.group_id))
+    return response if len(groups) == len(response.groups) else replace(response, groups=groups)
+
+
+def judge_delete(request: Any, may: May) -> Verdict:
+    return judge_each(
+        request,
+        lambda name: may.group(Action.GROUP_DELETE, name),
+        items="groups_names",
+        answers="results",
+        key=lambda entry: getattr(entry, "group_id", entry),
+    )
+
+
+APIS = (
+    *members.APIS,
+    Api(
+        key=ApiKey.DESCRIBE_GROUPS,
+        name="DescribeGroups",
+        versions=range(7),
+        judge=judge_describe,
+        record=Record.COUNTED,
+    ),
+    Api(key=ApiKey.LIST_GROUPS, name="ListGroups", versions=range(6), judge=judge_list, record=Record.COUNTED),
+    Api(
+        key=ApiKey.DELETE_GROUPS,
+        name="DeleteGroups",
+        versions=range(3),
+        judge=judge_delete,
+        record=Record.EVENT,
+        parameters=lambda request, _: {"groups": list(request.groups_names)},
+    ),
+)

@@ -1,0 +1,202 @@
+"""Being a member of a group in the classic protocol: JoinGroup (11), Heartbeat (12), LeaveGroup (13), SyncGroup (14).
+
+All of them need GROUP_CONSUME. Kafka does not look into the bytes that members exchange through the coordinator; for
+the protocol type `consumer` they name topics, so they are cut here in both directions, to what this group may use: a
+subscription that Kordon let through must not become an assignment, and so an inferred topic, of a topic that is not
+the tenant's. Bytes of other protocol types are private to their group and pass as they are.
+
+*Who removes whom.* A member id that is not empty is taken as proof of membership, as the coordinator takes it: a
+consumer that closes sends exactly one member, by its id. Everything else is administrative and needs GROUP_DELETE:
+several members at once, or a member without its id, which is how `removeMembersFromConsumerGroup` names static
+members. (That call with `removeAll` on a group of one dynamic member cannot be told from a consumer that closes.)
+
+Versions: JoinGroup and SyncGroup name the protocol type in the answer (v7) and in the request (v5); LeaveGroup takes
+several members since v3.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.consumer_protocol import keep_assigned_topics, keep_topics
+from kordon_protocol.errors import MalformedBody
+from kordon_protocol.keys import ApiKey
+
+from .entries import answer_type, make, respond, struct_type
+from .group_topics import usable_by
+from .may import May, Refusal
+from .parts import refuse, refused_response
+from .table import Api, Record
+from .verdict import Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict
+
+CONSUMER: Final = "consumer"
+"""The protocol type whose bytes have a public format."""
+NOTHING: Final = b"\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff"
+"""A subscription to no topic and an assignment of none (version 0, no topics, no user data)."""
+UNREADABLE: Final = Refusal(ErrorCode.inconsistent_group_protocol)
+
+Keep = Callable[[str], bool]
+Cut = Callable[[bytes, Keep], bytes]
+
+
+def judge_join(request: Any, may: May) -> Verdict:
+    refusal = may.join(request.group_id)
+    if refusal is not None:
+        return refuse(request, refusal)
+    if request.protocol_type != CONSUMER:
+        return Forward(Relay(_still_member(request)))
+    try:
+        protocols = _cut_each(request.protocols, "metadata", keep_topics, usable_by(may, request.group_id))
+    except MalformedBody:
+        return refuse(request, UNREADABLE)
+    plan = Mended(_still_member(request, _cut_for_leader))
+    return Forward(plan) if protocols is request.protocols else Rewrite(replace(request, protocols=protocols), plan)
+
+
+def _cut_for_leader(response: Any, keep: Keep) -> Any:
+    """The leader alone is told the subscriptions of all members."""
+    members = _cut_each(response.members, "metadata", _or_nothing(keep_topics), keep)
+    return response if members is response.members else replace(response, members=members)
+
+
+def judge_sync(request: Any, may: May) -> Verdict:
+    """Up to v4 nothing says the protocol type: bytes that read as an assignment are cut, and others left alone.
+
+    What this reader cannot read names no topic to Kordon's inference either, which reads with the same one.
+    """
+    refusal = may.join(request.group_id)
+    if refusal is not None:
+        return refuse(request, refusal)
+    protocol_type = getattr(request, "protocol_type", None)
+    if protocol_type not in (None, CONSUMER):
+        return Forward(Relay(_still_member(request)))
+    known = protocol_type == CONSUMER
+    cut = keep_assigned_topics if known else _or_same(keep_assigned_topics)
+    try:
+        assignments = _cut_each(request.assignments, "assignment", cut, usable_by(may, request.group_id))
+    except MalformedBody:
+        return refuse(request, UNREADABLE)
+    plan = Mended(_still_member(request, _cut_assignment(known=known)))
+    return (
+        Forward(plan)
+        if assignments is request.assignments
+        else Rewrite(replace(request, assignments=assignments), plan)
+    )
+
+
+def _cut_assignment(*, known: bool) -> Callable[[Any, Keep], Any]:
+    cut = _or_nothing(keep_assigned_topics) if known else _or_same(keep_assigned_topics)
+
+    def mend(response: Any, keep: Keep) -> Any:
+        assignment = cut(response.assignment, keep)
+        return response if assignment is response.assignment else replace(response, assignment=assignment)
+
+    return mend
+
+
+def _still_member(request: Any, mend: Callable[[Any, Keep], Any] | None = None) -> Mend:
+    """Both answers wait at the coordinator for a whole rebalance, so the right is asked for again when they leave."""
+
+    def mend_now(response: Any, now: May) -> Any:
+        if not now.is_allowed(Action.GROUP_CONSUME, Kind.GROUP, request.group_id):
+            refusal = now.join(request.group_id)
+            if refusal is not None:
+                return refused_response(request, refusal)
+        return response if mend is None else mend(response, usable_by(now, request.group_id))
+
+    return mend_now
+
+
+def _cut_each(entries: tuple[Any, ...], field: str, cut: Cut, keep: Keep) -> tuple[Any, ...]:
+    """The entries with their bytes cut; the same tuple where there was nothing to cut."""
+    after = tuple(_with(entry, field, cut(getattr(entry, field), keep)) for entry in entries)
+    return entries if all(new is old for new, old in zip(after, entries, strict=True)) else after
+
+
+def _with(entry: Any, field: str, data: bytes) -> Any:
+    return entry if data is getattr(entry, field) else replace(entry, **{field: data})
+
+
+def _or_same(cut: Cut) -> Cut:
+    """Leave alone what cannot be read."""
+
+    def cut_or_leave(data: bytes, keep: Keep) -> bytes:
+        try:
+            return cut(data, keep)
+        except MalformedBody:
+            return data
+
+    return cut_or_leave
+
+
+def _or_nothing(cut: Cut) -> Cut:
+    """Blank what cannot be read: another member may have sent anything, and it could name anything."""
+
+    def cut_or_blank(data: bytes, keep: Keep) -> bytes:
+        try:
+            return cut(data, keep)
+        except MalformedBody:
+            return NOTHING
+
+    return cut_or_blank
+
+
+def judge_heartbeat(request: Any, may: May) -> Verdict:
+    refusal = may.join(request.group_id)
+    return Forward() if refusal is None else refuse(request, refusal)
+
+
+def judge_leave(request: Any, may: May) -> Verdict:
+    if not is_removal(request):
+        return judge_heartbeat(request, may)
+    refusal = may.group(Action.GROUP_DELETE, request.group_id)
+    if refusal is None:
+        return Forward()
+    if refusal.code is ErrorCode.group_id_not_found:
+        return _no_such_group(request)
+    return refuse(request, refusal)
+
+
+def is_removal(request: Any) -> bool:
+    """Whether somebody removes members, rather than one member leaving."""
+    members = getattr(request, "members", (request,))  # up to v2 the request is its one member
+    return len(members) > 1 or not all(member.member_id for member in members)
+
+
+def _no_such_group(request: Any) -> Answer:
+    """Kafka says of a missing group that none of the members is known (`GroupCoordinatorService.leaveGroup`)."""
+    unknown = ErrorCode.unknown_member_id
+    if not hasattr(request, "members"):
+        return Answer(respond(request, error_code=unknown))
+    entry = struct_type(answer_type(request), "members")
+    members = tuple(
+        make(entry, member_id=member.member_id, group_instance_id=member.group_instance_id, error_code=unknown)
+        for member in request.members
+    )
+    return Answer(respond(request, members=members))
+
+
+def _removed(request: Any, _: Any) -> dict[str, object]:
+    members = getattr(request, "members", (request,))
+    return {
+        "group": request.group_id,
+        "members": [getattr(member, "group_instance_id", None) or member.member_id for member in members],
+    }
+
+
+APIS = (
+    Api(key=ApiKey.JOIN_GROUP, name="JoinGroup", versions=range(10), judge=judge_join),
+    Api(key=ApiKey.HEARTBEAT, name="Heartbeat", versions=range(5), judge=judge_heartbeat),
+    Api(
+        key=ApiKey.LEAVE_GROUP,
+        name="LeaveGroup",
+        versions=range(6),
+        judge=judge_leave,
+        record_of=lambda request: Record.EVENT if is_removal(request) else Record.NOTHING,
+        parameters=_removed,
+    ),
+    Api(key=ApiKey.SYNC_GROUP, name="SyncGroup", versions=range(6), judge=judge_sync),
+)
