@@ -23,9 +23,15 @@ from . import ports
 BROKERS: Final = 8
 """Ports for broker ids 0 to 7."""
 
+_ATTEMPTS: Final = 3
+
 
 class KordonFailed(Exception):
     """Kordon did not start, or did not stop."""
+
+
+class PortTaken(KordonFailed):
+    """Somebody was quicker to take a port that was free when it was chosen."""
 
 
 class Kordon:
@@ -128,7 +134,22 @@ class Kordon:
     # ---- start, stop
 
     def start(self, *, wait: bool = True) -> None:
-        """Start, and return when it is ready. Raises KordonFailed with its log when it is not."""
+        """Start, and return when it is ready. Raises KordonFailed with its log when it is not; then nothing is left.
+
+        After `terminate` or `kill` it starts again in the same folder and on the same ports.
+        """
+        again = self._folder is not None
+        for attempts_left in reversed(range(1 if again else _ATTEMPTS)):
+            try:
+                self._start(wait=wait)
+                break
+            except BaseException as why:
+                self.kill()
+                self.stop()
+                if not (isinstance(why, PortTaken) and attempts_left):  # else again, on other ports
+                    raise
+
+    def _start(self, *, wait: bool) -> None:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="kordon-")
             self._choose_ports()
@@ -149,13 +170,16 @@ class Kordon:
         answer = ""
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
-                raise KordonFailed(f"kordon ended while it started:\n{self.log}")
+                taken = "address already in use" in self.log
+                raise (PortTaken if taken else KordonFailed)(f"kordon ended while it started:\n{self.log}")
             try:
                 status, answer = self.get("/readyz")
             except OSError:
                 status = 0
             if status == 200:
                 return
+            if "address already in use" in answer:
+                raise PortTaken(f"a port was taken while kordon started: {answer}")
             time.sleep(0.02)
         raise KordonFailed(f"kordon was not ready within {self._ready_timeout} s: {answer}\n{self.log}")
 
