@@ -31,6 +31,8 @@ class MetadataStream:
         if self._through:
             return (data,)
         self._head += data
+        if len(self._head) < PREFIX.size:
+            return ()
         length, correlation_id = PREFIX.unpack_from(self._head)
         header = response_header(ApiKey.METADATA, self._version, correlation_id)
         start = 4 + len(header)

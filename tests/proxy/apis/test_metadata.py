@@ -1,0 +1,254 @@
+"""Metadata: the tenant's topics at Kordon's addresses, whatever form the question has."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kio.schema.errors import ErrorCode
+
+from kordon_protocol.codec import decode_response, encode, response_frame
+from kordon_protocol.header import response_header
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis import metadata
+from kordon_proxy.apis.may import May
+from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Streamed
+from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.worlds import make_may, topic_id
+
+POLICY: Final = """
+policies:
+  - {resource: [cluster, "*", topic, "a*"], effect: Allow, actions: [TOPIC_CREATE, TOPIC_INSPECT], role: makers}
+tenants:
+  - name: acme
+    resources: [{include: [cluster, "*", topic, "a*"]}]
+    roles: [devs, makers]
+"""
+TOPICS: Final = ("a1", "a2", "foreign", "__consumer_offsets")
+VERSIONS: Final = range(14)
+NOT_FOUND: Final = ErrorCode.unknown_topic_or_partition
+RANDOM_ID: Final = UUID(int=9)
+
+
+def may(*roles: str, policy: str = POLICY) -> May:
+    return make_may(policy, roles=roles or ("devs",), topics=TOPICS)
+
+
+def request(version: int, *names: str, **values: Any) -> Any:
+    topics = tuple(asked(ApiKey.METADATA, version, "topics", name=name) for name in names)
+    return a_request(ApiKey.METADATA, version, **{"topics": topics, "allow_auto_topic_creation": False, **values})
+
+
+def everything(version: int) -> Any:
+    return request(version, topics=() if version == 0 else None)
+
+
+def answer(version: int, *names: str, **values: Any) -> Any:
+    brokers = tuple(
+        said(ApiKey.METADATA, version, "brokers", node_id=one, host=f"real-{one}.internal", port=9092, rack="r1")
+        for one in (1, 2)
+    )
+    topics = tuple(
+        said(
+            ApiKey.METADATA,
+            version,
+            "topics",
+            name=name,
+            topic_id=topic_id(name),
+            partitions=(said(ApiKey.METADATA, version, "topics", "partitions", leader_id=2, replica_nodes=(1, 2)),),
+        )
+        for name in names
+    )
+    given_values = {"brokers": brokers, "topics": topics, "cluster_id": "real-cluster", "controller_id": 2, **values}
+    return an_answer(ApiKey.METADATA, version, **given_values)
+
+
+def names_of(message: Any) -> list[str | None]:
+    return [topic.name for topic in message.topics]
+
+
+def leave(verdict: Forward | Rewrite, response: Any, rights: May, sizes: tuple[int, ...] = (1 << 20,)) -> Any:
+    """The answer that the client reads when the broker gives this one."""
+    plan = verdict.plan
+    if isinstance(plan, Mended):
+        return plan.mend(response, rights)
+    assert isinstance(plan, Streamed)
+    stream, version = plan.stream(rights), response.__version__
+    data, out, position, turn = response_frame(response, 3), b"", 0, 0
+    while position < len(data):
+        size = sizes[turn % len(sizes)]
+        out += b"".join(stream.feed(data[position : position + size]))
+        position, turn = position + size, turn + 1
+    assert int.from_bytes(out[:4], "big") == len(out) - 4
+    return decode_response(ApiKey.METADATA, version, out, 4 + len(response_header(ApiKey.METADATA, version, 3)))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_asking_for_everything_asks_the_broker_for_the_view_alone(version: int) -> None:
+    verdict = metadata.judge(everything(version), may())
+
+    assert isinstance(verdict, Rewrite)
+    assert names_of(verdict.request) == ["a1", "a2"]
+    assert not getattr(verdict.request, "allow_auto_topic_creation", False)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_in_an_empty_tenant_everything_is_nothing(version: int) -> None:
+    rights = make_may(POLICY, topics=("foreign",))
+
+    verdict = metadata.judge(everything(version), rights)
+
+    if version == 0:
+        assert isinstance(verdict, Answer)
+        response = verdict.response
+    else:
+        assert isinstance(verdict, Rewrite)
+        assert verdict.request.topics == ()
+        response = leave(verdict, answer(version), rights)
+    assert response.topics == ()
+    assert {broker.host for broker in response.brokers} == {"kordon.example"}
+
+
+@pytest.mark.parametrize("version", range(1, 14))
+def test_an_empty_list_asks_for_the_brokers_only(version: int) -> None:
+    rights = may()
+    verdict = metadata.judge(request(version), rights)
+
+    assert isinstance(verdict, Forward)
+    response = leave(verdict, answer(version), rights)
+    assert [(one.node_id, one.host, one.port) for one in response.brokers] == [
+        (1, "kordon.example", 9101),
+        (2, "kordon.example", 9102),
+    ]
+    assert getattr(response, "cluster_id", "synthetic-acme") == "synthetic-acme"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_foreign_name_is_answered_like_a_missing_one_and_never_forwarded(version: int) -> None:
+    rights = may()
+
+    verdict = metadata.judge(request(version, "foreign", "a1", "nowhere", "__consumer_offsets"), rights)
+
+    assert isinstance(verdict, Rewrite)
+    assert names_of(verdict.request) == ["a1"]
+    response = leave(verdict, answer(version, "a1"), rights)
+    told = {topic.name: topic for topic in response.topics}
+    assert told["a1"].error_code is ErrorCode.none
+    foreign, missing = (encode(told[name]) for name in ("foreign", "nowhere"))
+    assert foreign == missing.replace(b"nowhere", b"foreign")
+    assert told["foreign"].error_code is NOT_FOUND
+
+
+@pytest.mark.parametrize("version", range(10, 14))
+def test_a_foreign_id_is_answered_like_an_unknown_one(version: int) -> None:
+    topics = tuple(
+        asked(ApiKey.METADATA, version, "topics", topic_id=one, name=None) for one in (topic_id("foreign"), RANDOM_ID)
+    )
+
+    verdict = metadata.judge(request(version, topics=topics), may())
+
+    assert isinstance(verdict, Answer)
+    foreign, missing = (encode(topic) for topic in verdict.response.topics)
+    assert foreign.replace(topic_id("foreign").bytes, RANDOM_ID.bytes) == missing
+    assert {topic.error_code for topic in verdict.response.topics} == {ErrorCode.unknown_topic_id}
+
+
+@pytest.mark.parametrize("version", range(12, 14))
+def test_names_beside_ids_are_ignored_as_brokers_do(version: int) -> None:
+    topics = (
+        asked(ApiKey.METADATA, version, "topics", topic_id=topic_id("a1"), name=None),
+        asked(ApiKey.METADATA, version, "topics", topic_id=None, name="a2"),
+    )
+
+    verdict = metadata.judge(request(version, topics=topics), may())
+
+    assert isinstance(verdict, Rewrite)
+    assert verdict.request.topics == topics[:1]
+
+
+@pytest.mark.parametrize("version", range(4, 14))
+def test_a_missing_topic_is_created_only_where_it_may_be(version: int) -> None:
+    wanted = request(version, "a-new", allow_auto_topic_creation=True)
+
+    denied, allowed = metadata.judge(wanted, may("devs")), metadata.judge(wanted, may("makers"))
+
+    assert isinstance(denied, Rewrite)
+    assert not denied.request.allow_auto_topic_creation
+    assert isinstance(allowed, Forward)
+
+
+@pytest.mark.parametrize("version", range(4))
+def test_before_the_flag_a_missing_topic_is_not_even_named(version: int) -> None:
+    verdict = metadata.judge(request(version, "a1", "a-new"), may())
+
+    assert isinstance(verdict, Rewrite)
+    assert names_of(verdict.request) == ["a1"]
+    response = leave(verdict, answer(version, "a1"), may())
+    assert {topic.name: topic.error_code for topic in response.topics} == {"a1": 0, "a-new": NOT_FOUND}
+
+
+@pytest.mark.parametrize("version", range(8, 14))
+def test_permission_bits_are_cut_to_what_the_policy_allows(version: int) -> None:
+    rights = may("makers")
+    values = {"include_topic_authorized_operations": True, "include_cluster_authorized_operations": True}
+    verdict = metadata.judge(request(version, "a1", **values), rights)
+    assert isinstance(verdict, Forward)
+    topic = said(
+        ApiKey.METADATA, version, "topics", name="a1", topic_id=topic_id("a1"), topic_authorized_operations=0xFFFF
+    )
+
+    response = leave(verdict, answer(version, topics=(topic,), cluster_authorized_operations=0xFFFF), rights)
+
+    read, write, create, describe = 1 << 3, 1 << 4, 1 << 5, 1 << 8
+    bits = response.topics[0].topic_authorized_operations
+    assert bits & (read | write | create | describe) == read | create | describe
+    assert getattr(response, "cluster_authorized_operations", 0) & (1 << 9) == 0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_topic_that_left_the_view_meanwhile_is_not_shown(version: int) -> None:
+    narrower = POLICY.replace('topic, "a*"]}', "topic, a1]}")
+    for wanted in (everything(version), request(version, "a1", "a2")):
+        verdict = metadata.judge(wanted, may())
+        assert isinstance(verdict, Forward | Rewrite)
+        assert isinstance(verdict.plan, Streamed)
+        assert verdict.plan.stale is not None
+
+        response = verdict.plan.stale(answer(version, "a1", "a2"), may(policy=narrower))
+
+        shown = [topic.name for topic in response.topics if topic.error_code is ErrorCode.none]
+        assert shown == ["a1"]
+
+
+@given(
+    version=st.sampled_from(VERSIONS),
+    names=st.lists(st.sampled_from(["a1", "a2"]), unique=True),
+    hidden=st.lists(st.sampled_from(["foreign", "nowhere"]), unique=True),
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+)
+def test_splicing_gives_the_same_answer_as_decoding_and_encoding(
+    version: int, names: list[str], hidden: list[str], sizes: list[int]
+) -> None:
+    rights = may()
+    verdict = metadata.judge(request(version, *names, *hidden), rights)
+    if not isinstance(verdict, Forward | Rewrite) or not names:
+        return
+    response = answer(version, *names)
+    assert isinstance(verdict.plan, Streamed)
+    assert verdict.plan.stale is not None
+
+    spliced, mended = leave(verdict, response, rights, tuple(sizes)), verdict.plan.stale(response, rights)
+
+    assert spliced == mended
+    assert b"real" not in encode(spliced)
+
+
+def test_asking_for_a_topic_that_the_picture_lacks_makes_kordon_look_again() -> None:
+    rights = may()
+
+    verdict = metadata.judge(request(12, "a-new"), rights)
+
+    assert rights.unknown_topics
+    assert isinstance(verdict, Forward)
+    assert isinstance(verdict.plan, Mended)  # so that the answer can wait until the new topic is known
