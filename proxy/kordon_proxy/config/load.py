@@ -23,6 +23,8 @@ class Loaded:
 
     config: Config | None
     document: Document | None
+    parts: Parts | None
+    """What is right by itself, where the whole is not; None only for a file that cannot be read as YAML."""
     findings: tuple[Finding, ...]
 
 
@@ -55,10 +57,9 @@ def parse_config(content: bytes | str, source: str, around: Surroundings) -> Loa
     try:
         document = read(content, source)
     except Refused as refused:
-        return Loaded(config=None, document=None, findings=refused.findings)
+        return Loaded(config=None, document=None, parts=None, findings=refused.findings)
     findings: list[Finding] = []
     config: Config | None = None
-    parts: Parts
     try:
         config = Config.model_validate(document.value, context=around)
         parts = parts_of(config)
@@ -68,4 +69,5 @@ def parse_config(content: bytes | str, source: str, around: Surroundings) -> Loa
     findings += cross_check(parts, document)
     findings += check_files(parts, document, private=around.read_secrets)
     findings.sort(key=lambda finding: (finding.line, finding.column))
-    return Loaded(config=None if has_errors(findings) else config, document=document, findings=tuple(findings))
+    usable = None if has_errors(findings) else config
+    return Loaded(config=usable, document=document, parts=parts, findings=tuple(findings))

@@ -3,7 +3,7 @@
 Never used to run: only to find more mistakes in a file that has some.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ class Parts:
     """What could be read, by its place in the file. `faulty` names the fields left out because they are wrong."""
 
     clusters: Mapping[int, Cluster]
+    cluster_names: frozenset[str]
+    """Names and environments, also of clusters that are described wrongly: they are known all the same."""
     providers: Mapping[str, UsersProvider]
     listeners: Mapping[int, Listener]
     admin: Admin
@@ -37,6 +39,9 @@ def parts_of(config: Config) -> Parts:
     files = {"policy": config.policy} | ({"groups_file": config.groups_file} if config.groups_file else {})
     return Parts(
         clusters=dict(enumerate(config.clusters)),
+        cluster_names=frozenset(
+            filter(None, (name for one in config.clusters for name in (one.name, one.environment)))
+        ),
         providers=config.providers,
         listeners=dict(enumerate(config.listeners)),
         admin=config.admin,
@@ -51,6 +56,7 @@ def sound_parts(document: Document, around: Surroundings) -> Parts:
     reader = _Reader(around)
     return Parts(
         clusters=reader.items(Cluster, value, "clusters"),
+        cluster_names=frozenset(_cluster_names(value)),
         providers=reader.entries(UsersProvider, value, "providers"),
         listeners=reader.items(Listener, value, "listeners"),
         admin=reader.read(Admin, value.get("admin", {}), ("admin",)) or Admin(),
@@ -89,6 +95,13 @@ class _Reader:
             return model.model_validate(_without(value, unknown | wrong), context=self.around)
         except ValidationError:
             return None
+
+
+def _cluster_names(value: dict[str, Plain]) -> Iterator[str]:
+    clusters = value.get("clusters")
+    for cluster in clusters if isinstance(clusters, list) else ():
+        names = (cluster.get("name"), cluster.get("environment")) if isinstance(cluster, dict) else ()
+        yield from (name for name in names if isinstance(name, str))
 
 
 def _files(value: dict[str, Plain], around: Surroundings) -> dict[str, FilePath]:

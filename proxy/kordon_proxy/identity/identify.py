@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from kordon_policy import tenants
-from kordon_policy.model import EVERYBODY
+from kordon_policy.model import EVERYBODY, Document
 from kordon_policy.snapshot import Snapshot
 
 from .directory import Directory, Door
@@ -74,9 +74,13 @@ def _refused(facts: Facts, reason: str) -> Refused:
 @lru_cache(maxsize=2)
 def _known_roles(snapshot: Snapshot) -> frozenset[str]:
     """The roles that mean something under this snapshot; others are dropped, so that they multiply nothing."""
-    document = snapshot.document
+    lent = (temporary.rule.roles for temporary in snapshot.temporary)
+    return roles_in(snapshot.document).union(*lent) - {EVERYBODY}
+
+
+def roles_in(document: Document) -> frozenset[str]:
+    """Return the roles that a policy file names, in its shadow parts too."""
     named = [document.admin_roles, document.authorized_roles or frozenset()]
     named += [rule.roles for rule in document.policies]
     named += [tenant.roles for tenant in document.tenants]
-    named += [temporary.rule.roles for temporary in snapshot.temporary]
     return frozenset().union(*named) - {EVERYBODY}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from kio.schema.errors import ErrorCode
-from scramp import ScramClient, ScramException  # type: ignore[import-untyped]
 
 from kordon_protocol.codec import decode_response, request_frame, request_type
 from kordon_protocol.errors import ProtocolError
@@ -81,7 +80,11 @@ class ScramProver:
     """SCRAM: two tokens, and a signature by which the broker proves that it knows the password too."""
 
     def __init__(self, login: OwnLogin) -> None:
-        self._client = ScramClient([login.mechanism], login.username, login.password.reveal())
+        # Late: scramp takes a tenth of a second to import, and who logs in by PLAIN, or not at all, has no need of it.
+        import scramp  # type: ignore[import-untyped]
+
+        self._broken: type[Exception] = scramp.ScramException
+        self._client = scramp.ScramClient([login.mechanism], login.username, login.password.reveal())
         self._steps = iter((self._begin, self._prove, self._check))
 
     def answer(self, token: bytes, /) -> bytes | None:
@@ -91,7 +94,7 @@ class ScramProver:
             return next(self._steps)(text)
         except UnicodeDecodeError:
             raise Unproved("the broker's token is not text") from None
-        except ScramException:
+        except self._broken:
             # Not scramp's own text, which may repeat what the broker sent.
             raise Unproved("the broker breaks the rules of SCRAM, or does not know the password") from None
 

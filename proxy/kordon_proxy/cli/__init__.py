@@ -1,0 +1,21 @@
+"""The `kordon` command.
+
+Exit codes: 0 it went well; 1 it was refused (mistakes in a file, a change that cannot be made); 2 it could not be tried
+(wrong usage, a file that cannot be read).
+"""
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command, and exit."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["serve"] and not {"--help", "-h"} & set(words):
+        # Without Typer: a process that serves starts faster, and holds less.
+        from .serve import run
+
+        sys.exit(run(words[1:]))
+    from .app import app
+
+    app(args=words, prog_name="kordon")

@@ -1,0 +1,103 @@
+"""The command's words and options."""
+
+import sys
+from enum import Enum
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kordon_proxy.config.findings import Severity
+
+from . import users
+from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings, reason_of
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="An authorization proxy for Apache Kafka: tenants, role policies and audit on the wire.",
+)
+app.add_typer(users.app, name="users")
+
+
+class Output(Enum):
+    """For people or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class SchemaOf(Enum):
+    """The files that have a schema."""
+
+    RBAC = "rbac"
+    KORDON = "kordon"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"kordon {metadata.version('kordon')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _kordon(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(config: Annotated[Path, typer.Option("--config", "-c", help="kordon.yaml")] = Path("kordon.yaml")) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from .serve import serve as run
+
+    raise typer.Exit(run(config))
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="kordon.yaml, rbac.yaml, users.yaml: told apart by their keys.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
+    without_secrets: Annotated[
+        bool, typer.Option("--without-secrets", help="Do not look at secrets, keys and users: they are not here.")
+    ] = False,
+    output: Output = Output.TEXT,
+) -> None:
+    """Tell every mistake in configuration and policy, with its place and what to do.
+
+    Files that a kordon.yaml names are checked with it. Exit code 0: no error; 1: some; 2: a file cannot be read.
+    """
+    from .check import check as run
+
+    try:
+        findings = run(files, read_secrets=not without_secrets)
+    except OSError as error:
+        complain(f"cannot read a file: {reason_of(error)}")
+        raise typer.Exit(UNTRIED) from None
+    if output is Output.JSON:
+        sys.stdout.write(findings_json(findings) + "\n")
+    else:
+        print_findings(findings, sys.stdout)
+    wrong = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    if any(finding.severity in wrong for finding in findings):
+        raise typer.Exit(MISTAKES)
+
+
+@app.command()
+def schema(of: Annotated[SchemaOf, typer.Argument(help="Of which file.")]) -> None:
+    """Print the JSON Schema of a file, for editors."""
+    if of is SchemaOf.RBAC:
+        from kordon_policy.schema import shipped_schema
+    else:
+        from kordon_proxy.config.schema import shipped_schema
+    sys.stdout.write(shipped_schema())
+
+
+@app.command()
+def demo() -> None:
+    """Start Kafka and Kordon on this machine, and show what they do together."""
+    import_module("kordon_proxy.demo.tour").main()

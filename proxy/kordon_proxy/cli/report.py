@@ -1,0 +1,73 @@
+"""What the command prints: findings for people and for programs, and complaints of one line."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+from kordon_proxy.config.findings import Finding, Severity
+
+OK: Final = 0
+MISTAKES: Final = 1
+UNTRIED: Final = 2
+
+STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTICE: "cyan"}
+
+
+def complain(message: str) -> None:
+    """Say in one line on standard error why it did not work."""
+    sys.stderr.write(f"kordon: {' '.join(message.split())}\n")
+
+
+def reason_of(error: OSError) -> str:
+    """Say what the system says, in our words' case, with the file where it names one."""
+    reason = (error.strerror or str(error) or "unknown reason").lower()
+    return f"{reason}: {error.filename}" if error.filename is not None and error.strerror else reason
+
+
+def print_findings(findings: Sequence[Finding], stream: TextIO) -> None:
+    """Print each finding with its place and hint, then how many there are of each kind."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for finding in findings:
+        place = f"{finding.source}:{finding.line}:{finding.column}: "
+        what = f"{finding.path}: {finding.message}" if finding.path else finding.message
+        console.print(Text.assemble(place, (str(finding.severity), STYLES[finding.severity]), f": {shown(what)}"))
+        if finding.hint:
+            console.print(Text(f"    {shown(finding.hint)}", style="dim"))
+    console.print(Text(summary(findings)))
+
+
+def findings_json(findings: Sequence[Finding]) -> str:
+    """Return the findings as a JSON list."""
+    return json.dumps(
+        [
+            {
+                "severity": str(finding.severity),
+                "source": finding.source,
+                "line": finding.line,
+                "column": finding.column,
+                "path": finding.path,
+                "message": finding.message,
+                "hint": finding.hint,
+            }
+            for finding in findings
+        ],
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Count the findings: `2 errors, 1 warning`."""
+    counts = Counter(finding.severity for finding in findings)
+    parts = [f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}" for kind in Severity if counts[kind]]
+    return ", ".join(parts) or "no mistakes"
+
+
+def shown(text: str) -> str:
+    """Return the text with its control characters visible: names from a file must not move the cursor."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

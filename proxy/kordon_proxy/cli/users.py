@@ -1,0 +1,206 @@
+"""`kordon users`: make and change a users file."""
+
+import getpass
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kordon_proxy.config.findings import Mistake, Refused
+from kordon_proxy.config.values import parse_duration
+from kordon_proxy.identity import users_edit
+from kordon_proxy.identity.users import User, load_users, parse_instant
+from kordon_proxy.identity.users_edit import UserFault
+
+from .report import MISTAKES, UNTRIED, complain, print_findings, reason_of, shown
+
+app = typer.Typer(no_args_is_help=True, help="Make and change a users file. It holds hashes, never passwords.")
+
+
+class Output(Enum):
+    """For people or for programs."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Name = Annotated[str, typer.Argument(help="The user.", show_default=False)]
+File = Annotated[Path, typer.Option("--file", "-f", help="The users file.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make a password and print it, and nothing else.")]
+Stdin = Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")]
+Expires = Annotated[
+    str | None, typer.Option(help="When the password ends: 90d, or 2027-01-31T12:00:00Z.", show_default=False)
+]
+USERS_FILE = Path("users.yaml")
+
+
+@app.command()
+def add(
+    name: Name,
+    file: File = USERS_FILE,
+    role: Annotated[list[str] | None, typer.Option("--role", "-r", help="A role; once for each.")] = None,
+    default_tenant: Annotated[str | None, typer.Option(help="The tenant where none is chosen.")] = None,
+    expires: Expires = None,
+    generate: Generate = False,
+    stdin: Stdin = False,
+) -> None:
+    """Add a user. Makes the file where there is none."""
+    with _complaining(file):
+        password = _password(generate=generate, stdin=stdin)
+        ends = _instant(expires)
+        with users_edit.edit(file, create=True) as content:
+            users_edit.add_user(
+                content, name, password, roles=tuple(role or ()), default_tenant=default_tenant, expires=ends
+            )
+        _tell(f"added {name}", password if generate else None)
+
+
+@app.command()
+def remove(name: Name, file: File = USERS_FILE) -> None:
+    """Remove a user. Connections of his end at their next request."""
+    with _complaining(file), users_edit.edit(file) as content:
+        users_edit.remove_user(content, name)
+    _tell(f"removed {name}")
+
+
+@app.command()
+def passwd(
+    name: Name, file: File = USERS_FILE, expires: Expires = None, generate: Generate = False, stdin: Stdin = False
+) -> None:
+    """Replace the password of a user. Who is connected with the old one is out at the next request."""
+    with _complaining(file):
+        password, ends = _password(generate=generate, stdin=stdin), _instant(expires)
+        with users_edit.edit(file) as content:
+            users_edit.set_password(content, name, password, expires=ends)
+        _tell(f"changed the password of {name}", password if generate else None)
+
+
+@app.command()
+def rotate(
+    name: Name, file: File = USERS_FILE, expires: Expires = None, generate: Generate = False, stdin: Stdin = False
+) -> None:
+    """Give a user a second password, so that clients can move to it one by one. Then: retire."""
+    with _complaining(file):
+        password, ends = _password(generate=generate, stdin=stdin), _instant(expires)
+        with users_edit.edit(file) as content:
+            made = users_edit.rotate(content, name, password, expires=ends)
+        _tell(
+            f"added password {made} to {name}; the old one goes on until `kordon users retire {name}`",
+            password if generate else None,
+        )
+
+
+@app.command()
+def retire(
+    name: Name,
+    file: File = USERS_FILE,
+    credential: Annotated[str | None, typer.Option("--id", help="Which one. Default: the older.")] = None,
+) -> None:
+    """Take one of two passwords away."""
+    with _complaining(file), users_edit.edit(file) as content:
+        gone = users_edit.retire(content, name, credential)
+    _tell(f"retired password {gone} of {name}")
+
+
+@app.command("list")
+def list_users(file: File = USERS_FILE, output: Output = Output.TABLE) -> None:
+    """Show users, roles, and the ids of their passwords."""
+    with _complaining(file):
+        loaded = load_users(file)
+        if loaded.users is None:
+            raise Refused(loaded.findings)
+        users = list(loaded.users.by_name.values())
+        if output is Output.JSON:
+            sys.stdout.write(json.dumps([_as_json(user) for user in users], indent=2, ensure_ascii=False) + "\n")
+        else:
+            _print_table(users)
+
+
+@contextmanager
+def _complaining(file: Path) -> Iterator[None]:
+    """Turn what can go wrong into one line and an exit code."""
+    try:
+        yield
+    except Refused as refused:
+        print_findings(refused.findings, sys.stderr)
+        raise typer.Exit(MISTAKES) from None
+    except (UserFault, Mistake) as fault:
+        complain(str(fault))
+        raise typer.Exit(MISTAKES) from None
+    except OSError as error:
+        complain(f"cannot use {file}: {reason_of(error)}")
+        raise typer.Exit(UNTRIED) from None
+
+
+def _password(*, generate: bool, stdin: bool) -> str:
+    if generate and stdin:
+        complain("either --generate or --stdin")
+        raise typer.Exit(UNTRIED)
+    if generate:
+        return users_edit.new_password()
+    if stdin:
+        return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    if not sys.stdin.isatty():
+        complain("there is no terminal to ask for a password on: use --stdin or --generate")
+        raise typer.Exit(UNTRIED)
+    password = getpass.getpass("Password: ")
+    users_edit.check_password(password)
+    if getpass.getpass("Again: ") != password:
+        complain("the two passwords differ")
+        raise typer.Exit(MISTAKES)
+    return password
+
+
+def _instant(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return time.time() + parse_duration(text)
+    except Mistake:
+        return parse_instant(text)
+
+
+def _tell(done: str, password: str | None = None) -> None:
+    """Say on standard error what was done; only a password that was made goes to standard output."""
+    sys.stderr.write(f"{done}\n")
+    if password is not None:
+        sys.stdout.write(f"{password}\n")
+
+
+def _as_json(user: User) -> dict[str, object]:
+    return {
+        "name": user.name,
+        "roles": sorted(user.roles),
+        "default_tenant": user.default_tenant,
+        "credentials": [
+            {"id": credential.id, "expires": None if credential.expires is None else _date(credential.expires)}
+            for credential in user.credentials
+        ],
+    }
+
+
+def _date(instant: float) -> str:
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _print_table(users: list[User]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("user", "roles", "default tenant", "passwords", box=None, pad_edge=False)
+    for user in users:
+        passwords = [
+            credential.id if credential.expires is None else f"{credential.id} until {_date(credential.expires)}"
+            for credential in user.credentials
+        ]
+        cells = (user.name, ", ".join(sorted(user.roles)), user.default_tenant or "", ", ".join(passwords))
+        table.add_row(*(Text(shown(cell)) for cell in cells))
+    Console(highlight=False).print(table)

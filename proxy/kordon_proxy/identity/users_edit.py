@@ -1,0 +1,197 @@
+"""Change a users file: one writer at a time, the whole file or nothing, readable by its owner only."""
+
+import base64
+import contextlib
+import fcntl
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from kordon_proxy.config.document import Plain, read
+from kordon_proxy.config.findings import Refused, has_errors
+
+from .names import fault_of
+from .scrypt import ScryptHash, hash_password, parse_scrypt
+from .users import MAX_CREDENTIALS, parse_users
+
+HEAD: Final = """\
+# Made by `kordon users`, which also rewrites it: comments of your own are lost.
+# It holds hashes of passwords, never passwords. Keep it readable by Kordon only (mode 0600).
+"""
+LEAST_PASSWORD: Final = 8
+MOST_PASSWORD: Final = 256
+
+Content = dict[str, Plain]
+
+
+class UserFault(ValueError):
+    """Why a users file is not changed as was asked for."""
+
+
+@contextlib.contextmanager
+def edit(path: Path, *, create: bool = False) -> Iterator[Content]:
+    """Give the content of a users file to be changed in place, and write it when that went well.
+
+    Raises Refused for a file with mistakes, UserFault for a change that would make some, OSError.
+    """
+    path = path.resolve()  # a symbolic link stays one
+    with _alone_in(path.parent):
+        content = _content(path, create=create)
+        yield content
+        text = HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+        findings = parse_users(text, str(path)).findings
+        if has_errors(findings):
+            raise UserFault(findings[0].message)
+        _replace(path, text)
+
+
+def new_password() -> str:
+    """Return a password that nobody can guess: 32 letters, digits, hyphens and underscores."""
+    return secrets.token_urlsafe(24)
+
+
+def check_password(password: str) -> None:
+    """Raise UserFault for a password that is short, or that clients might send in different bytes."""
+    if not (password.isascii() and password.isprintable()):
+        raise UserFault("a password is of printable ASCII characters: clients differ in how they send others")
+    if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
+        raise UserFault(f"a password has {LEAST_PASSWORD} to {MOST_PASSWORD} characters")
+
+
+def add_user(
+    content: Content,
+    name: str,
+    password: str,
+    *,
+    roles: tuple[str, ...] = (),
+    default_tenant: str | None = None,
+    expires: float | None = None,
+) -> str:
+    """Add a user with one password. Returns the id of the credential."""
+    users = _users(content)
+    if name in users:
+        raise UserFault(f"there is a user {name} already; `kordon users passwd` changes the password")
+    if fault := fault_of(name):
+        raise UserFault(f"the name {fault}")
+    credential = _credential(content, password, expires)
+    users[name] = (
+        {"roles": list(roles)}
+        | ({"default_tenant": default_tenant} if default_tenant is not None else {})
+        | {"credentials": [credential]}
+    )
+    return str(credential["id"])
+
+
+def remove_user(content: Content, name: str) -> None:
+    """Remove a user with all passwords."""
+    _user(content, name)
+    del _users(content)[name]
+
+
+def set_password(content: Content, name: str, password: str, *, expires: float | None = None) -> str:
+    """Replace all passwords of a user by one, at once. Returns its id."""
+    user = _user(content, name)
+    credential = _credential(content, password, expires)
+    user["credentials"] = [credential]
+    return str(credential["id"])
+
+
+def rotate(content: Content, name: str, password: str, *, expires: float | None = None) -> str:
+    """Add a second password to a user, so that clients can move to it one by one. Returns its id."""
+    credentials = _credentials(content, name)
+    if len(credentials) >= MAX_CREDENTIALS:
+        raise UserFault(f"{name} has two passwords already; `kordon users retire` takes the older one away")
+    # The same salt, so that a failed login costs one hash whether a rotation is going on or not.
+    credential = _credential(content, password, expires, like=parse_scrypt(str(credentials[0]["scrypt"])))
+    credentials.append(credential)
+    return str(credential["id"])
+
+
+def retire(content: Content, name: str, credential_id: str | None = None) -> str:
+    """Take one of two passwords away: the older one, or the one of this id. Returns its id."""
+    credentials = _credentials(content, name)
+    ids = [str(credential["id"]) for credential in credentials]
+    if credential_id is not None and credential_id not in ids:
+        raise UserFault(f"{name} has no credential {credential_id}; there is {', '.join(ids)}")
+    if len(credentials) < 2:
+        raise UserFault(f"{name} has one password only; `kordon users rotate` adds another, `remove` removes the user")
+    gone = credentials.pop(ids.index(credential_id) if credential_id is not None else 0)
+    return str(gone["id"])
+
+
+def _users(content: Content) -> dict[str, Any]:
+    users: Any = content.setdefault("users", {})
+    found: dict[str, Any] = users
+    return found
+
+
+def _user(content: Content, name: str) -> dict[str, Any]:
+    user: dict[str, Any] | None = _users(content).get(name)
+    if user is None:
+        raise UserFault(f"there is no user {name}")
+    return user
+
+
+def _credentials(content: Content, name: str) -> list[dict[str, Any]]:
+    credentials: list[dict[str, Any]] = _user(content, name)["credentials"]
+    return credentials
+
+
+def _credential(
+    content: Content, password: str, expires: float | None, *, like: ScryptHash | None = None
+) -> dict[str, Plain]:
+    check_password(password)
+    taken = {str(credential["id"]) for user in _users(content).values() for credential in user["credentials"]}
+    credential_id = secrets.token_hex(4)
+    while credential_id in taken:
+        credential_id = secrets.token_hex(4)
+    made: dict[str, Plain] = {"id": credential_id, "scrypt": str(hash_password(password, like=like))}
+    if expires is not None:
+        made["expires"] = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return made
+
+
+def _content(path: Path, *, create: bool) -> Content:
+    if create and not path.exists():
+        return {"fake_salt_key": base64.b64encode(secrets.token_bytes(32)).decode("ascii"), "users": {}}
+    text = path.read_bytes()
+    loaded = parse_users(text, str(path))
+    if has_errors(loaded.findings):
+        raise Refused(loaded.findings)
+    return read(text, str(path)).value
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other writers out. The folder is locked, because the file itself is replaced."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside it and rename: whoever reads sees the old file or the new one, also after a crash."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
