@@ -1,0 +1,62 @@
+"""One table says of every API how it is judged. What nobody has decided on is closed, and makes a test fail."""
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from kordon_protocol.keys import ApiKey, versions
+from kordon_proxy.apis.refused import REASONS
+from kordon_proxy.apis.versions import LOCAL, PRODUCE_FROM, advertised
+from kordon_proxy.cluster.picture import Picture
+from kordon_proxy.table import APIS
+from tests.proxy.apis.worlds import a_picture
+
+NO_SCHEMA: Final = frozenset({4, 5, 6, 7, 93, 94})
+"""Removed with Kafka 4.0 (4 to 7), or newer than kio: a request of these ends the connection."""
+ADMITTED_IN_PART: Final = {
+    ApiKey.INIT_PRODUCER_ID: range(6),  # v6 is unstable in Kafka, and not advertised there
+    ApiKey.ADD_PARTITIONS_TO_TXN: range(4),  # from v4 on for brokers only: no right of the client is checked there
+}
+
+
+def test_every_key_that_kafka_knows_has_been_decided_on() -> None:
+    assert set(range(95)) == set(APIS) | set(LOCAL) | NO_SCHEMA
+    assert {int(key) for key in ApiKey} == set(APIS) | set(LOCAL)
+    assert not set(APIS) & set(LOCAL)
+
+
+@pytest.mark.parametrize("key", sorted(APIS), ids=lambda key: ApiKey(key).name)
+def test_every_version_that_can_be_read_is_admitted_or_named_as_an_exception(key: int) -> None:
+    assert APIS[key].versions == ADMITTED_IN_PART.get(ApiKey(key), versions(key))
+
+
+@pytest.mark.parametrize("key", sorted(REASONS), ids=lambda key: key.name)
+def test_what_is_refused_says_why(key: ApiKey) -> None:
+    assert APIS[key].judge is None
+    assert APIS[key].why
+    assert APIS[key].code
+
+
+def test_what_is_refused_is_not_advertised() -> None:
+    told = advertised(APIS, _picture_of(dict.fromkeys(range(95), (0, 99))))
+
+    assert set(told) == {key for key, api in APIS.items() if api.judge is not None} | set(LOCAL)
+
+
+def test_versions_are_cut_to_what_brokers_and_kordon_have_in_common() -> None:
+    told = advertised(APIS, _picture_of({ApiKey.FETCH: (0, 12), ApiKey.METADATA: (3, 99), 10_000: (0, 3)}))
+
+    assert told[ApiKey.FETCH] == (4, 12)
+    assert told[ApiKey.METADATA] == (3, 13)
+    assert set(told) == {ApiKey.FETCH, ApiKey.METADATA, *LOCAL}
+
+
+def test_produce_is_advertised_from_0_as_librdkafka_wants_it() -> None:
+    told = advertised(APIS, _picture_of({ApiKey.PRODUCE: (0, 13)}))
+
+    assert told[ApiKey.PRODUCE] == (PRODUCE_FROM, 13)
+
+
+def _picture_of(spoken: dict[int, tuple[int, int]]) -> Picture:
+    return replace(a_picture(), api_versions=spoken)
