@@ -31,15 +31,22 @@ class Trie(Generic[T]):
             node, at = child, at + len(child.label)
         node.values.append(value)
 
-    def beginning(self, text: str, at: int = 0) -> Iterator[T]:
+    def beginning(self, text: str, at: int = 0) -> list[T]:
         """All values whose key stands in the text at this place."""
-        node = self._root
-        while at < len(text):
+        found: list[T] = []
+        node, end = self._root, len(text)
+        while at < end:
             child = node.children.get(text[at])
             if child is None or not text.startswith(child.label, at):
-                return
-            yield from child.values
+                break
+            found += child.values
             node, at = child, at + len(child.label)
+        return found
+
+    def within(self, text: str) -> list[T]:
+        """All values whose key stands anywhere in the text; more than once if the key does."""
+        first = self._root.children
+        return [value for at, letter in enumerate(text) if letter in first for value in self.beginning(text, at)]
 
 
 class _Node(Generic[T]):
@@ -108,7 +115,7 @@ class PatternIndex(Generic[T]):
             found += _confirmed(self._tails.beginning(name[::-1]), name)
         if self._middles:
             # A piece may stand in a name more than once; its patterns are looked at and returned once.
-            entries = {id(entry): entry for at in range(len(name)) for entry in self._middles.beginning(name, at)}
+            entries = {id(entry): entry for entry in self._middles.within(name)}
             found += _confirmed(entries.values(), name)
         return found
 

@@ -10,6 +10,8 @@ from kordon_policy.patterns import STAR, pattern
 from kordon_policy.read import name_of
 
 _SHAPE: Final = "a path is [DOMAIN, DOMAIN_ID, TYPE, NAME], or the first of these"
+_DOMAINS: Final = frozenset(Domain)
+_TYPES: Final = frozenset(Kind)
 _FLINK: Final = "flink"  # a domain of Kpow's that Kordon has no gateway for
 
 
@@ -61,7 +63,7 @@ def path_of(node: Node, nothing: str, report: Report) -> Placed | None:
 
 def _domain_of(texts: list[str], node: Sequence, nothing: str, report: Report) -> Domain | None:
     at, domain = node.items[0], texts[0]
-    if domain in set(Domain):
+    if domain in _DOMAINS:
         return Domain(domain)
     if domain == _FLINK:
         report.notice(at, f"Kordon has nothing to do with flink: {nothing}", "")
@@ -105,7 +107,7 @@ def _kind_of(domain: Domain, text: str, at: Node, nothing: str, report: Report) 
         return Kind(text)
     if text == STAR:
         report.error(at, '"*" is no TYPE', "end the path before the TYPE to mean all of them")
-    elif text in set(Kind):
+    elif text in _TYPES:
         report.warning(at, f"{shown(text)} is a TYPE of {Kind(text).domain}, not of {domain}: {nothing}", "")
     else:
         hint = report.nearest(text, kinds) or f"the TYPEs of {domain} are {', '.join(kinds)}"

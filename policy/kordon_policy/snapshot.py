@@ -128,8 +128,7 @@ def compile_snapshot(
     compiled = previous.compiled if previous is not None and same else Compiled(document)
     for names in clusters:
         for tenant in compiled.tenants:
-            for admin in (False, True):
-                compiled.views[tenant.name, names, admin].under(NOTHING_INFERRED)
+            compiled.views[tenant.name, names, False].under(NOTHING_INFERRED)
     instants = [ts for one in known for ts in (one.starts_ts, one.expires_ts) if ts is not None and ts > now]
     live = tuple(one for one in known if one.is_live(now))
     return Snapshot(compiled, epoch=epoch, temporary=live, valid_until=min(instants, default=None))

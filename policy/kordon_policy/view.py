@@ -61,22 +61,15 @@ class Scope:
     def __init__(self, tenant: Tenant | None, cluster_names: Collection[str], *, admin: bool) -> None:
         self.tenant = tenant
         self._admin = admin
-        self._names = frozenset(cluster_names)
-        includes, excludes = (tenant.includes, tenant.excludes) if tenant else ((), ())
-        self._includes = self._by_kind(includes)
-        self._excludes = self._by_kind(excludes)
+        names = frozenset(cluster_names)
+        includes = _paths_in(names, tenant.includes if tenant else ())
+        excludes = _paths_in(names, tenant.excludes if tenant else ())
+        self._includes = _by_kind(includes)
+        self._excludes = _by_kind(excludes)
         # Only paths that say so reach internal topics, so these have an index of their own.
-        reaching = [(path, ref) for path, ref in self._paths(includes) if _names_internal(path, tenant)]
-        self._internal = _index(Kind.TOPIC, reaching)
-        self.whole = _covers_whole(self._paths(includes)) and not _covers_whole(self._paths(excludes))
+        self._internal = _by_kind((path, ref) for path, ref in includes if _names_internal(path, tenant))
+        self.whole = _covers_whole(includes) and not _covers_whole(excludes)
         self.sight = Memo(self._look)
-
-    def _paths(self, selectors: Iterable[Selector]) -> Iterator[tuple[Path, RuleRef]]:
-        return ((path, one.ref) for one in selectors for path in one.paths if path.is_in(self._names))
-
-    def _by_kind(self, selectors: Iterable[Selector]) -> dict[Kind, PatternIndex[RuleRef]]:
-        paths = list(self._paths(selectors))
-        return {kind: _index(kind, paths) for kind in Kind}
 
     def _look(self, asked: Thing) -> Sight:
         kind, name = asked
@@ -90,11 +83,12 @@ class Scope:
 
     def including(self, kind: Kind, name: str) -> list[RuleRef]:
         """The includes that cover a name."""
-        return (self._internal if is_internal(kind, name) else self._includes[kind]).matching(name)
+        indexes = self._internal if is_internal(kind, name) else self._includes
+        return indexes[kind].matching(name) if kind in indexes else []
 
     def excluding(self, kind: Kind, name: str) -> list[RuleRef]:
         """The excludes that cover a name."""
-        return self._excludes[kind].matching(name)
+        return self._excludes[kind].matching(name) if kind in self._excludes else []
 
 
 class View:
@@ -167,12 +161,17 @@ class Views:
         return view
 
 
-def _index(kind: Kind, paths: Iterable[tuple[Path, RuleRef]]) -> PatternIndex[RuleRef]:
-    index: PatternIndex[RuleRef] = PatternIndex()
+def _paths_in(names: frozenset[str], selectors: Iterable[Selector]) -> list[tuple[Path, RuleRef]]:
+    return [(path, one.ref) for one in selectors for path in one.paths if path.is_in(names)]
+
+
+def _by_kind(paths: Iterable[tuple[Path, RuleRef]]) -> dict[Kind, PatternIndex[RuleRef]]:
+    indexes: dict[Kind, PatternIndex[RuleRef]] = {}
     for path, ref in paths:
-        if path.reaches(kind, kind.domain):
-            index.add(path.name, ref)
-    return index
+        for kind in (path.kind,) if path.kind else Kind:
+            if path.reaches(kind, kind.domain):
+                indexes.setdefault(kind, PatternIndex()).add(path.name, ref)
+    return indexes
 
 
 def _names_internal(path: Path, tenant: Tenant | None) -> bool:

@@ -1,0 +1,99 @@
+"""Patterns, alone and many together."""
+
+from typing import SupportsIndex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kordon_policy.index import PatternIndex
+from kordon_policy.memo import Memo
+from kordon_policy.patterns import literal, pattern
+from tests.policy import naive
+
+texts = st.text("ab*", max_size=7)
+names = st.text("ab", max_size=9)
+
+
+@given(text=texts, name=names)
+def test_a_pattern_matches_what_the_naive_matcher_matches(text: str, name: str) -> None:
+    assert pattern(text).matches(name) == naive.matches(text, name)
+
+
+@given(text=st.text("ab", min_size=1, max_size=5), before=names, after=names)
+def test_prefix_suffix_and_exact_are_what_their_shape_says(text: str, before: str, after: str) -> None:
+    assert pattern(f"{text}*").matches(text + after)
+    assert pattern(f"*{text}").matches(before + text)
+    assert pattern(text).matches(before + text) == (before == "")
+
+
+def test_a_prefix_and_a_suffix_do_not_overlap() -> None:
+    assert not pattern("aba*aba").matches("ababa")
+    assert pattern("aba*aba").matches("abaaba")
+
+
+@given(text=texts)
+def test_a_literal_matches_itself_alone_whatever_its_letters(text: str) -> None:
+    assert literal(text).matches(text)
+    assert not literal(text).matches(text + "a")
+    assert not literal("a*").matches("ab")
+
+
+@given(texts=st.lists(texts, max_size=4), other=texts)
+def test_a_pattern_that_matches_the_generic_name_of_another_covers_all_of_it(texts: list[str], other: str) -> None:
+    for text in texts:
+        if pattern(text).matches(pattern(other).word):
+            for filler in ("", "a", "ab", "ba"):
+                assert pattern(text).matches(other.replace("*", filler))
+
+
+@given(texts=st.lists(texts, max_size=30), asked=st.lists(names, max_size=30))
+def test_an_index_finds_exactly_the_patterns_that_match(texts: list[str], asked: list[str]) -> None:
+    index: PatternIndex[int] = PatternIndex()
+    for at, text in enumerate(texts):
+        index.add(pattern(text) if text else None, at)
+    for name in asked:
+        expected = [at for at, text in enumerate(texts) if not text or naive.matches(text, name)]
+        assert sorted(index.matching(name)) == expected
+
+
+class Walked(str):
+    """A name that counts how often somebody looks into it."""
+
+    __slots__ = ()
+    looks = 0
+
+    def __getitem__(self, at: SupportsIndex | slice) -> str:
+        return Walked(str.__getitem__(self, at)) if isinstance(at, slice) else str.__getitem__(self, at)
+
+    def startswith(self, *args: object) -> bool:
+        Walked.looks += 1
+        return str.startswith(self, *args)  # type: ignore[arg-type]
+
+
+def test_looking_up_a_name_walks_no_pattern_that_does_not_match() -> None:
+    def looks(others: int) -> int:
+        index: PatternIndex[int] = PatternIndex()
+        for at in range(others):
+            for text in (f"other-{at}*", f"*-other-{at}", f"other-{at}", f"*other-{at}*", f"o-{at}*o"):
+                index.add(pattern(text), at)
+        index.add(pattern("tx_*"), -1)
+        Walked.looks = 0
+        assert index.matching(Walked("tx_payments-eu")) == [-1]
+        return Walked.looks
+
+    assert looks(2_000) == looks(20)
+
+
+def test_a_memo_works_an_answer_out_once_and_stays_bounded() -> None:
+    asked: list[int] = []
+
+    def double(number: int) -> int:
+        asked.append(number)
+        return number * 2
+
+    memo = Memo(double, bound=10)
+    assert [memo[at] for at in (1, 1, 2)] == [2, 2, 4]
+    assert asked == [1, 2]
+    for at in range(1_000):
+        assert memo[at] == at * 2
+        assert len(memo) <= 10
