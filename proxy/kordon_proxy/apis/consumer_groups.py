@@ -66,6 +66,11 @@ def _subscribes(request: Any) -> bool:
     return request.subscribed_topic_names is not None or getattr(request, "subscribed_topic_regex", None) is not None
 
 
+def says_a_pattern(request: Any) -> bool:
+    """Whether a pattern comes that has not been evaluated yet. Later on it follows the picture at its own pace."""
+    return bool(getattr(request, "subscribed_topic_regex", None))
+
+
 def _judge_member(request: Any, may: May) -> Verdict:
     group = request.group_id
     known = may.connection.subscriptions
@@ -219,6 +224,7 @@ APIS = (
         name="ConsumerGroupHeartbeat",
         versions=range(2),
         judge=judge_heartbeat,
+        needs_fresh_picture=says_a_pattern,
     ),
     Api(
         key=ApiKey.CONSUMER_GROUP_DESCRIBE,

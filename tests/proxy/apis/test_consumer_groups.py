@@ -8,7 +8,7 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode_response, request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.consumer_groups import judge_describe, judge_heartbeat
+from kordon_proxy.apis.consumer_groups import judge_describe, judge_heartbeat, says_a_pattern
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
 from kordon_proxy.apis.verdict import Forward
@@ -253,6 +253,12 @@ def test_what_the_coordinator_refused_is_said_again() -> None:
     request = a_heartbeat(1, pattern=r"acme\.a")
     mended(judge_heartbeat(request, may), beaten(1, unchanged=True, error_code=ErrorCode.not_coordinator), may)
     assert beat(a_heartbeat(1, epoch=1), may).subscribed_topic_names == ("acme.a",)
+
+
+def test_only_a_new_pattern_needs_a_fresh_picture() -> None:
+    assert says_a_pattern(a_heartbeat(1, pattern=".*"))
+    assert not any(says_a_pattern(a_heartbeat(version, names=("acme.a",), pattern="")) for version in VERSIONS)
+    assert not says_a_pattern(a_heartbeat(1))
 
 
 # ---- reconnecting
