@@ -1,11 +1,14 @@
 """The conversation around a login answers as Kafka does, and lets nobody in without proof."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
+from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.identity.directory import Door
 from kordon_proxy.identity.login import FAILURE_STEP, Answer, Close, Facts, Identity, Ready, State, Wait
@@ -562,6 +565,26 @@ def test_what_comes_behind_a_wrong_token_is_never_looked_at(before: list[bytes],
         client.says(a_token(password="wrong"))
 
         assert client.sends(behind) == []
+
+
+@given(st.sets(st.integers(1, 150)))
+def test_bytes_that_come_in_any_pieces_end_in_the_same(cuts: set[int]) -> None:
+    frames = [
+        a_request(ApiKey.API_VERSIONS, 3, client_software_name="a", client_software_version="1"),
+        a_request(ApiKey.SASL_HANDSHAKE, 1, mechanism="PLAIN"),
+        a_request(ApiKey.SASL_AUTHENTICATE, 2, auth_bytes=a_token()),
+    ]
+    whole, client, splitter = Client(), Client(), FrameSplitter(64 * 1024)
+    for frame in frames:
+        whole.sends(frame)
+    data = b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
+
+    for start, end in pairwise([0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]):
+        for frame in splitter.feed(data[start:end]):
+            client.sends(frame)
+
+    assert client.told == whole.told
+    assert is_in(client.told)
 
 
 def test_no_token_shows_in_what_a_conversation_says_of_itself() -> None:

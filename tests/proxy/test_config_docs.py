@@ -1,0 +1,72 @@
+"""What the documents say of the configuration is what the configuration is."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kordon_proxy.config.load import parse_config
+from kordon_proxy.config.schema import shipped_schema
+from kordon_proxy.config.values import Surroundings
+from kordon_proxy.identity.groups import load_groups
+from kordon_proxy.identity.users import parse_users
+
+DOCS = Path(__file__).parents[2] / "docs"
+CONFIGURATION, IDENTITY = ((DOCS / name).read_text() for name in ("configuration.md", "identity.md"))
+FILES = ("rbac.yaml", "users.yaml", "kafka-ca.pem", "secrets/kafka")
+
+
+def examples(text: str, *, of: str) -> list[str]:
+    """The YAML blocks that begin with this key."""
+    return [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith(of)]
+
+
+@pytest.mark.parametrize("text", examples(CONFIGURATION, of="clusters:"))
+def test_examples_are_right(tmp_path: Path, text: str) -> None:
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o600)
+
+    loaded = parse_config(text, "kordon.yaml", Surroundings(tmp_path, {}))
+
+    assert loaded.findings == ()
+
+
+def test_there_are_examples() -> None:
+    assert len(examples(CONFIGURATION, of="clusters:")) == 2
+
+
+def test_the_example_of_a_users_file_is_right() -> None:
+    (text,) = examples(IDENTITY, of="fake_salt_key:")
+
+    assert parse_users(text, "users.yaml").findings == ()
+
+
+def test_the_example_of_a_groups_file_is_right(tmp_path: Path) -> None:
+    (text,) = examples(IDENTITY, of="devs:")
+    (tmp_path / "groups.yaml").write_text(text)
+
+    assert load_groups(tmp_path / "groups.yaml")["alice"] == {"devs", "owners"}
+
+
+def test_every_key_is_described() -> None:
+    schema = json.loads(shipped_schema())
+    own = {
+        name: section
+        for name, section in schema["$defs"].items()
+        if name not in {"AuditConfig", "Rotation", "KafkaTopic"}
+    }
+    keys = {key for section in (schema, *own.values()) for key in section["properties"]}
+
+    assert [key for key in sorted(keys) if not re.search(rf"`[a-z_.]*\b{key}\b", CONFIGURATION)] == []
+
+
+@pytest.mark.parametrize("key", ["drain", "groups_file"])
+def test_defaults_in_the_tables_are_the_schemas(key: str) -> None:
+    default = json.loads(shipped_schema())["properties"][key].get("default")
+
+    row = next(line for line in CONFIGURATION.splitlines() if line.startswith(f"| `{key}`"))
+
+    assert row.split("|")[2].strip() == ("" if default is None else f"`{default}`")
