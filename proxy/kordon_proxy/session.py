@@ -29,6 +29,7 @@ from .apis.parts import refused_response
 from .apis.table import Api, Record
 from .apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, unchanged
 from .audit.event import Event
+from .cluster.errors import UpstreamError
 from .exchange import Exchange
 from .gate import Opened, Unadmitted
 from .holds import Hold
@@ -205,7 +206,7 @@ class Session(asyncio.Protocol):
             self._judge(exchange, opened, collected)
 
     async def _judge_when_fresh(self, exchange: Exchange, opened: Opened, collected: Collected) -> None:
-        await self.listener.cluster.refresh(AT_MOST_STALE)
+        await self._look(AT_MOST_STALE)
         if not self.closed:
             self._judge(exchange, opened, collected)
             self.release(Hold.PICTURE)
@@ -357,12 +358,19 @@ class Session(asyncio.Protocol):
     def begin(self, exchange: Exchange) -> Plan:
         """How an answer is treated is decided when it begins to arrive, by what holds then."""
         exchange.answered = time.monotonic()
-        may = self._may()
-        if may is None or exchange.may is None:
+        asked = exchange.may
+        picture = self.listener.cluster.picture
+        if asked is None or picture is None or self.member is None:
             return DROPPED
-        if may.standing is not exchange.may.standing:
+        standing = self.member.standing(picture)
+        if standing is asked.standing:
+            exchange.now = asked
+        elif standing is None:
+            self.close("identity-ended")
+            return DROPPED
+        else:
+            exchange.now = May(standing, picture, self.member.synthetic, self._state)
             exchange.plan = _mended_where_stale(exchange.plan)
-        exchange.now = may
         return exchange.plan
 
     def stream(self, exchange: Exchange, plan: Streamed) -> Stream:
@@ -392,8 +400,15 @@ class Session(asyncio.Protocol):
 
     async def _refreshed(self, exchange: Exchange) -> None:
         """Topics have come or gone: what the client is told now it may use now, so Kordon has to know of it first."""
-        await self.listener.cluster.refresh(0)
+        await self._look(0)
         self._one_less(exchange)
+
+    async def _look(self, max_age: float) -> None:
+        """Wait for a picture that is not older. When the cluster does not answer Kordon, the one there is has to do."""
+        try:
+            await self.listener.cluster.refresh(max_age)
+        except UpstreamError as error:
+            log.warning("picture_not_refreshed", connection=self.id, reason=str(error))
 
     def passed(self, exchange: Exchange) -> None:
         self.meter.finished(exchange)
