@@ -10,8 +10,9 @@ The assignment is cut to what this group may use in every answer, and remembered
 only when it changes, while the view, or what Kordon knows of the cluster, may change in between.
 
 *Reconnecting.* Heartbeats are deltas. A client that comes back on another connection may leave out a pattern that
-this connection never saw. It is told once that the coordinator is loading, which makes it say everything again with
-its next heartbeat (`AbstractHeartbeatRequestManager.onErrorResponse`).
+this connection never saw. It is told once that the coordinator is elsewhere: it looks, finds it where it was, and says
+everything with its next heartbeat (`AbstractHeartbeatRequestManager.onErrorResponse`, and in librdkafka
+`rd_kafka_cgrp_handle_ConsumerGroupHeartbeat`, which would repeat its delta after any milder error).
 """
 
 from dataclasses import replace
@@ -33,7 +34,7 @@ from .table import Api, Record
 from .texts import constant_text, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict
 
-SAY_ALL: Final = Refusal(ErrorCode.coordinator_load_in_progress)
+SAY_ALL: Final = Refusal(ErrorCode.not_coordinator)
 """To a client that this connection has not heard of yet."""
 
 

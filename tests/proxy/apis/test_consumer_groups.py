@@ -267,7 +267,7 @@ def test_only_a_new_pattern_needs_a_fresh_picture() -> None:
 def test_a_member_that_comes_from_elsewhere_is_asked_once_to_say_everything() -> None:
     may = a_may()
     answer = answered(judge_heartbeat(a_heartbeat(1, epoch=5), may))
-    assert answer.error_code is ErrorCode.coordinator_load_in_progress
+    assert answer.error_code is ErrorCode.not_coordinator
     assert refused(may) == []
     sent = beat(a_heartbeat(1, names=(), pattern=r"acme\.a", epoch=5), may)
     assert sent.subscribed_topic_names == ("acme.a",)
