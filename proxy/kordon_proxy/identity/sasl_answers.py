@@ -5,6 +5,7 @@ Codes and texts are Kafka's (`SaslServerAuthenticator`, `KafkaApis.handleSaslAut
 
 import datetime
 from collections.abc import Iterable
+from typing import Final
 
 from kio.schema.errors import ErrorCode
 
@@ -14,7 +15,9 @@ from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.refusals import refusal
 
-LATE: str = "SaslAuthenticate request received after successful authentication"
+LATE: Final = "SaslAuthenticate request received after successful authentication"
+NO_MESSAGE: Final = ""
+"""Kafka never writes the null that the schema allows."""
 
 
 def handshake_answer(head: RequestHead, mechanisms: Iterable[str], code: ErrorCode = ErrorCode.none) -> bytes:
@@ -30,7 +33,7 @@ def token_answer(head: RequestHead, token: bytes, lifetime: float = 0.0) -> byte
         {"session_lifetime": datetime.timedelta(milliseconds=int(lifetime * 1000))} if head.api_version >= 1 else {}
     )
     return response_frame(
-        kind(error_code=ErrorCode.none, error_message=None, auth_bytes=token, **session), head.correlation_id
+        kind(error_code=ErrorCode.none, error_message=NO_MESSAGE, auth_bytes=token, **session), head.correlation_id
     )
 
 

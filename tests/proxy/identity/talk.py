@@ -1,6 +1,7 @@
 """What the tests of logins share: users, mechanisms, and a client that speaks frames."""
 
 import asyncio
+import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -78,9 +79,10 @@ def a_directory(users: Users | None = None, door: Door | None = None) -> Directo
 def api_versions(head: RequestHead, _: bytes) -> bytes:
     """An answer that says little; an unknown version is answered as Kafka does."""
     good = head.api_version < 5
-    kind = response_type(ApiKey.API_VERSIONS, 0)
+    kind = response_type(ApiKey.API_VERSIONS, head.api_version if good else 0)
     code = ErrorCode.none if good else ErrorCode.unsupported_version
-    return response_frame(kind(error_code=code, api_keys=()), head.correlation_id)
+    throttle = {"throttle_time": datetime.timedelta()} if good and head.api_version > 0 else {}
+    return response_frame(kind(error_code=code, api_keys=(), **throttle), head.correlation_id)
 
 
 class Client:
