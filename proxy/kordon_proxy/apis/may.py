@@ -85,7 +85,6 @@ class Standing:
     rights: Rights
     _memo: dict[tuple[Action | None, Kind | None, str | None, bool], Ruling] = field(default_factory=dict)
     _visible: tuple[int, tuple[str, ...]] = (-1, ())
-    _any: dict[tuple[Action, Kind, int], bool] = field(default_factory=dict)
 
     def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
         """Judge one action on one resource; `explicit` asks the view without what is inferred, as creating does."""
@@ -126,16 +125,6 @@ class Standing:
         if self._visible[0] != version:
             self._visible = (version, tuple(name for name in names if self.view.sees(Kind.TOPIC, name)))
         return self._visible[1]
-
-    def has_any(self, action: Action, kind: Kind, names: Iterable[str], version: int) -> bool:
-        """Whether the action is allowed on at least one of the names (remembered for this version of the names)."""
-        key = (action, kind, version)
-        found = self._any.get(key)
-        if found is None:
-            self._any.clear()
-            visible = (name for name in names if self.view.sees(kind, name))
-            found = self._any[key] = any(self.rights.decide(action, kind, name).allowed for name in visible)
-        return found
 
 
 class May:
@@ -224,8 +213,8 @@ class May:
         return self._ask(action, None, None).refusal
 
     def any_topic(self, action: Action) -> bool:
-        """Whether the action is allowed on any topic of the view that exists."""
-        return self.standing.has_any(action, Kind.TOPIC, self.picture.names, self.picture.version)
+        """Whether the action is allowed on any topic, whether one exists or not: a tenant may still be empty."""
+        return self.standing.rights.decide_somewhere(action, Kind.TOPIC).allowed
 
     def visible_topics(self) -> tuple[str, ...]:
         """The names of all topics that exist and are in the view, sorted."""
