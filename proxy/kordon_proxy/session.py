@@ -21,7 +21,7 @@ from kordon_protocol.frames import Collected, RequestCollector
 from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 
-from . import gate
+from . import gate, rebalances
 from .answers import AnswerQueue
 from .apis.connection import Connection
 from .apis.may import May, Refusal
@@ -385,8 +385,7 @@ class Session(asyncio.Protocol):
         reading = gate.read_answer(exchange, frame)
         response = exchange.plan.mend(reading.message, exchange.now)
         out = gate.mended_frame(exchange, frame, reading, response)
-        self.meter.finished(exchange)
-        self._member.recorder.count(exchange)
+        self._finished(exchange)
         if exchange.record is Record.EVENT:
             self._record(exchange, [self._member.recorder.mutation(exchange, response)])
         changed = exchange.api.changes_topics and exchange.record is Record.EVENT
@@ -411,8 +410,16 @@ class Session(asyncio.Protocol):
             log.warning("picture_not_refreshed", connection=self.id, reason=str(error))
 
     def passed(self, exchange: Exchange) -> None:
+        self._finished(exchange)
+
+    def _finished(self, exchange: Exchange) -> None:
+        """An answer of the broker is whole."""
         self.meter.finished(exchange)
         self._member.recorder.count(exchange)
+        assert exchange.now is not None
+        seen = rebalances.seen(exchange.head.api_key, exchange.request, exchange.now.picture)
+        if seen is not None:
+            self.listener.cluster.hint_group(*seen)
 
     # ---- who this is, and what holds now
 
