@@ -1,0 +1,59 @@
+"""A group that a tenant includes brings the topics that it reads, as Kordon knows them from the cluster itself."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from kordon_proxy.demo.kafka import Kafka
+from kordon_proxy.demo.kordon import Kordon
+from tests.kafka.fixtures import Fresh, MakeTopic
+from tests.kafka.tenants import LISTENERS, POLICY
+
+
+def commit(address: str, group: str, topic: str) -> None:
+    consumer = Consumer({"bootstrap.servers": address, "group.id": group, "enable.auto.commit": False})
+    try:
+        consumer.commit(offsets=[TopicPartition(topic, 0, 0)], asynchronous=False)
+    finally:
+        consumer.close()
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_topics_come_and_go_with_the_group_that_reads_them(kafka: Kafka, new_topic: MakeTopic, fresh: Fresh) -> None:
+    group, topic = fresh("trade_infer"), new_topic("pay_infer")
+    settings = {"inference": {"interval": "1s"}}
+    with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS, settings=settings) as kordon:
+        admin = AdminClient({"bootstrap.servers": kordon.listener("trading")})
+
+        def sees() -> bool:
+            return topic in admin.list_topics(timeout=10).topics
+
+        assert not sees()
+
+        commit(kafka.bootstrap, group, topic)
+        assert until(sees)
+
+        direct = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        direct.delete_consumer_groups([group])[group].result(20)
+        assert until(lambda: not sees())
+
+
+def test_nobody_infers_himself_into_a_topic(kordon: Kordon, new_topic: MakeTopic, fresh: Fresh) -> None:
+    group, topic = fresh("trade_claim"), new_topic("pay_claim")
+
+    with pytest.raises(KafkaException, match="UNKNOWN_TOPIC_OR_PART"):
+        commit(kordon.listener("trading"), group, topic)
+
+    admin = AdminClient({"bootstrap.servers": kordon.listener("trading")})
+    assert topic not in admin.list_topics(timeout=10).topics
