@@ -19,6 +19,8 @@ _SMALL: Final[Mapping[str, object]] = {
     "broker.heartbeat.interval.ms": 1_000,
     "broker.session.timeout.ms": 6_000,
     "group.initial.rebalance.delay.ms": 0,
+    "group.consumer.min.heartbeat.interval.ms": 500,
+    "group.consumer.heartbeat.interval.ms": 500,
     "offsets.topic.num.partitions": 5,
     "transaction.state.log.num.partitions": 3,
     "transaction.state.log.min.isr": 1,
