@@ -200,6 +200,22 @@ def test_of_an_umbrella_the_rules_of_all_deciding_parts_are_named() -> None:
     assert [rule.place for rule in decision.rules] == ["policies[0]", "policies[1]"]
 
 
+def test_of_an_umbrella_the_part_that_is_least_allowed_decides() -> None:
+    edit, delete = "SCHEMA_VERSION_EDIT", "SCHEMA_DELETE"
+
+    def effect_of(**effects: str) -> Effect | None:
+        rules = (
+            {"effect": effect, "actions": [one], "resource": ["*"], "role": "devs"} for effect, one in effects.items()
+        )
+        return rights_of(a_snapshot(policies(*rules)), "devs").decide(Action.SCHEMA_EDIT, Kind.SUBJECT, "a").effect
+
+    assert effect_of(Deny=edit) is Effect.DENY
+    assert effect_of(Deny=edit, Stage=delete) is Effect.DENY
+    assert effect_of(Stage=edit) is None
+    assert effect_of(Allow=edit) is None
+    assert effect_of(Stage=edit, Allow=delete) is Effect.STAGE
+
+
 @pytest.mark.parametrize(
     "action", ["TOPIC_INSPECT", "TOPIC_PRODUCE", "GROUP_CONSUME", "TRANSACTION_PRODUCE", "KSQLDB_QUERY"]
 )

@@ -26,7 +26,9 @@ def test_prefix_suffix_and_exact_are_what_their_shape_says(text: str, before: st
     assert pattern(text).matches(before + text) == (before == "")
 
 
-def test_a_prefix_and_a_suffix_do_not_overlap() -> None:
+def test_pieces_do_not_overlap() -> None:
+    assert not pattern("*ab*ba*").matches("aba")
+    assert pattern("*ab*ba*").matches("abba")
     assert not pattern("aba*aba").matches("ababa")
     assert pattern("aba*aba").matches("abaaba")
 
