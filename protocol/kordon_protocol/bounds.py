@@ -97,6 +97,8 @@ class _Source:
         self._count("varint" if flexible else "int32", indent)
         if flexible:
             self._line(indent, "n -= 1")
+        if not field.nullable:
+            self._line(indent, "if n < 0: null(n)")  # kio lets it pass, Kafka does not
         self._line(indent, f"if n > (end - pos) // {least_size_of_element(field, flexible)}: too_many(n)")
         size = FIXED_SIZES.get(field.wire) if field.struct is None else fixed_size(field.struct)
         if size is not None:
@@ -153,9 +155,14 @@ def _too_many(count: int) -> NoReturn:
     raise MalformedBody(f"array of {count} elements in a body that cannot hold them")
 
 
+def _null(count: int) -> NoReturn:
+    raise MalformedBody(f"array of {count} elements that must not be null")
+
+
 _NAMES: Final = {
     "varint": read_varint,
     "int16": Struct(">h").unpack_from,
     "int32": Struct(">i").unpack_from,
+    "null": _null,
     "too_many": _too_many,
 }

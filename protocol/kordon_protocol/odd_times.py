@@ -31,6 +31,9 @@ class OddTimestamp(datetime):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OddTimestamp) and self.milliseconds == other.milliseconds
 
+    def __ne__(self, other: object) -> bool:  # the base class has one of its own
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.milliseconds)
 
@@ -51,6 +54,9 @@ class OddDuration(timedelta):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OddDuration) and self.milliseconds == other.milliseconds
+
+    def __ne__(self, other: object) -> bool:  # the base class has one of its own
+        return not self == other
 
     def __hash__(self) -> int:
         return hash(self.milliseconds)

@@ -1,12 +1,14 @@
 """Messages as a newer Kafka writes them: with tagged fields and error codes that kio does not know."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any
 
 from hypothesis import strategies as st
 from kio.serial._serialize import get_writer
 
+from kordon_protocol.odd_times import milliseconds_of, milliseconds_since_1970
 from kordon_protocol.shapes import Entity, Field, Shape, shape_of, zero_of
 from kordon_protocol.varints import encode_varint
 
@@ -59,6 +61,13 @@ class NewerWriter:
             self.added = True
             code: int = self._draw(UNKNOWN_CODES)
             return code.to_bytes(2, "big", signed=True)
+        if field.wire in {"datetime_i64", "timedelta_i64"}:  # kio's writer does not take all of them
+            milliseconds = -1 if value is None else _milliseconds(value)
+            return milliseconds.to_bytes(8, "big", signed=True)
         buffer = BytesIO()
         get_writer(field.wire, flexible, nullable)(buffer, value)
         return buffer.getvalue()
+
+
+def _milliseconds(value: datetime | timedelta) -> int:
+    return milliseconds_since_1970(value) if isinstance(value, datetime) else milliseconds_of(value)

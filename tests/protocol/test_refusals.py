@@ -29,7 +29,7 @@ def codes(response: Any) -> dict[str, int]:
 
 @every_version
 @given(data=st.data())
-@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 def test_every_request_of_every_version_can_be_refused(key: ApiKey, version: int, data: st.DataObject) -> None:
     request = data.draw(messages(request_type(key, version)))
     deepest = data.draw(st.booleans())
@@ -49,7 +49,7 @@ def test_a_request_that_is_not_known_can_be_refused(key: ApiKey, version: int) -
 
 @every_version
 @given(data=st.data())
-@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow])
 def test_the_code_is_said_for_what_was_named(key: ApiKey, version: int, data: st.DataObject) -> None:
     request = data.draw(messages(request_type(key, version), full=True))
     said = codes(refusal(key, version, request, CODE))

@@ -19,7 +19,7 @@ def written_by_kio(message: Any) -> bytes:
 
 @pytest.mark.parametrize("entity", EVERY_SCHEMA, ids=schema_id)
 @given(data=st.data())
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
 def test_every_message_is_written_as_kio_writes_it(entity: Entity, data: st.DataObject) -> None:
     message = data.draw(messages(entity, odd=False))
     assert encode(message) == written_by_kio(message)

@@ -53,22 +53,24 @@ class ProduceScan(NamedTuple):
     """Where the last topic ends and, in flexible versions, the tagged fields of the request begin."""
     end: int
     unknown: tuple[tuple[int, int], ...]
-    """Sections that hold tagged fields which no schema knows. They must not be passed on."""
+    """Sections that hold tagged fields which no schema knows."""
+    size: int
+    """Bytes of the buffer. Brokers do not look at what lies between `end` and there."""
 
     @property
     def exact(self) -> bool:
-        """Whether the request may be passed on as it is."""
-        return not self.unknown
+        """Whether the request may be passed on as it is. If not, `produce_request_without` gives what may be."""
+        return not self.unknown and self.end == self.size
 
 
 def scan_produce_request(version: int, body: Buffer, offset: int = 0) -> ProduceScan:
-    """Scan the request that takes body from offset to its end. Raises `MalformedBody`."""
+    """Scan the request that begins at offset. What follows it is ignored, as a broker does. Raises `MalformedBody`."""
     try:
         scan = _Scanner(version, body).request(offset)
     except CUT_OFF:
         raise MalformedBody(f"produce request cut off at byte {len(body)}") from None
-    if scan.end != len(body):
-        raise MalformedBody(f"produce request ends at byte {scan.end} of {len(body)}")
+    if scan.end > len(body):
+        raise MalformedBody(f"produce request cut off at byte {len(body)}")
     return scan
 
 
@@ -129,6 +131,7 @@ class _Scanner:
             offset,
             end,
             tuple(self._unknown),
+            len(self._body),
         )
 
     def _topic(self, start: int) -> ScannedTopic:
