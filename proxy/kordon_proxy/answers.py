@@ -161,9 +161,6 @@ class AnswerQueue:
     def _emit(self, exchange: Exchange, pieces: Any) -> None:
         """Bytes of an answer that is not collected: out when it is its turn, stored otherwise."""
         if self._queue[0] is exchange:
-            self._out.extend(exchange.store)
-            self.stored -= sum(map(len, exchange.store))
-            exchange.store.clear()
             self._out.extend(pieces)
         else:
             for piece in pieces:
@@ -194,13 +191,18 @@ class AnswerQueue:
         self._advance()
 
     def _advance(self) -> None:
-        """Let out what is whole and first in line."""
+        """Let out what is whole and first in line, and as much of the next answer as has come."""
         queue = self._queue
         while queue and queue[0].done:
-            exchange = queue.popleft()
-            self._out.extend(exchange.store)
-            self.stored -= sum(map(len, exchange.store))
-            exchange.store.clear()
+            self._let_out(queue.popleft())
+        if queue:
+            # What has come of it is out of the way now: the rest may only be read once there is room again.
+            self._let_out(queue[0])
+
+    def _let_out(self, exchange: Exchange) -> None:
+        self._out.extend(exchange.store)
+        self.stored -= sum(map(len, exchange.store))
+        exchange.store.clear()
 
     def _through(self, data: bytes, start: int, end: int) -> None:
         if start < end:

@@ -123,6 +123,21 @@ def test_what_comes_behind_a_held_answer_is_stored_and_leaves_when_it_is_settled
     assert answers.stored == 0
 
 
+def test_what_has_come_of_the_next_answer_leaves_with_the_one_before_it() -> None:
+    answers, session = queue()
+    held = expect(answers, 1, MEND)
+    session.hold.add(1)
+    expect(answers, 2)
+    next_one = frame(2, bytes(100))
+    assert answers.feed(frame(1, b"real") + next_one[:60]) == []
+
+    out = answers.settle(held, session.held[1])  # type: ignore[arg-type]
+
+    assert b"".join(out) == frame(1, b"real") + next_one[:60]
+    assert answers.stored == 0  # so that reading goes on, which had stopped when this was too much
+    assert b"".join(answers.feed(next_one[60:])) == next_one[60:]
+
+
 def test_an_answer_to_nothing_is_refused() -> None:
     answers, _ = queue()
     with pytest.raises(UnexpectedAnswer, match="no request waits"):
