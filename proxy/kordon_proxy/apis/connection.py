@@ -1,6 +1,5 @@
 """What a connection must remember between requests, because the protocol leaves it out of them."""
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,16 +33,17 @@ class FetchSession:
 class FetchSessions:
     """The sessions that this connection started. The broker ties them to nobody, so Kordon ties them to it."""
 
-    _sessions: OrderedDict[int, FetchSession] = field(default_factory=OrderedDict)
+    _sessions: dict[int, FetchSession] = field(default_factory=dict)
+    """Oldest first."""
 
     def get(self, session_id: int) -> FetchSession | None:
         return self._sessions.get(session_id)
 
     def start(self, session_id: int, session: FetchSession) -> None:
+        self._sessions.pop(session_id, None)
         self._sessions[session_id] = session
-        self._sessions.move_to_end(session_id)
         if len(self._sessions) > FETCH_SESSIONS:
-            self._sessions.popitem(last=False)
+            del self._sessions[next(iter(self._sessions))]
 
     def end(self, session_id: int) -> bool:
         """Whether it was one of ours."""
