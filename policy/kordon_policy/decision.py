@@ -79,7 +79,7 @@ def listed(texts: Iterable[object]) -> str:
 
 
 def _with_note(rule: RuleRef) -> str:
-    return f"{rule} “{rule.note}”" if rule.note else str(rule)
+    return f"{rule} “{printable(rule.note)}”" if rule.note else str(rule)
 
 
 def who(roles: frozenset[str]) -> str:

@@ -1,7 +1,6 @@
 """What a file says without effect, or with another one than its author thought."""
 
 from collections.abc import Collection, Iterable
-from typing import Final
 
 from kordon_policy.actions import NEVER_STAGED, Action, Domain, Kind
 from kordon_policy.decision import listed
@@ -24,8 +23,6 @@ from kordon_policy.patterns import STAR
 from kordon_policy.read_paths import Placed
 from kordon_policy.tenants import BUILT_IN
 
-_VERB: Final = {Effect.ALLOW: "allows", Effect.DENY: "denies", Effect.STAGE: "stages"}
-
 
 def lint_rule(
     at: Node, effect: Effect, actions: Collection[tuple[Action, Node]], paths: Collection[Placed], report: Report
@@ -40,7 +37,7 @@ def lint_rule(
         return
     shapes = {_shape(placed.path): placed.path for placed in paths}
     pairs = {(action, shape) for action in distinct for shape, path in shapes.items() if _suits(action, path)}
-    nothing = f"this {effect} {_VERB[effect]} nothing"
+    nothing = f"this {effect} {effect.verb} nothing"
     if not pairs:
         about = "; ".join(f"{action} is about {_kinds(action)}" for action in sorted(distinct)[:3])
         report.warning(at, f"no path of this policy is of a TYPE of its actions: {nothing}", about)
@@ -79,7 +76,7 @@ def _lint_own(placed: Placed, actions: Collection[Action], effect: Effect, repor
     if effect is Effect.DENY or path.kind not in OWNABLE or path.name is None:
         return
     if path.name.head.startswith(KORDONS_OWN) and not any(only_reads(action) for action in actions):
-        nothing = f"this {effect} {_VERB[effect]} nothing by this path"
+        nothing = f"this {effect} {effect.verb} nothing by this path"
         report.warning(placed.node, f"nobody writes, alters or deletes what is Kordon's own: {nothing}")
 
 

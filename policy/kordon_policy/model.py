@@ -31,7 +31,13 @@ class Effect(StrEnum):
         """Of the effects that meet, the strongest decides."""
         return _STRENGTH[self]
 
+    @property
+    def verb(self) -> str:
+        """What it does, in a sentence: a policy `allows`."""
+        return _VERB[self]
 
+
+_VERB: Final = {Effect.ALLOW: "allows", Effect.STAGE: "stages", Effect.DENY: "denies"}
 _STRENGTH: Final = {effect: strength for strength, effect in enumerate(Effect, start=1)}
 
 

@@ -70,8 +70,7 @@ def _effect(node: Node | None, policy: Node, report: Report) -> Effect | None:
 
 
 def _nothing(effect: Effect) -> str:
-    verb = {Effect.ALLOW: "allows", Effect.DENY: "denies", Effect.STAGE: "stages"}[effect]
-    return f"here this {effect} {verb} nothing"
+    return f"here this {effect} {effect.verb} nothing"
 
 
 def _actions(node: Node | None, policy: Node, effect: Effect, report: Report) -> list[tuple[Action, Node]]:

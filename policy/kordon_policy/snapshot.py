@@ -24,10 +24,20 @@ class Compiled:
         for rule in document.policies:
             for role in rule.roles:
                 self._rules.setdefault(role, []).append(rule)
-        # Each role is indexed when somebody first comes with it: a rule for a thousand roles on a thousand paths
-        # would be a million entries, most of them never asked for.
-        self.indexes: Memo[str, RoleIndex] = Memo(lambda role: RoleIndex(self._rules.get(role, ())), bound=4_096)
+        self._indexes: dict[str, RoleIndex] = {}
         self.views = Memo(self._views, bound=4_096)
+
+    def index(self, role: str) -> RoleIndex | None:
+        """The policies of a role, if it has any.
+
+        Each role is indexed when somebody first comes with it: a rule for a thousand roles on a thousand paths would
+        be a million entries, most of them never asked for.
+        """
+        if role not in self._rules:
+            return None
+        if role not in self._indexes:
+            self._indexes[role] = RoleIndex(self._rules[role])
+        return self._indexes[role]
 
     def _views(self, key: tuple[str | None, Collection[str], bool]) -> Views:
         tenant_name, cluster_names, admin = key
@@ -98,9 +108,9 @@ class Snapshot:
             for one in self.temporary
             if one.principal in (None, principal) and not one.rule.roles.isdisjoint(held)
         ]
-        layers = [self.compiled.indexes[role] for role in sorted(held)]
+        layers = [self.compiled.index(role) for role in sorted(held)]
         return Rights(
-            [*layers, RoleIndex(lent)],
+            [*(layer for layer in layers if layer is not None), RoleIndex(lent)],
             roles=_held(roles),
             cluster_names=cluster_names,
             epoch=self.epoch,

@@ -338,6 +338,12 @@ def test_a_name_that_a_client_chose_is_safe_in_a_reason() -> None:
     assert len(reason) < 500
 
 
+def test_a_note_is_safe_in_a_reason() -> None:
+    rule = {"effect": "Allow", "actions": ["TOPIC_EDIT"], "resource": ["*"], "role": "devs", "note": "\x1b[2J"}
+    decision = rights_of(a_snapshot(policies(rule)), "devs").decide(Action.TOPIC_EDIT, Kind.TOPIC, "a")
+    assert decision.reason.isprintable()
+
+
 def test_the_same_question_is_answered_by_the_same_object() -> None:
     rights = rights_of(a_snapshot(a_policy("Allow", ["TOPIC_EDIT"], ["*"])), "devs")
     first = rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a")
