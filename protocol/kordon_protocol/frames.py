@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from kordon_protocol.errors import FrameTooLarge, FrameTooSmall
 from kordon_protocol.header import LEAST_REQUEST
+from kordon_protocol.keys import ApiKey
 from kordon_protocol.varints import Buffer
 
 _LENGTH = struct.Struct(">i")
+_KEY = struct.Struct(">h")
 PREFIX_SIZE = _LENGTH.size
+_KEY_END = PREFIX_SIZE + _KEY.size
 _TINY = 512
 
 
@@ -71,14 +74,19 @@ class Collected:
 
 
 class RequestCollector:
-    """Collect whole requests without copying chunks together."""
+    """Collect whole requests without copying chunks together.
 
-    def __init__(self, max_size: int, least: int = LEAST_REQUEST) -> None:
+    Only Produce requests are large for a reason, and of these only the structure is read. The others are decoded whole,
+    so they may have a lower limit: a hundred megabytes of empty names would keep a processor busy for minutes.
+    """
+
+    def __init__(self, max_size: int, max_size_of_others: int | None = None, least: int = LEAST_REQUEST) -> None:
         self._max_size = max_size
+        self._max_size_of_others = max_size if max_size_of_others is None else max_size_of_others
         self._least = least
         self._chunks: list[bytes] = []
         self._have = 0  # bytes in chunks
-        self._want = 0  # bytes of the request in progress with its prefix; 0 while the prefix is incomplete
+        self._want = 0  # bytes of the request in progress with its prefix; 0 while its beginning is incomplete
 
     @property
     def buffered(self) -> int:
@@ -109,14 +117,20 @@ class RequestCollector:
         return done
 
     def _learn_size(self, chunk: bytes, start: int) -> bool:
-        if not self._have and len(chunk) - start >= PREFIX_SIZE:
-            (size,) = _LENGTH.unpack_from(chunk, start)
-        else:  # the prefix is spread over several chunks
-            prefix = b"".join(self._chunks) + chunk[start : start + PREFIX_SIZE - self._have]
-            if len(prefix) < PREFIX_SIZE:
-                return False
-            (size,) = _LENGTH.unpack(prefix)
+        """Learn the size of the request that begins in chunks and goes on at start, if enough of it is there."""
+        if self._have or len(chunk) - start < _KEY_END:  # the beginning is spread over several chunks
+            chunk = b"".join(self._chunks) + chunk[start : start + _KEY_END]
+            start = 0
+        if len(chunk) - start < PREFIX_SIZE:
+            return False
+        (size,) = _LENGTH.unpack_from(chunk, start)
         _check_size(size, self._least, self._max_size)
+        if size > self._max_size_of_others:
+            if len(chunk) - start < _KEY_END:
+                return False
+            (api_key,) = _KEY.unpack_from(chunk, start + PREFIX_SIZE)
+            if api_key != ApiKey.PRODUCE:
+                raise FrameTooLarge(size, self._max_size_of_others)
         self._want = size + PREFIX_SIZE
         return True
 

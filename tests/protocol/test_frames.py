@@ -75,6 +75,24 @@ def test_a_length_at_the_limit_passes() -> None:
     assert FrameSplitter(LIMIT).feed(with_prefix(bytes(LIMIT))) == [bytes(LIMIT)]
 
 
+def test_only_produce_requests_may_be_as_large_as_the_limit() -> None:
+    produce, fetch = b"\0\0" + bytes(LIMIT - 2), b"\0\x01" + bytes(LIMIT - 2)
+    collector = RequestCollector(LIMIT, max_size_of_others=100)
+    assert collector.feed(with_prefix(produce))[0].frame() == produce
+    for chunks in ([with_prefix(fetch)], [with_prefix(fetch)[:5], with_prefix(fetch)[5:6]]):
+        collector = RequestCollector(LIMIT, max_size_of_others=100)
+        *begun, last = chunks
+        assert [collector.feed(chunk) for chunk in begun] == [[]] * len(begun)
+        with pytest.raises(FrameTooLarge, match="frame of 2000 bytes, limit 100"):
+            collector.feed(last)
+    assert RequestCollector(LIMIT, 100).feed(with_prefix(fetch[:100]))[0].size == 100
+
+
+def test_an_empty_frame_can_be_admitted() -> None:
+    collector = RequestCollector(LIMIT, max_size_of_others=100, least=0)
+    assert [request.frame() for request in collector.feed(bytes(4) + with_prefix(b"x"))] == [b"", b"x"]
+
+
 @pytest.mark.parametrize("size", [-(2**31), -1, 0, 7])
 def test_a_length_without_room_for_a_header_is_refused(size: int) -> None:
     with pytest.raises(FrameTooSmall) as caught:
