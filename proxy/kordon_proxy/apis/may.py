@@ -5,7 +5,7 @@ under one snapshot), so that a question costs a dictionary look-up, and noted pe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -201,7 +201,9 @@ class May:
     def _bring_into_being(self, action: Action, kind: Kind, name: str) -> Refusal | None:
         ruling = self._ask(action, kind, name, explicit=kind is Kind.TOPIC)
         if ruling.access is Access.HIDDEN:
-            return self.outside(kind, name)
+            refusal = self.outside(kind, name)
+            self.notes[-1] = replace(ruling, refusal=refusal)  # the audit tells what the client is told
+            return refusal
         return ruling.refusal
 
     def group(self, action: Action | None, name: str) -> Refusal | None:
