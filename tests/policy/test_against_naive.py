@@ -92,7 +92,7 @@ PAY = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}), asked=st.lists(questions(), max_size=30)
 )
@@ -110,7 +110,7 @@ def test_decisions_and_their_rules_are_those_of_the_naive_evaluator(file: Any, a
         assert decision.reason
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}), asked=st.lists(questions(), max_size=20)
 )
@@ -125,7 +125,7 @@ def test_a_shadow_decision_is_what_the_file_would_decide_if_it_were_enforced(fil
         assert (verdict(decision.shadow) if decision.shadow else now) == would
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     tenant=tenants,
     inferred=st.dictionaries(names, st.frozensets(names, max_size=4), max_size=4),
@@ -148,7 +148,7 @@ def test_views_are_those_of_the_naive_evaluator(
         assert view.reason(kind, name)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=6)}), question=questions())
 def test_what_is_allowed_somewhere_is_allowed_on_some_name(file: Any, question: Any) -> None:
     action, kind, name, roles, clusters = question

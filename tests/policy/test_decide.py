@@ -294,18 +294,18 @@ def test_a_stand_in_gives_nothing_past_a_deny(barrier: dict[str, object]) -> Non
 
 
 def test_somewhere_is_on_any_name_that_is_left() -> None:
-    def somewhere(*denied: str) -> bool:
-        rules = [{"effect": "Allow", "actions": ["TOPIC_PRODUCE"], "resource": ["cluster", "*", "topic", "tx_*"]}]
-        rules += [
-            {"effect": "Deny", "actions": ["TOPIC_PRODUCE"], "resource": ["cluster", "*", "topic", one]}
-            for one in denied
-        ]
-        text = policies(*({**rule, "role": "devs"} for rule in rules))
+    def somewhere(*denied: str, also: tuple[str, ...] = ()) -> bool:
+        named = [("Allow", "tx_*"), *(("Allow", one) for one in also), *(("Deny", one) for one in denied)]
+        rule = {"actions": ["TOPIC_PRODUCE"], "role": "devs"}
+        text = policies(
+            *({**rule, "effect": effect, "resource": ["cluster", "*", "topic", one]} for effect, one in named)
+        )
         return rights_of(a_snapshot(text), "devs").decide_somewhere(Action.TOPIC_PRODUCE, Kind.TOPIC).allowed
 
     assert somewhere()
     assert somewhere("tx_a*", "*b")
     assert not somewhere("tx*")
+    assert somewhere("tx*", also=("pay*",))
     nowhere = rights_of(a_snapshot("policies: []"), "devs").decide_somewhere(Action.TOPIC_PRODUCE, Kind.TOPIC)
     assert nowhere.reason == "no policy allows TOPIC_PRODUCE on any topic to role devs"
 

@@ -54,7 +54,7 @@ def answered(text: str | bytes) -> None:
         compile_snapshot(loaded.document, epoch=1, clusters=[("prod",)])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=300) | st.text(max_size=300))
 @example("a: \ufeff")
 @example("\ufeff\ufeff%TAG ! a\n--- a")
@@ -63,20 +63,20 @@ def test_noise_is_answered(text: str | bytes) -> None:
     answered(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 def test_what_looks_like_yaml_is_answered(text: str) -> None:
     answered(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(WORDS), values, max_size=6))
 def test_what_looks_like_a_policy_file_is_answered(file: dict[str, object]) -> None:
     answered(json.dumps(file))
     answered(json.dumps(file, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_a_damaged_file_is_answered(seed: int) -> None:
     chance = random.Random(seed)
