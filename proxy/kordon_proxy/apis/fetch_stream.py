@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from kordon_protocol.errors import MalformedHeader
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import FetchResponseWalker, endpoints_replacement, node_endpoints
@@ -11,6 +12,8 @@ from .connection import FetchSession
 from .may import May
 
 PREFIX: Final = 4
+FLEXIBLE: Final = 12
+"""The first version whose header ends in tagged fields, of which none is defined."""
 WITH_HINTS: Final = 16
 """The first version whose answers end in the addresses of new leaders (KIP-951)."""
 
@@ -29,6 +32,7 @@ class FetchStream:
         self._session = session
         self._walker = FetchResponseWalker(version)
         self._has_hints = version >= WITH_HINTS
+        self._flexible = version >= FLEXIBLE
         self._to_skip = PREFIX + len(response_header(ApiKey.FETCH, version, 0))
         """Bytes before the body that are still to come."""
         self._left: int | None = None
@@ -54,6 +58,8 @@ class FetchStream:
             skipped = min(self._to_skip, len(data))
             self._to_skip -= skipped
             body = data[skipped:]
+            if not self._to_skip and self._flexible and data[skipped - 1]:
+                raise MalformedHeader("the header of a Fetch answer holds tagged fields that nobody knows")
         for partition in self._walker.feed(body):
             if partition.records_size > 0:
                 self._sizes[partition.topic] = self._sizes.get(partition.topic, 0) + partition.records_size

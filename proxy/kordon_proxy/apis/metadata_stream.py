@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from kordon_protocol.codec import encode
+from kordon_protocol.errors import MalformedHeader
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import encode_metadata_head, metadata_response_head
@@ -36,6 +37,8 @@ class MetadataStream:
         length, correlation_id = PREFIX.unpack_from(self._head)
         header = response_header(ApiKey.METADATA, self._version, correlation_id)
         start = 4 + len(header)
+        if not header.startswith(self._head[4:start]):
+            raise MalformedHeader("the header of a Metadata answer holds tagged fields that nobody knows")
         head = metadata_response_head(self._version, self._head[start:])
         if head is None:
             return ()
