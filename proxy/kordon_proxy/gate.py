@@ -11,7 +11,15 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import Reading, encode_request, read_request, read_response, response_frame
-from kordon_protocol.errors import MalformedBody, UnsupportedVersion
+from kordon_protocol.errors import (
+    FrameTooLarge,
+    FrameTooSmall,
+    MalformedBody,
+    MalformedHeader,
+    ProtocolError,
+    UnknownApi,
+    UnsupportedVersion,
+)
 from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.header import RequestHead, peek_response, request_head_bytes
 from kordon_protocol.refusals import refusal
@@ -131,6 +139,30 @@ def unread_head(unsupported: UnsupportedVersion) -> RequestHead:
         client_id=None,
         body_offset=0,
     )
+
+
+FAULTS: Final[Mapping[type[ProtocolError], str]] = {
+    FrameTooLarge: "size",
+    FrameTooSmall: "size",
+    UnknownApi: "unknown-api",
+    UnsupportedVersion: "version",
+    MalformedHeader: "header",
+    MalformedBody: "body",
+}
+
+
+def fault(error: ProtocolError) -> str:
+    """What was wrong with a client's frame, in one word; for metrics."""
+    return FAULTS.get(type(error), "body")
+
+
+def api_name(apis: Mapping[int, Api], error: ProtocolError, head: RequestHead | None) -> str | None:
+    """What a request that cannot be read was for, if that is known; a key that nobody knows is its number."""
+    if head is None and not isinstance(error, UnknownApi | UnsupportedVersion):
+        return None
+    key = error.api_key if head is None else head.api_key
+    api = apis.get(key)
+    return str(key) if api is None else api.name
 
 
 OWN: Final = Api(key=-1, name="Own", versions=range(0))

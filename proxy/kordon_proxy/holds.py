@@ -1,6 +1,9 @@
 """Why one side of a connection is not read from."""
 
+import time
 from enum import StrEnum
+
+from .meter import Meter
 
 
 class Hold(StrEnum):
@@ -15,3 +18,34 @@ class Hold(StrEnum):
     AUDIT = "audit"
     CLIENT_SLOW = "client-slow"
     ORDER = "order"
+
+
+class Holds:
+    """Why one side of a connection is not read from now. Each reason is counted, and how long it lasted."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._since: dict[Hold, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def __contains__(self, reason: Hold) -> bool:
+        return reason in self._since
+
+    def add(self, reason: Hold) -> None:
+        """Hold for this reason too; it may be one already."""
+        if reason not in self._since:
+            self._since[reason] = time.monotonic()
+            self._meter.paused(reason)
+
+    def remove(self, reason: Hold) -> None:
+        """The reason is gone; it may have been none."""
+        since = self._since.pop(reason, None)
+        if since is not None:
+            self._meter.went_on(reason, time.monotonic() - since)
+
+    def clear(self) -> None:
+        """The connection is over."""
+        for reason in tuple(self._since):
+            self.remove(reason)

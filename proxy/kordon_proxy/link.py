@@ -2,13 +2,16 @@
 
 import asyncio
 import ssl
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
-from kordon_protocol.frames import FrameSplitter
+from kordon_protocol.errors import ProtocolError
+from kordon_protocol.frames import FrameSplitter, with_prefix
 
 from .identity.upstream import LoggedIn, LoginFailed, UpstreamLogin
 
-LOGIN_FRAME = 1 << 20
+LOGIN_FRAME: Final = 1 << 20
+LAST_BYTES: Final = 10.0
+"""Seconds that a broker has to take what was sent to it when the connection is closed."""
 
 
 class Owner(Protocol):
@@ -41,8 +44,16 @@ class BrokerLink(asyncio.Protocol):
         if self._login is None:
             self._owner.from_broker(data)
             return
-        for frame in self._splitter.feed(data):
-            self._step(frame)
+        try:
+            frames = self._splitter.feed(data)
+        except ProtocolError as error:
+            self._owner.link_refused(f"the broker answered something that is no answer to a login: {error}")
+            return
+        for frame in frames:
+            if self._login is not None:
+                self._step(frame)
+            else:
+                self._owner.from_broker(with_prefix(frame))
 
     def _step(self, frame: bytes) -> None:
         assert self._login is not None
@@ -82,7 +93,16 @@ class BrokerLink(asyncio.Protocol):
             self.transport.resume_reading()
 
     def close(self) -> None:
-        if self.transport is not None:
+        """Close as soon as what was sent has left: a producer that wants no answers (acks=0) closes right behind them.
+
+        A broker that does not take it is not waited for long.
+        """
+        if self.transport is None:
+            return
+        if self.transport.get_write_buffer_size() and not self.transport.is_closing():
+            self.transport.close()
+            asyncio.get_running_loop().call_later(LAST_BYTES, self.transport.abort)
+        else:
             self.transport.abort()
 
 

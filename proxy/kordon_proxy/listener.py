@@ -12,6 +12,7 @@ from .apis.table import Api
 from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.watch import Cluster
+from .holds import Hold
 from .identity.directory import Directory
 from .identity.values import Mechanism
 from .meter import Meter
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+COMPLAIN_EVERY: Final = 60.0
+"""Seconds between two lines in the log about connections that are too many."""
 NO_ADDRESS: Final = ("", -1)
 """As Kafka writes a node that is not there."""
 
@@ -48,6 +51,8 @@ class Listener:
     drained: asyncio.Event = field(default_factory=asyncio.Event)
     bound: bool = False
     """Whether the ports of the brokers that are known have been opened."""
+    complain_from: float = 0.0
+    """From when on (monotonic) it may be logged again that there are too many connections."""
     without_port: set[int] = field(default_factory=set)
     """Brokers for which this listener has no port left."""
 
@@ -88,12 +93,18 @@ class Listener:
     def admit(self, session: "Session") -> bool:
         """Whether there is room for one more connection."""
         if self.draining or len(self.sessions) >= self.limits.connections:
-            self.metrics.connections_closed[self.name, "too-many"].inc()
+            self._too_many(session.opened)
             return False
         self.sessions.add(session)
         self.metrics.connections[self.name].inc()
         self.metrics.connections_opened[self.name].inc()
         return True
+
+    def _too_many(self, now: float) -> None:
+        self.metrics.connections_closed[self.name, "too-many"].inc()
+        if now >= self.complain_from and not self.draining:
+            self.complain_from = now + COMPLAIN_EVERY
+            log.warning("too_many_connections", listener=self.name, limit=self.limits.connections)
 
     def drain(self) -> None:
         """Take no more connections and let those that there are finish; `drained` tells when they have."""
@@ -131,12 +142,11 @@ class Listener:
 
     async def sweep(self, now: float) -> None:
         """Close connections that are idle, stuck in the middle of a request, or too slow in logging in."""
-        limits = self.limits
         for number, session in enumerate(tuple(self.sessions)):
             session.check_login()
-            if session.incomplete_since is not None and now - session.incomplete_since > limits.request_timeout:
-                session.close("request-timeout")
-            elif session.member is not None and not session.busy and now - session.last_request > limits.idle:
-                session.close("idle")
+            if (reason := session.overdue(now)) is not None:
+                session.close(reason)
+            elif not self.audit.full:
+                session.release(Hold.AUDIT)
             if number % 500 == 499:
                 await asyncio.sleep(0)  # thousands of connections must not hold up a request

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kio.schema.errors import ErrorCode
 
+from kordon_protocol.errors import FrameTooLarge
 from kordon_protocol.header import RequestHead
 
 from .apis import versions
@@ -17,7 +18,7 @@ from .holds import Hold
 from .identity.directory import anonymous
 from .identity.identify import identify
 from .identity.login import Action, Answer, Attempt, Close, Conversation, Ready, Wait
-from .identity.software import answer_versions
+from .identity.software import answer_versions, strangeness
 from .identity.values import Facts, Identity, Peer, Refused
 from .member import Member
 
@@ -54,6 +55,9 @@ class Login:
         settings = self._listener.settings
         known = None
         if settings.identity is not None:
+            if self._listener.cluster.picture is None:
+                self._no_broker()
+                return
             facts = anonymous(settings)
             identity = self._identify(facts)
             if isinstance(identity, Refused):
@@ -91,7 +95,9 @@ class Login:
         while not self._waiting and not session.closed and session.member is None and len(self._buffer) >= PREFIX:
             size = int.from_bytes(self._buffer[:PREFIX], "big", signed=True)
             if not 0 <= size <= self._listener.limits.login_frame:
-                session.close("malformed")
+                error = FrameTooLarge(size, self._listener.limits.login_frame)
+                session.meter.refused_frame("size")
+                session.close("malformed", error, detail=strangeness(bytes(self._buffer[:64])))
                 return
             if len(self._buffer) < PREFIX + size:
                 return
@@ -104,9 +110,13 @@ class Login:
 
     def _step(self, frame: bytes, send: Send) -> None:
         if self._listener.cluster.picture is None:
-            self._session.close("no-broker")  # the answer to ApiVersions depends on what the brokers speak
-            return
-        self._act(self._conversation.feed(frame, time.time()), send)
+            self._no_broker()
+        else:
+            self._act(self._conversation.feed(frame, time.time()), send)
+
+    def _no_broker(self) -> None:
+        """Nobody can be answered before a broker was: not even ApiVersions, which tells what the brokers speak."""
+        self._session.close("no-broker", detail=self._listener.cluster.state.error)
 
     # ---- later logins
 

@@ -22,6 +22,9 @@ class Meter:
     def paused(self, reason: str) -> None:
         self._metrics.pauses[reason].inc()
 
+    def went_on(self, reason: str, seconds: float) -> None:
+        self._metrics.pause_seconds[reason].inc(seconds)
+
     def refused_frame(self, reason: str) -> None:
         self._metrics.refused_frames[reason].inc()
 

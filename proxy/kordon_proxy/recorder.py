@@ -9,6 +9,8 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Effect
+from kordon_protocol.errors import ProtocolError
+from kordon_protocol.header import RequestHead
 from kordon_protocol.outcomes import body_error_codes
 
 from .apis.may import Access, Ruling
@@ -124,6 +126,21 @@ class Recorder:
             ),
             Why(effect=Effect.DENY, reason=why),
             Outcome(error_code=int(code), error_name=code.name),
+        )
+
+    def unreadable(self, error: ProtocolError, api: str | None, head: RequestHead | None) -> Event:
+        """Bytes that the protocol has no answer to, with as much as is known of them."""
+        known = error if head is None else head  # some errors know what the header said
+        return self._event(
+            What(
+                action="USE_API",
+                cluster=self._cluster,
+                api=api,
+                api_version=getattr(known, "api_version", None),
+                correlation_id=getattr(known, "correlation_id", None),
+            ),
+            Why(effect=Effect.DENY, reason=str(error)),
+            Outcome(),
         )
 
     def count(self, exchange: Exchange) -> None:

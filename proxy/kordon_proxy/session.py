@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 import structlog
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.errors import ProtocolError, UnsupportedVersion
+from kordon_protocol.errors import MalformedBody, ProtocolError, UnsupportedVersion
 from kordon_protocol.frames import Collected, RequestCollector
 from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
@@ -32,7 +32,8 @@ from .audit.event import Event
 from .cluster.errors import UpstreamError
 from .exchange import Exchange
 from .gate import Opened, Unadmitted
-from .holds import Hold
+from .holds import Hold, Holds
+from .identity.software import strangeness
 from .link import BrokerLink, connect
 from .listener import Listener
 from .logins import Login
@@ -70,11 +71,12 @@ class Session(asyncio.Protocol):
         self._broker_id = broker_id
         self._link: BrokerLink | None = None
         self._linked = False
-        self._connecting = False
+        self._connecting: float | None = None
+        """Since when the link is being made; None before and after."""
         self._collector = RequestCollector(listener.limits.max_frame, least=0)
         self._waiting: deque[Collected] = deque()
-        self._holds: set[Hold] = set()
-        self._broker_holds: set[Hold] = set()
+        self._holds = Holds(self.meter)
+        self._broker_holds = Holds(self.meter)
         self._answers = AnswerQueue(self)
         self._state = Connection()
         self._to_broker: list[bytes] = []
@@ -107,7 +109,7 @@ class Session(asyncio.Protocol):
         try:
             collected = self._collector.feed(data)
         except ProtocolError as error:
-            self.close("malformed", error)
+            self._unreadable(error, looks_like=strangeness(data))
             return
         self.incomplete_since = time.monotonic() if self._collector.buffered else None
         self._waiting.extend(collected)
@@ -118,6 +120,7 @@ class Session(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._release_broker(Hold.CLIENT_SLOW)
+        self.release(Hold.CLIENT_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.close("client-closed", exc)
@@ -131,10 +134,15 @@ class Session(asyncio.Protocol):
         if self._login is not None:
             self._login.check_deadline()
 
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is due."""
-        return len(self._answers) > 0
+    def overdue(self, now: float) -> str | None:
+        """Which limit of time the connection has reached, as a reason to close it."""
+        limits = self.listener.limits
+        if self._connecting is not None and now - self._connecting > CONNECT_TIMEOUT:
+            return "broker-unreachable"
+        if self.incomplete_since is not None and not self._holds:
+            return "request-timeout" if now - self.incomplete_since > limits.request_timeout else None
+        idle = self.member is not None and not len(self._answers) and now - self.last_request > limits.idle
+        return "idle" if idle else None
 
     # ---- requests, one after the other
 
@@ -143,11 +151,11 @@ class Session(asyncio.Protocol):
             return
         self._driving = True
         try:
-            while self._waiting and not self._holds and not self.closed:
+            while self._waiting and self._may_go_on():
                 self._request(self._waiting.popleft())
             self._flush_to_broker()
         except ProtocolError as error:
-            self.close("malformed", error)
+            self._unreadable(error)
         except Exception as error:
             # Fail closed: what nobody foresaw ends this one connection, and nothing passes undecided.
             log.exception("connection_failed", connection=self.id)
@@ -155,8 +163,19 @@ class Session(asyncio.Protocol):
         finally:
             self._driving = False
 
+    def _may_go_on(self) -> bool:
+        """Whether the next request may be looked at now. Whatever keeps a client's answers from leaving keeps more of
+        its requests from being read, so that memory is bounded."""
+        if len(self._answers) >= self.listener.limits.in_flight:
+            self.hold(Hold.IN_FLIGHT)
+        if Hold.CLIENT_SLOW in self._broker_holds:
+            self.hold(Hold.CLIENT_SLOW)
+        if self.listener.audit.full:
+            self.hold(Hold.AUDIT)
+        return not self._holds and not self.closed
+
     def _request(self, collected: Collected) -> None:
-        self.last_request = received = time.monotonic()
+        self.last_request = time.monotonic()
         frame = collected.frame()
         try:
             head = peek_request(frame)
@@ -165,6 +184,13 @@ class Session(asyncio.Protocol):
                 raise
             # It is answered all the same, in the oldest shape, so that the client can step down.
             head = gate.unread_head(unsupported)
+        try:
+            self._take(head, frame, collected)
+        except MalformedBody as error:
+            self._unreadable(error, head)
+
+    def _take(self, head: RequestHead, frame: bytes, collected: Collected) -> None:
+        received = self.last_request
         picture = self.listener.cluster.picture
         assert self._login is not None
         if picture is None:
@@ -184,13 +210,25 @@ class Session(asyncio.Protocol):
         """Take a place in the order of answers for one of Kordon's own. Returns what gives the answer."""
         exchange = Exchange(head, gate.OWN, None, None, time.monotonic(), len(frame))
         self._send(self._answers.answer(exchange, None))
-        return lambda answer: self._send(self._answers.settle(exchange, answer))
+        return lambda answer: self._settle(exchange, answer)
+
+    def _settle(self, exchange: Exchange, answer: bytes) -> None:
+        self._send(self._answers.settle(exchange, answer))
+        self._answered()
+
+    def _unreadable(
+        self, error: ProtocolError, head: RequestHead | None = None, *, looks_like: str | None = None
+    ) -> None:
+        """The protocol has no answer to such bytes: they are written down, and the connection ends."""
+        self.meter.refused_frame(gate.fault(error))
+        api = gate.api_name(self.listener.apis, error, head)
+        self._member.recorder.write([self._member.recorder.unreadable(error, api, head)], None)
+        self.close("malformed", error, detail=looks_like)
 
     def _refuse(self, head: RequestHead, frame: bytes, found: Unadmitted, received: float) -> None:
         answer = gate.refusal_frame(head, frame, found.code, None)
         if answer is None or found.api is None:
-            self.close("malformed")
-            return
+            raise MalformedBody("a request that is refused, and whose body cannot be read either")
         exchange = Exchange(head, found.api, None, None, received, len(frame))
         self.meter.request(exchange, "refused")
         self._answer(exchange, answer, [self._member.recorder.unadmitted(exchange, found.code, found.why)])
@@ -259,8 +297,6 @@ class Session(asyncio.Protocol):
             self._member.recorder.count(exchange)
         else:
             self._answers.expect(exchange)
-            if len(self._answers) >= self.listener.limits.in_flight:
-                self.hold(Hold.IN_FLIGHT)
         if not self._linked:
             self._connect()
 
@@ -275,15 +311,14 @@ class Session(asyncio.Protocol):
         exchange.waits -= 1
         if exchange.waits == 0 and exchange.frame is not None and not self.closed:
             frame, exchange.frame = exchange.frame, None
-            self._send(self._answers.settle(exchange, frame))
-            self._answered()
+            self._settle(exchange, frame)
 
     # ---- the broker's side
 
     def _connect(self) -> None:
-        if self._connecting:
+        if self._connecting is not None:
             return
-        self._connecting = True
+        self._connecting = time.monotonic()
         self.hold(Hold.BROKER_CONNECTING)
         self.spawn(self._connect_link())
 
@@ -291,7 +326,7 @@ class Session(asyncio.Protocol):
         upstream = self.listener.upstream
         address = upstream.address(self._broker_id)
         if address is None:
-            self.close("no-broker")
+            self.close("no-broker", detail=f"broker {self._broker_id} is not there now")
             return
         try:
             link = await asyncio.wait_for(
@@ -308,7 +343,7 @@ class Session(asyncio.Protocol):
     def link_ready(self, link: BrokerLink) -> None:
         """The broker takes requests now."""
         self._link = link
-        self._linked = True
+        self._linked, self._connecting = True, None
         if self._broker_holds:
             link.hold(True)
         self._flush_to_broker()
@@ -316,7 +351,7 @@ class Session(asyncio.Protocol):
 
     def link_refused(self, reason: str) -> None:
         self.listener.login_refused(reason)
-        self.close("broker-login")
+        self.close("broker-login", detail=reason)
 
     def link_lost(self, error: Exception | None) -> None:
         self.close("broker-closed", error)
@@ -446,14 +481,16 @@ class Session(asyncio.Protocol):
     def hold(self, reason: Hold) -> None:
         if not self._holds and self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
-        if reason not in self._holds:
-            self._holds.add(reason)
-            self.meter.paused(reason)
+        self._holds.add(reason)
 
     def release(self, reason: Hold) -> None:
-        self._holds.discard(reason)
+        if reason not in self._holds:
+            return
+        self._holds.remove(reason)
         if self._holds or self.closed:
             return
+        if self.incomplete_since is not None:
+            self.incomplete_since = time.monotonic()  # it was not the client that did not go on
         self._drive()
         if not self._holds and not self.closed and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
@@ -461,12 +498,10 @@ class Session(asyncio.Protocol):
     def _hold_broker(self, reason: Hold) -> None:
         if not self._broker_holds and self._link is not None:
             self._link.hold(True)
-        if reason not in self._broker_holds:
-            self._broker_holds.add(reason)
-            self.meter.paused(reason)
+        self._broker_holds.add(reason)
 
     def _release_broker(self, reason: Hold) -> None:
-        self._broker_holds.discard(reason)
+        self._broker_holds.remove(reason)
         if not self._broker_holds and self._link is not None:
             self._link.hold(False)
 
@@ -510,9 +545,12 @@ class Session(asyncio.Protocol):
         if self.closed:
             return
         self.closed = True
+        self._holds.clear()
+        self._broker_holds.clear()
         self.listener.ended(self, reason, detail or (None if error is None else str(error) or type(error).__name__))
         for exchange in self._answers.pending():
-            if exchange.record is Record.EVENT and exchange.forwarded:
+            # One whose answer has come and waits has its event already.
+            if exchange.record is Record.EVENT and exchange.forwarded and exchange.frame is None:
                 self._member.recorder.write([self._member.recorder.mutation(exchange, None)], None)
         if self.transport is not None:
             self.transport.close()

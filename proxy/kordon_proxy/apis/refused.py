@@ -88,6 +88,12 @@ REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
     ),
 }
 
+
+def _name(key: ApiKey) -> str:
+    """As Kafka writes it: DescribeAcls."""
+    return "".join(map(str.capitalize, key.name.split("_")))
+
+
 APIS = tuple(
-    Api(key=key, name=key.name, versions=versions(key), code=code, why=why) for key, (why, code) in REASONS.items()
+    Api(key=key, name=_name(key), versions=versions(key), code=code, why=why) for key, (why, code) in REASONS.items()
 )

@@ -20,7 +20,7 @@ from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 
 from .sasl_answers import failure_answer, handshake_answer, out_of_turn, token_answer
-from .software import ApiVersions, Software, answer_versions, stranger
+from .software import ApiVersions, Software, answer_versions, strangeness
 from .values import Challenge, Exchange, Facts, Identity, Mechanism, Outcome, Peer, Proved, Refused, Trouble
 
 __all__ = [
@@ -210,7 +210,7 @@ class Conversation:
         except UnsupportedVersion as error:
             return self._unsupported(error, frame, now)
         except ProtocolError as error:
-            return self._close(now, _strange(frame) or str(error))
+            return self._close(now, strangeness(frame) or str(error))
         if self.state in (State.TOKENS, State.AGAIN):
             return self._token(head, frame, now)
         try:
@@ -220,11 +220,11 @@ class Conversation:
                 return self._versions(head, frame, now)
         except ProtocolError as error:
             return self._close(now, str(error))
-        return self._close(now, _strange(frame) or f"api key {head.api_key} before the login")
+        return self._close(now, strangeness(frame) or f"api key {head.api_key} before the login")
 
     def _unsupported(self, error: UnsupportedVersion, frame: bytes, now: float) -> list[Action]:
         if error.api_key != ApiKey.API_VERSIONS or self.state is not State.FIRST:
-            return self._close(now, _strange(frame) or str(error))
+            return self._close(now, strangeness(frame) or str(error))
         head = RequestHead(
             api_key=error.api_key,
             api_version=error.api_version,
@@ -372,8 +372,3 @@ def _same(before: tuple[Facts, Identity], facts: Facts, identity: Identity) -> b
         identity.principal,
         identity.tenant,
     )
-
-
-def _strange(frame: bytes) -> str | None:
-    kind = stranger(frame)
-    return None if kind is None else f"this looks like {kind}, not like Kafka"

@@ -58,9 +58,10 @@ def answer_versions(head: RequestHead, frame: bytes, api_versions: ApiVersions) 
     return VersionsAnswer(answer, software, good=answer[8:10] == b"\0\0")
 
 
-def stranger(data: bytes) -> str | None:
+def strangeness(data: bytes) -> str | None:
     """Say what the first bytes of a connection look like, where that is no Kafka client's. For the log."""
-    return next((name for pattern, name in _STRANGERS if pattern.match(data)), None)
+    kind = next((name for pattern, name in _STRANGERS if pattern.match(data)), None)
+    return None if kind is None else f"this looks like {kind}, not like Kafka"
 
 
 def _is_good(part: str) -> bool:

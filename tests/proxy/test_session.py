@@ -1,0 +1,725 @@
+"""One connection: what it forwards, answers, holds back and records, and how it ends."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kio.schema.errors import ErrorCode
+from structlog.testing import capture_logs
+
+from kordon_protocol.codec import decode_response, request_frame, request_type, response_type
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis.entries import make, struct_type
+from kordon_proxy.apis.table import Api
+from kordon_proxy.cluster.errors import UpstreamUnavailable
+from kordon_proxy.holds import Hold
+from kordon_proxy.table import APIS
+from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.worlds import a_picture
+from tests.proxy.cluster.loops import scenario
+from tests.proxy.sessions import POLICY, Connected, Links, World, a_snapshot, a_world, heartbeat, tick
+
+UNKNOWN_KEY: Final = struct.pack(">ihhih", 10, 9999, 0, 7, -1)
+NOBODY: Final = "policies: []\ntenants: [{name: Other, roles: [others], resources: [{include: ['*']}]}]\n"
+
+
+def delete(name: str = "tx_one") -> Any:
+    """A mutation."""
+    return a_request(ApiKey.DELETE_TOPICS, 5, topic_names=(name,))
+
+
+def fetch(name: str = "tx_one") -> Any:
+    kind = request_type(ApiKey.FETCH, 4)
+    partition = make(
+        struct_type(kind, "topics", "partitions"), partition=0, fetch_offset=0, partition_max_bytes=1 << 20
+    )
+    topic = make(struct_type(kind, "topics"), topic=name, partitions=(partition,))
+    return a_request(ApiKey.FETCH, 4, max_wait_ms=500, min_bytes=1, topics=(topic,))
+
+
+def fetched(records: bytes, name: str = "tx_one") -> Any:
+    kind = response_type(ApiKey.FETCH, 4)
+    partition = make(struct_type(kind, "responses", "partitions"), partition_index=0, records=records)
+    return make(struct_type(kind, "responses"), topic=name, partitions=(partition,))
+
+
+def produce(*, acks: int = 1, name: str = "tx_one") -> Any:
+    kind = request_type(ApiKey.PRODUCE, 9)
+    partition = make(struct_type(kind, "topic_data", "partition_data"), index=0, records=bytes(70))
+    topic = make(struct_type(kind, "topic_data"), name=name, partition_data=(partition,))
+    return a_request(ApiKey.PRODUCE, 9, acks=acks, topic_data=(topic,))
+
+
+async def a_client(world: World) -> Connected:
+    """A client whose connection to the broker stands."""
+    client = world.connect()
+    number = client.sends(heartbeat())
+    await tick()
+    client.broker_answers(number)
+    assert client.answers().keys() == {number}
+    assert client.forwarded() == [number]
+    return client
+
+
+# ---- requests on their way
+
+
+@scenario
+async def test_what_is_allowed_goes_to_the_broker_as_the_clients_own_bytes(links: Links) -> None:
+    client = a_world(links).connect()
+    frame = request_frame(heartbeat(), 7, "test")
+
+    for byte in frame:
+        client.sends_bytes(bytes([byte]))
+    await tick()
+
+    assert client.link.sent == frame
+
+
+@scenario
+async def test_requests_wait_in_order_while_the_broker_is_connected_and_nothing_more_is_read(links: Links) -> None:
+    links.ready = False
+    client = a_world(links).connect()
+
+    numbers = [client.sends(heartbeat()) for _ in range(3)]
+    await tick()
+    assert (client.link.sent, client.transport.reading) == (b"", False)
+    client.session.link_ready(client.link)  # type: ignore[arg-type]
+
+    assert client.forwarded() == numbers
+    assert client.transport.reading
+
+
+@scenario
+async def test_a_connection_for_a_broker_goes_to_that_broker(links: Links) -> None:
+    client = a_world(links).connect(broker_id=2)
+    client.sends(heartbeat())
+    await tick()
+
+    assert client.link.address == ("real-2.internal", 9092)
+
+
+@scenario
+async def test_a_hold_that_ends_does_not_undo_another(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    client.session.hold(Hold.PICTURE)
+    client.session.broker_is_slow(True)
+    number = client.sends(heartbeat())
+
+    client.session.release(Hold.PICTURE)
+    assert not client.transport.reading
+    assert client.forwarded() == []
+    client.session.broker_is_slow(False)
+
+    assert client.transport.reading
+    assert client.forwarded() == [number]
+    assert [world.metric("pauses", reason) for reason in (Hold.PICTURE, Hold.BROKER_SLOW)] == [1, 1]
+    assert world.metric("pause_seconds", Hold.BROKER_SLOW) > 0
+
+
+@scenario
+async def test_a_release_of_what_was_not_held_changes_nothing(links: Links) -> None:
+    client = await a_client(a_world(links))
+    client.transport.reading = False
+
+    client.session.release(Hold.AUDIT)
+
+    assert not client.transport.reading
+
+
+@scenario
+async def test_requests_beyond_the_limit_of_those_in_flight_wait(links: Links) -> None:
+    world = a_world(links, limits={"in_flight": 2})
+    client = await a_client(world)
+
+    numbers = [client.sends(heartbeat()) for _ in range(5)]
+    assert client.forwarded() == numbers[:2]
+    assert not client.transport.reading
+    client.broker_answers(numbers[0])
+    assert client.forwarded() == numbers[2:3]
+    for number in numbers[1:]:
+        client.broker_answers(number)
+
+    assert list(client.answers()) == numbers
+    assert client.transport.reading
+    assert world.metric("pauses", Hold.IN_FLIGHT) >= 1
+
+
+@scenario
+async def test_kordons_own_answers_count_too_when_they_wait_behind_another(links: Links) -> None:
+    world = a_world(links, limits={"in_flight": 3})
+    client = await a_client(world)
+    first = client.sends(heartbeat())
+
+    numbers = [client.asks(ApiKey.API_VERSIONS, 0) for _ in range(10)]
+    assert len(client.session._answers) == 3
+    assert not client.transport.reading
+    client.broker_answers(first)
+
+    assert list(client.answers()) == [first, *numbers]
+    assert client.transport.reading
+
+
+@scenario
+async def test_of_a_client_that_does_not_read_no_more_is_read_on_either_side(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    client.session.pause_writing()
+
+    numbers = [client.asks(ApiKey.API_VERSIONS, 0) for _ in range(3)]
+    assert client.link.held
+    assert not client.transport.reading
+    assert client.answers() == {}
+    client.session.resume_writing()
+
+    assert list(client.answers()) == numbers
+    assert client.transport.reading
+    assert not client.link.held
+
+
+@scenario
+async def test_while_memory_has_no_room_for_events_requests_wait(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.full = True
+
+    number = client.sends(heartbeat())
+    await world.listener.sweep(client.session.last_request)
+    assert client.forwarded() == []
+    assert not client.transport.reading
+    world.audit.full = False
+    await world.listener.sweep(client.session.last_request)
+
+    assert client.forwarded() == [number]
+    assert client.transport.reading
+
+
+@scenario
+async def test_a_request_for_everything_waits_for_a_fresh_picture(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.cluster.age = 5.0
+    world.cluster.may_refresh.clear()
+
+    number = client.asks(ApiKey.METADATA, 1, topics=None)
+    behind = client.sends(heartbeat())
+    await tick()
+    assert client.forwarded() == []
+    world.cluster.may_refresh.set()
+    await tick()
+
+    assert client.forwarded() == [number, behind]
+
+
+@scenario
+async def test_when_the_cluster_does_not_answer_an_older_picture_has_to_do(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.cluster.age = 5.0
+    world.cluster.error = UpstreamUnavailable("nobody answers")
+
+    with capture_logs() as logs:
+        number = client.asks(ApiKey.METADATA, 1, topics=None)
+        await tick()
+
+    assert client.forwarded() == [number]
+    assert "picture_not_refreshed" in [line["event"] for line in logs]
+
+
+@given(data=st.data(), sizes=st.lists(st.integers(1, 60), min_size=1))
+@settings(max_examples=30)
+def test_however_the_bytes_are_cut_the_client_gets_the_same(data: Any, sizes: list[int]) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(["heartbeat", "versions", "hidden", "fetch"]), min_size=1, max_size=8))
+
+    @scenario
+    async def run() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            links = Links()
+            patch.setattr("kordon_proxy.session.connect", links.connect)
+            whole, cut = [await answers_to(a_world(links), kinds, cuts) for cuts in ([1 << 20], sizes)]
+        assert cut == whole
+        assert len(cut) == len(kinds)
+
+    run()
+
+
+async def answers_to(world: World, kinds: list[str], sizes: list[int]) -> list[bytes]:
+    """Ask for each, in pieces; let the broker answer, in pieces; give what the client gets."""
+    messages = {
+        "heartbeat": heartbeat(),
+        "versions": a_request(ApiKey.API_VERSIONS, 0),
+        "hidden": heartbeat("elsewhere"),
+        "fetch": fetch(),
+    }
+    client = world.connect()
+    client._asked = {
+        number: (messages[kind].__api_key__, messages[kind].__version__) for number, kind in enumerate(kinds)
+    }
+    for piece in pieces(b"".join(request_frame(messages[kind], n, "test") for n, kind in enumerate(kinds)), sizes):
+        client.sends_bytes(piece)
+    await tick()
+    if world.links.made[-1:] and world.links.made[-1].owner is client.session:
+        due = b"".join(map(client.broker_frame, client.forwarded()))
+        for piece in pieces(due, sizes):
+            client.session.from_broker(piece)
+    await tick()
+    return client.frames()
+
+
+def pieces(data: bytes, sizes: list[int]) -> list[bytes]:
+    found, place = [], 0
+    while data:
+        size = sizes[place % len(sizes)]
+        found.append(data[:size])
+        data, place = data[size:], place + 1
+    return found
+
+
+# ---- what the protocol has no answer to, and what it has
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "api"),
+    [
+        (struct.pack(">i", 200 << 20), "frame of 209715200 bytes, limit 104857600", None),
+        (struct.pack(">i", -5), "frame of -5 bytes, a header takes at least 0", None),
+        (struct.pack(">i", 3) + b"abc", "request header cut off after 3 bytes", None),
+        (UNKNOWN_KEY, "unknown api key 9999, version 0", "9999"),
+        (struct.pack(">ihhih", 10, ApiKey.FETCH, 99, 7, -1), "unsupported version 99 of api key 1", "Fetch"),
+    ],
+    ids=["oversize", "negative", "garbage", "unknown key", "unknown version"],
+)
+def test_what_has_no_answer_costs_the_connection_and_is_written_down(
+    links: Links, data: bytes, reason: str, api: str | None
+) -> None:
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client, other = await a_client(world), await a_client(world)
+
+        with capture_logs() as logs:
+            client.sends_bytes(data)
+
+        assert client.transport.closing
+        assert client.link.closed
+        assert client.frames() == []
+        assert other.open
+        (line,) = [line for line in logs if line["event"] == "connection_closed"]
+        assert (line["reason"], line["detail"], line["connection"]) == ("malformed", reason, client.session.id)
+        (event,) = world.audit.events
+        assert (event.what.api, event.why.effect, event.why.reason) == (api, "Deny", reason)
+        assert sum(count.value for count in world.listener.metrics.refused_frames.values()) == 1
+
+    run()
+
+
+def test_a_body_that_cannot_be_read_costs_the_connection_and_is_written_down(links: Links) -> None:
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client = await a_client(world)
+
+        client.sends_bytes(struct.pack(">ihhih", 13, ApiKey.HEARTBEAT, 0, 7, -1) + b"\x7f\xff!")
+
+        assert client.transport.closing
+        (event,) = world.audit.events
+        assert (event.what.api, event.what.api_version, event.what.correlation_id) == ("Heartbeat", 0, 7)
+        assert world.metric("refused_frames", "body") == 1
+
+    run()
+
+
+@pytest.mark.parametrize(
+    ("hello", "looks"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "this looks like TLS, not like Kafka"),
+        (b"GET / HTTP/1.1\r\nHost: kafka\r\n\r\n", "this looks like HTTP, not like Kafka"),
+    ],
+    ids=["TLS", "HTTP"],
+)
+def test_somebody_who_does_not_speak_kafka_is_recognized_in_the_log(links: Links, hello: bytes, looks: str) -> None:
+    @scenario
+    async def run() -> None:
+        client = a_world(links).connect()
+        with capture_logs() as logs:
+            client.sends_bytes(hello)
+
+        assert client.transport.closing
+        assert [line["detail"] for line in logs if line["event"] == "connection_closed"] == [looks]
+
+    run()
+
+
+@scenario
+async def test_an_unknown_version_of_api_versions_is_answered_in_the_oldest_shape(links: Links) -> None:
+    client = a_world(links).connect()
+    client.sends_bytes(struct.pack(">ihhih", 10, ApiKey.API_VERSIONS, 99, 7, -1))
+
+    (frame,) = client.frames()
+    answer = decode_response(ApiKey.API_VERSIONS, 0, frame, 4)
+    assert answer.error_code is ErrorCode.unsupported_version
+    assert [(one.api_key, one.max_version) for one in answer.api_keys] == [(ApiKey.API_VERSIONS, 4)]
+    assert client.open
+
+
+@scenario
+async def test_a_key_that_is_not_admitted_is_refused_in_its_own_shape_and_the_connection_stays(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+
+    number = client.asks(ApiKey.DESCRIBE_ACLS, 3, resource_type_filter=1, pattern_type_filter=1, operation=1)
+    await tick()
+
+    assert client.answers()[number].error_code is ErrorCode.cluster_authorization_failed
+    assert client.forwarded() == []
+    assert client.open
+    (event,) = world.audit.events
+    assert (event.what.api, event.what.action) == ("DescribeAcls", "USE_API")
+
+
+@scenario
+async def test_a_mistake_in_a_judge_costs_one_connection_and_passes_nothing(links: Links) -> None:
+    def wrong(*_: object) -> Any:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    apis: dict[int, Api] = {**APIS, ApiKey.LEAVE_GROUP: replace(APIS[ApiKey.LEAVE_GROUP], judge=wrong)}
+    world = a_world(links, apis=apis)
+    client, other = await a_client(world), await a_client(world)
+
+    with capture_logs() as logs:
+        client.asks(ApiKey.LEAVE_GROUP, 0, group_id="g_one", member_id="m")
+
+    assert client.transport.closing
+    assert client.forwarded() == []
+    assert other.open
+    assert world.listener.metrics.unexpected_errors._value.get() == 1
+    assert "connection_failed" in [line["event"] for line in logs]
+
+
+# ---- answers on their way
+
+
+@scenario
+async def test_answers_leave_in_the_order_of_requests_whoever_gives_them(links: Links) -> None:
+    client = await a_client(a_world(links))
+    numbers = [
+        client.sends(heartbeat()),
+        client.sends(heartbeat("elsewhere")),
+        client.asks(ApiKey.API_VERSIONS, 3),
+        client.sends(heartbeat()),
+    ]
+    await tick()
+    assert client.frames() == []
+
+    client.broker_answers(numbers[0])
+    client.broker_answers(numbers[3])
+
+    assert list(client.answers()) == numbers
+
+
+@scenario
+async def test_a_refusal_leaves_when_it_is_on_disk(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.stuck = True
+
+    number = client.sends(heartbeat("elsewhere"))
+    await tick()
+    assert client.frames() == []
+    world.audit.recover()
+
+    assert client.answers()[number].error_code is not ErrorCode.none
+
+
+@scenario
+async def test_the_answer_to_a_mutation_leaves_when_its_event_is_on_disk_and_the_picture_is_new(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.stuck = True
+    number = client.sends(delete())
+
+    client.broker_answers(number)
+    await tick()
+    assert (client.frames(), world.cluster.refreshes) == ([], 1)
+    world.audit.recover()
+
+    assert client.answers().keys() == {number}
+    (event,) = world.audit.events
+    assert (event.what.action, event.outcome.unknown) == ("TOPIC_DELETE", False)
+
+
+@scenario
+async def test_what_the_broker_sends_is_not_read_without_end_while_an_answer_is_held(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.stuck = True
+    held, large = client.sends(heartbeat("elsewhere")), client.sends(heartbeat())
+    answer = struct.pack(">ii", 8 << 20, large) + bytes(8 << 20)
+
+    client.session.from_broker(answer[: 2 << 20])
+    assert client.link.held
+    world.audit.recover()
+    assert not client.link.held
+    client.session.from_broker(answer[2 << 20 :])
+
+    assert world.metric("pauses", Hold.ORDER) == 1
+    first, second = client.frames()
+    assert int.from_bytes(first[:4], "big") == held
+    assert second == answer[4 : (8 << 20) + 4]
+
+
+@scenario
+async def test_an_answer_that_was_parked_is_judged_by_the_policy_of_the_moment_it_comes(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    number = client.sends(fetch())
+    world.policies.snapshot = a_snapshot(
+        POLICY.replace("[TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_DELETE]", "[TOPIC_DELETE]"), 2
+    )
+
+    client.broker_answers(number, responses=(fetched(b"what may not be read any more"),))
+
+    (partition,) = client.answers()[number].responses[0].partitions
+    assert (partition.error_code, partition.records) == (ErrorCode.topic_authorization_failed, b"")
+    assert client.open
+
+
+@scenario
+async def test_what_nobody_asked_for_costs_the_connection_and_is_said(links: Links) -> None:
+    world = a_world(links)
+    client, other = await a_client(world), await a_client(world)
+
+    with capture_logs() as logs:
+        client.session.from_broker(struct.pack(">ii", 4, 12345))
+
+    assert client.transport.closing
+    assert client.frames() == []
+    assert other.open
+    assert "broker_answer_unreadable" in [line["event"] for line in logs]
+    assert [line["reason"] for line in logs if line["event"] == "connection_closed"] == ["broker-malformed"]
+
+
+# ---- the audit
+
+
+@scenario
+async def test_while_the_log_cannot_be_written_mutations_are_refused_and_reads_go_on(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.accepts_mutations = False
+
+    mutation, read, write = client.sends(delete()), client.sends(fetch()), client.sends(produce())
+
+    assert client.forwarded() == [read, write]
+    answer = client.answers()[mutation]
+    assert [topic.error_code for topic in answer.responses] == [ErrorCode.unknown_server_error]
+    assert "audit log cannot be written" in answer.responses[0].error_message
+
+
+def lose_the_broker(client: Connected) -> None:
+    client.session.link_lost(None)
+
+
+def lose_the_client(client: Connected) -> None:
+    client.session.connection_lost(None)
+
+
+@pytest.mark.parametrize("lose", [lose_the_broker, lose_the_client])
+def test_a_mutation_without_an_answer_is_recorded_with_an_unknown_outcome(
+    links: Links, lose: Callable[[Connected], None]
+) -> None:
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client = await a_client(world)
+        client.sends(delete())
+        client.sends(fetch())
+
+        lose(client)
+
+        (event,) = world.audit.events
+        assert (event.what.action, event.outcome.unknown, event.outcome.error_code) == ("TOPIC_DELETE", True, None)
+        assert event.what.resources == (("cluster", "prod", "topic", "tx_one"),)
+
+    run()
+
+
+@scenario
+async def test_a_mutation_whose_answer_waits_for_the_disk_is_recorded_once(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.stuck = True
+    client.broker_answers(client.sends(delete()))
+    await tick()
+
+    lose_the_client(client)
+
+    assert [event.outcome.unknown for event in world.audit.events] == [False]
+    world.audit.recover()  # nobody is there to be told, and nothing fails
+
+
+# ---- limits of time, and the end
+
+
+@scenario
+async def test_a_connection_is_idle_only_while_no_answer_is_due(links: Links) -> None:
+    world = a_world(links, limits={"idle": "60s"})
+    client = await a_client(world)
+    later = client.session.last_request + 61
+
+    assert client.session.overdue(later) == "idle"
+    number = client.sends(heartbeat())
+    assert client.session.overdue(client.session.last_request + 61) is None
+    client.broker_answers(number)
+
+    assert client.session.overdue(client.session.last_request + 61) == "idle"
+
+
+@scenario
+async def test_a_request_that_does_not_go_on_is_waited_for_only_while_it_is_read(links: Links) -> None:
+    world = a_world(links, limits={"request_timeout": "5s"})
+    client = await a_client(world)
+    client.sends_bytes(request_frame(heartbeat(), 7, "test")[:10])
+    begun = client.session.incomplete_since
+    assert begun is not None
+
+    assert client.session.overdue(begun + 6) == "request-timeout"
+    client.session.broker_is_slow(True)
+    assert client.session.overdue(begun + 6) is None
+    client.session.broker_is_slow(False)
+
+    begun_again = client.session.incomplete_since
+    assert begun_again is not None
+    assert begun_again > begun
+    assert client.session.overdue(begun_again + 4) is None
+
+
+@scenario
+async def test_a_broker_that_does_not_let_kordon_in_is_not_waited_for_without_end(links: Links) -> None:
+    links.ready = False
+    client = a_world(links).connect()
+    client.sends(heartbeat())
+    await tick()
+
+    assert client.session.overdue(client.session.last_request + 5) is None
+    assert client.session.overdue(client.session.last_request + 11) == "broker-unreachable"
+
+
+@scenario
+async def test_a_broker_that_cannot_be_reached_makes_kordon_look_where_it_is(links: Links) -> None:
+    world = a_world(links)
+    links.error = ConnectionRefusedError(111, "Connection refused")
+
+    client = world.connect()
+    client.sends(heartbeat())
+    await tick()
+
+    assert client.transport.closing
+    assert world.cluster.hints == 1
+    assert world.metric("connections_closed", "main", "broker-unreachable") == 1
+
+
+@scenario
+async def test_a_broker_that_is_not_in_the_cluster_is_said(links: Links) -> None:
+    world = a_world(links)
+    with capture_logs() as logs:
+        client = world.connect(broker_id=7)
+        client.sends(heartbeat())
+        await tick()
+
+    assert client.transport.closing
+    (line,) = [line for line in logs if line["event"] == "connection_closed"]
+    assert (line["reason"], line["detail"]) == ("no-broker", "broker 7 is not there now")
+
+
+@scenario
+async def test_a_broker_that_refuses_kordons_login_is_said_and_the_next_one_is_tried(links: Links) -> None:
+    world = a_world(links)
+    links.ready = False
+    client = world.connect()
+    client.sends(heartbeat())
+    await tick()
+
+    with capture_logs() as logs:
+        client.session.link_refused("the broker refuses kordon")
+
+    assert client.transport.closing
+    assert world.listener.upstream.login == 1
+    assert [line["event"] for line in logs] == ["broker_refused_login", "connection_closed"]
+    assert logs[1]["detail"] == "the broker refuses kordon"
+
+
+@scenario
+async def test_an_identity_that_has_lost_its_place_ends_at_the_next_request(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.policies.snapshot = a_snapshot(NOBODY + "authorized_roles: [others]\n", epoch=2)
+    assert client.open
+
+    client.sends(heartbeat())
+
+    assert client.transport.closing
+    assert client.forwarded() == []
+    assert world.metric("connections_closed", "main", "identity-ended") == 1
+
+
+@scenario
+async def test_a_cluster_that_was_never_seen_ends_a_connection_at_once(links: Links) -> None:
+    world = a_world(links, picture=None)
+    with capture_logs() as logs:
+        client = world.connect()
+
+    assert client.transport.closing
+    assert world.listener.sessions == set()
+    assert [(line["reason"], line["detail"]) for line in logs] == [("no-broker", "no broker has answered yet")]
+
+
+@scenario
+async def test_a_stop_waits_for_answers_and_takes_no_more_requests(links: Links) -> None:
+    world = a_world(links)
+    busy, quiet = await a_client(world), await a_client(world)
+    number = busy.sends(heartbeat())
+
+    world.listener.drain()
+    busy.sends(heartbeat())
+    assert (busy.open, quiet.open) == (True, False)
+    assert not world.listener.drained.is_set()
+    busy.broker_answers(number)
+
+    assert busy.answers().keys() == {number}
+    assert busy.forwarded() == [number]
+    assert busy.transport.closing
+    assert world.listener.drained.is_set()
+
+
+@scenario
+async def test_a_stop_waits_for_an_answer_of_kordons_own(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.stuck = True
+    number = client.sends(heartbeat("elsewhere"))
+
+    world.listener.drain()
+    assert client.open
+    world.audit.recover()
+
+    assert client.answers().keys() == {number}
+    assert client.transport.closing
+
+
+@scenario
+async def test_a_new_picture_is_judged_at_the_next_request(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    assert world.cluster.picture is not None
+    world.cluster.picture = replace(a_picture(("tx_new",), version=2), api_versions=world.cluster.picture.api_versions)
+
+    number = client.asks(ApiKey.METADATA, 1, topics=None)
+
+    assert client.forwarded() == [number]
+    assert b"tx_new" in client.link.sent
