@@ -1,7 +1,7 @@
 """Keep what is inferred up to date: all wanted groups now and then, single ones soon after something was seen."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -15,6 +15,9 @@ log = structlog.get_logger()
 
 SPACING: Final = 1.0
 """Seconds between two looks that hints have caused."""
+TRIES: Final = 3
+"""How often a group is asked about of which nobody can tell now, or less is told than before. Then it has to wait for
+the next look at all groups."""
 MOST_HINTS: Final = 1_000
 """Groups that may wait to be looked at one by one. Clients choose names, so beyond it all groups are looked at."""
 
@@ -40,7 +43,8 @@ class GroupWatch:
         self._picture = picture
         self._publish = publish
         self._bell = Bell(SPACING)
-        self._hinted: set[str] = set()
+        self._hinted: dict[str, int] = {}
+        """Groups to look at, and how many tries are left."""
         self._all_hinted = False
 
     def hint(self, group: str, topics: Iterable[str]) -> None:
@@ -52,7 +56,7 @@ class GroupWatch:
         if named and all(topic in known or topic.startswith(INTERNAL) for topic in named):
             return
         if len(self._hinted) < MOST_HINTS:
-            self._hinted.add(group)
+            self._hinted[group] = TRIES
             self._bell.ring()
         else:
             self.hint_all()
@@ -66,14 +70,14 @@ class GroupWatch:
         """Look until cancelled."""
         due = time.monotonic()
         while True:
-            hinted, self._hinted = self._hinted, set()
+            hinted, self._hinted = self._hinted, {}
             try:
                 if self._all_hinted or time.monotonic() >= due:
                     self._all_hinted = False
                     due = time.monotonic() + self._every
                     await self._look_at_all()
                 elif hinted:
-                    self._publish(await self._survey.look_at(hinted, self._picture().brokers))
+                    await self._look_at(hinted)
             except Exception:
                 # A mistake of ours in reading one answer must not end inference for good.
                 log.exception("inference_failed")
@@ -81,5 +85,17 @@ class GroupWatch:
 
     async def _look_at_all(self) -> None:
         brokers = self._picture().brokers
-        self._publish(await self._survey.look_at_all(brokers))
+        self._ask_again(dict.fromkeys(await self._survey.look_at_all(brokers), TRIES))
         self.surveyed = self.surveyed or len(self._survey.silent) < len(brokers)
+        self._publish(self._survey.inferred)
+
+    async def _look_at(self, hinted: Mapping[str, int]) -> None:
+        again = await self._survey.look_at(hinted, self._picture().brokers)
+        self._ask_again({group: hinted.get(group, TRIES) - 1 for group in again})
+        self._publish(self._survey.inferred)
+
+    def _ask_again(self, groups: Mapping[str, int]) -> None:
+        left = {group: tries for group, tries in groups.items() if tries > 0}
+        if left:
+            self._hinted = left | self._hinted  # a newer hint counts
+            self._bell.ring()

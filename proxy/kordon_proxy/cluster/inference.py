@@ -3,6 +3,11 @@
 Topics with a committed offset and topics in the current assignment of the members; never what a client merely claims
 (a subscription, a topology). Internal topics are never inferred, whatever a group reads.
 
+What a group has gained counts at once; what it has lost counts when it is still lost a second later. For a healthy
+cluster can show too little: while a group rebalances, a topic is assigned to nobody; and a new coordinator answers from
+what it knows to be replicated (the high watermark), which for a moment can lack what the old one has acknowledged, with
+no error to tell so.
+
 Streams groups (KIP-1071) are inferred from their committed offsets alone: their assignment names subtopologies, and
 which topics those are is the clients' own word.
 """
@@ -13,8 +18,8 @@ from enum import Enum
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
-from kordon_protocol.consumer_protocol import assigned_topics
 
+from kordon_protocol.consumer_protocol import assigned_topics
 from kordon_protocol.errors import MalformedBody
 
 from .picture import Inferred
@@ -22,7 +27,11 @@ from .picture import Inferred
 INTERNAL: Final = "__"
 CONSUMER_PROTOCOL: Final = "consumer"
 """The protocol type whose assignments have a public format; other types' bytes mean nothing to us."""
+LAPSE: Final = 1.0
+"""Seconds until a loss counts: twice the time that a follower's fetch waits for news (`replica.fetch.wait.max.ms`)."""
 DEAD: Final = "Dead"
+REBALANCING: Final = frozenset({"preparingrebalance", "completingrebalance", "assigning", "reconciling"})
+"""States in lower case, of classic and of consumer groups."""
 
 
 class GroupType(Enum):
@@ -37,9 +46,13 @@ class GroupType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """The topics that one answer tells for a group; a group may have several answers, which add up."""
+    """The topics that one answer tells for a group; a group may have several answers, which add up.
+
+    `settled` is False while it rebalances: then topics may be missing, however often it is asked.
+    """
 
     topics: frozenset[str]
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,18 @@ GONE: Final = Gone()
 Finding = Learned | Failed | Gone
 Findings = Mapping[str, Finding]
 """What was found out in one go, by group. A group that is not in it was not asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of all groups: what they consume from, and which of them seem to have lost something."""
+
+    inferred: Inferred
+    doubted: Mapping[str, float]
+    """With the time since which they seem so."""
+
+
+NOTHING: Final = Known({}, {})
 
 
 def read_listed(response: Any, wanted: Callable[[str], bool]) -> dict[str, GroupType]:
@@ -122,7 +147,12 @@ def _read_classic(group: Any) -> Finding:
         return GONE
     if group.protocol_type != CONSUMER_PROTOCOL:
         return Learned(frozenset())
-    return _learned(name for member in group.members for name in _assigned(member.member_assignment))
+    names = (name for member in group.members for name in _assigned(member.member_assignment))
+    return _learned(names, settled=_is_settled(group))
+
+
+def _is_settled(group: Any) -> bool:
+    return group.group_state.lower() not in REBALANCING
 
 
 def _assigned(assignment: bytes) -> tuple[str, ...]:
@@ -140,7 +170,8 @@ def read_assigned(response: Any) -> dict[str, Finding]:
     """
     return {
         str(group.group_id): _learned(
-            part.topic_name for member in group.members for part in member.assignment.topic_partitions
+            (part.topic_name for member in group.members for part in member.assignment.topic_partitions),
+            settled=_is_settled(group),
         )
         if group.error_code is ErrorCode.none
         else Failed(group.error_code)
@@ -148,8 +179,8 @@ def read_assigned(response: Any) -> dict[str, Finding]:
     }
 
 
-def _learned(names: Iterable[str]) -> Learned:
-    return Learned(frozenset(str(name) for name in names if not name.startswith(INTERNAL)))
+def _learned(names: Iterable[str], *, settled: bool = True) -> Learned:
+    return Learned(frozenset(str(name) for name in names if not name.startswith(INTERNAL)), settled)
 
 
 def add_up(answers: Iterable[Findings]) -> dict[str, Finding]:
@@ -167,30 +198,46 @@ def _both(one: Finding, other: Finding) -> Finding:
         if isinstance(finding, Failed):
             return finding
     if isinstance(one, Learned) and isinstance(other, Learned):
-        return Learned(one.topics | other.topics)
+        return Learned(one.topics | other.topics, one.settled and other.settled)
     return GONE
 
 
-def infer(known: Inferred, findings: Findings) -> Inferred:
-    """What is known after these findings; `known` itself when they change nothing.
+def infer(known: Known, findings: Findings, now: float) -> Known:
+    """What is known after these findings. What did not change is the same object: the map, and each set of topics.
 
-    A group that failed, or was not asked about, keeps what it had; a group that is gone, or consumes from nothing, has
-    no entry. Sets of topics that did not change stay the same objects.
+    A group that failed, or was not asked about, keeps what it had; a group that consumes from nothing has no entry.
     """
-    after = dict(known)
+    inferred, doubted = dict(known.inferred), dict(known.doubted)
     for group, finding in findings.items():
-        match finding:
-            case Learned(topics) if topics:
-                if after.get(group) != topics:
-                    after[group] = topics
-            case Learned() | Gone():
-                after.pop(group, None)
-            case Failed():
-                pass
-    return known if after == known else after
+        if isinstance(finding, Failed):
+            continue
+        before = inferred.get(group, frozenset())
+        topics, since = _weigh(before, finding, doubted.pop(group, now), now)
+        if since is not None:
+            doubted[group] = since
+        if not topics:
+            inferred.pop(group, None)
+        elif topics != before:
+            inferred[group] = topics
+    return Known(known.inferred if inferred == known.inferred else inferred, doubted)
 
 
-def forget(known: Inferred, keep: Callable[[str], bool]) -> Inferred:
-    """Without the groups that nobody wants any more; `known` itself when that is none."""
-    after = {group: topics for group, topics in known.items() if keep(group)}
-    return known if len(after) == len(known) else after
+def _weigh(
+    before: frozenset[str], finding: Learned | Gone, since: float, now: float
+) -> tuple[frozenset[str], float | None]:
+    """What a group has after a finding, and since when it seems to have lost something, if it still does."""
+    topics = finding.topics if isinstance(finding, Learned) else frozenset()
+    if before <= topics:
+        return topics, None
+    if isinstance(finding, Learned) and not finding.settled:
+        return before | topics, None
+    if now - since < LAPSE:
+        return before | topics, since
+    return topics, None
+
+
+def forget(known: Known, keep: Callable[[str], bool]) -> Known:
+    """Without the groups that nobody wants any more; the map is the same object if that is none."""
+    kept = {group: topics for group, topics in known.inferred.items() if keep(group)}
+    inferred = known.inferred if len(kept) == len(known.inferred) else kept
+    return Known(inferred, {group: since for group, since in known.doubted.items() if keep(group)})

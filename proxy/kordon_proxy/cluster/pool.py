@@ -50,6 +50,7 @@ class Pool:
         self._reach = reach
         self._backoff = backoff
         self._places: dict[Address, _Place] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def connection(self, address: Address) -> BrokerConnection:
@@ -96,18 +97,27 @@ class Pool:
                 refusals.append(error)
         raise refusals[0]
 
-    async def keep(self, addresses: Collection[Address]) -> None:
-        """Close and forget everything but these: brokers that have left, or moved."""
+    def is_connected(self, address: Address) -> bool:
+        """Whether `connection` would have one at hand."""
+        place = self._places.get(address)
+        return place is not None and place.connection is not None and place.connection.usable
+
+    def keep(self, addresses: Collection[Address]) -> None:
+        """Forget everything but these and close it soon: brokers that have left, or moved."""
         for address in self._places.keys() - set(addresses):
-            place = self._places[address]
-            async with place.lock:
-                del self._places[address]
-                await self._drop(place)
+            task = asyncio.create_task(self._retire(self._places.pop(address)))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, place: _Place) -> None:
+        async with place.lock:  # somebody may be opening its connection
+            await self._drop(place)
 
     async def close(self) -> None:
         """Close all connections, and open none any more."""
         self._closed = True
-        await self.keep(())
+        self.keep(())
+        await asyncio.gather(*self._retiring)
 
     async def _drop(self, place: _Place, patience: float = 0.0) -> None:
         connection, place.connection = place.connection, None

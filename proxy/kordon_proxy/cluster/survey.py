@@ -6,6 +6,7 @@ when its own coordinator says so, and only then: one that no broker lists may ju
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -25,6 +26,7 @@ from .connection import BrokerConnection
 from .errors import UpstreamError, UpstreamRefused
 from .inference import (
     GONE,
+    NOTHING,
     Failed,
     Findings,
     GroupType,
@@ -75,32 +77,49 @@ class Survey:
         *,
         timeout: float = 10.0,
         count: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.wanted = wanted
         self._connection = connection
         self._timeout = timeout
         self._count = count
+        self._clock = clock
         self.silent: dict[int, str] = {}
         """Brokers that did not tell last time, and why: logged once."""
         self._failed: dict[str, str] = {}
         """The same of groups."""
-        self.inferred: Inferred = {}
+        self._known = NOTHING
 
-    async def look_at_all(self, brokers: Iterable[int]) -> Inferred:
-        """Ask every broker about all wanted groups; what was known and is listed nowhere is looked up."""
+    @property
+    def inferred(self) -> Inferred:
+        """What is known."""
+        return self._known.inferred
+
+    async def look_at_all(self, brokers: Iterable[int]) -> frozenset[str]:
+        """Ask every broker about all wanted groups; what was known and is listed nowhere is looked up.
+
+        Returns the groups that should be asked about again soon.
+        """
         brokers = tuple(brokers)
         answers = await asyncio.gather(*(self._ask_broker(broker) for broker in brokers))
         findings = add_up(answers)
-        known = forget(self.inferred, self.wanted)
-        missing = known.keys() - findings.keys()
+        self._known = forget(self._known, self.wanted)
+        missing = self._known.inferred.keys() - findings.keys()
         if missing:
             findings |= await self._look_up(missing, brokers)
-        return self._learn(known, findings)
+        self._learn(findings)
+        return frozenset(self._known.doubted)
 
-    async def look_at(self, groups: Iterable[str], brokers: Iterable[int]) -> Inferred:
-        """Ask about these groups only, as far as they are wanted."""
-        wanted = [group for group in groups if self.wanted(group)]
-        return self._learn(self.inferred, await self._look_up(wanted, tuple(brokers)) if wanted else {})
+    async def look_at(self, groups: Iterable[str], brokers: Iterable[int]) -> frozenset[str]:
+        """Ask about these groups only, as far as they are wanted.
+
+        Returns the groups that should be asked about again soon; among them those that nobody could tell about now.
+        """
+        wanted = frozenset(filter(self.wanted, groups))
+        findings = await self._look_up(wanted, tuple(brokers)) if wanted else {}
+        self._learn(findings)
+        told = {group for group, finding in findings.items() if not isinstance(finding, Failed)}
+        return (wanted - told) | self._known.doubted.keys()
 
     async def _ask_broker(self, broker: int, only: frozenset[str] | None = None) -> Findings:
         """What one broker tells about the wanted groups that it coordinates, or `only` these; {} if it fails."""
@@ -166,7 +185,7 @@ class Survey:
     async def _ask_message(self, connection: BrokerConnection, message: Any) -> Any:
         return await connection.request(message, self._timeout)
 
-    def _learn(self, known: Inferred, findings: Findings) -> Inferred:
+    def _learn(self, findings: Findings) -> None:
         failed = {group: finding.code.name for group, finding in findings.items() if isinstance(finding, Failed)}
         for group, code in failed.items():
             self._count("inference_group")
@@ -174,8 +193,7 @@ class Survey:
                 log.warning("group_tells_no_topics", group=group, error=code)
         still = {group: code for group, code in self._failed.items() if group not in findings and self.wanted(group)}
         self._failed = still | failed
-        self.inferred = infer(known, findings)
-        return self.inferred
+        self._known = infer(self._known, findings, self._clock())
 
 
 def _questions(

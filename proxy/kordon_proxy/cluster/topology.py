@@ -1,6 +1,7 @@
 """One look at a cluster: whom to ask, what to make of it. No loops and no sharing here; `watch` does those."""
 
 import asyncio
+import random
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -61,16 +62,24 @@ class Topology:
                 last = error
                 continue
             self._last, self._fallback = address, connection.spoken
-            await self._pool.keep({address, *(_address(broker) for broker in layout.brokers.values())})
+            self._pool.keep({address, *(_address(broker) for broker in layout.brokers.values())})
             await self.ask_versions(layout.brokers.values(), again=False)
             return layout, asked_at
         raise UpstreamUnavailable(f"no broker of cluster {self._name} answers; the last one tried: {last}")
 
     def candidates(self, known: Picture | None) -> Iterable[Address]:
-        """Whom to ask, in this order: who answered last, the known brokers, the bootstrap addresses."""
+        """Whom to ask, in this order: who answered last, brokers with an open connection, all the rest.
+
+        Shuffled, so that many processes do not lean on one broker, and so that addresses from which nothing comes back
+        do not use up the time of each look before the same others.
+        """
         brokers = [] if known is None else [_address(broker) for broker in known.brokers.values()]
         first = [self._last] if self._last in brokers else []
-        return dict.fromkeys([*first, *brokers, *self._bootstrap])  # each once
+        connected = [address for address in brokers if self._pool.is_connected(address)]
+        rest = [*brokers, *self._bootstrap]
+        random.shuffle(connected)
+        random.shuffle(rest)
+        return dict.fromkeys([*first, *connected, *rest])  # each once
 
     async def _ask_layout(self, connection: BrokerConnection, known: Picture | None) -> Layout:
         message = request_type(ApiKey.METADATA, connection.version(ApiKey.METADATA, METADATA))(

@@ -20,7 +20,7 @@ from .addresses import Address
 from .backoff import Backoff
 from .bell import Bell
 from .connection import BrokerConnection
-from .errors import UpstreamError, UpstreamUnavailable
+from .errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from .groups import GroupWatch
 from .picture import Inferred, Picture, next_picture, with_inferred
 from .pool import DIRECT, Pool, Reach
@@ -40,7 +40,7 @@ class Settings:
     name: str
     bootstrap: tuple[Address, ...]
     reach: Reach = DIRECT
-    request_timeout: float = 5.0
+    request_timeout: float = 10.0
     topics_every: float = 30.0
     groups_every: float = 10.0
 
@@ -219,11 +219,14 @@ class Cluster:
         await self.close()
 
     async def _fly(self) -> UpstreamError | None:
+        limit = self.settings.reach.connect_timeout + 2 * self.settings.request_timeout
         try:
-            layout, asked_at = await self._topology.look(self._picture)
+            async with asyncio.timeout(limit):
+                layout, asked_at = await self._topology.look(self._picture)
+        except TimeoutError:
+            return self._fail(UpstreamTimeout(f"no broker of cluster {self.settings.name} answered in {limit:g} s"))
         except UpstreamError as error:
-            self._fail(error)
-            return error
+            return self._fail(error)
         finally:
             self._flight = None
         self._checked_at = asked_at
@@ -233,9 +236,13 @@ class Cluster:
 
     async def _watch_topics(self) -> None:
         rung = False
+        versions_due = float("-inf")
         while True:
             before = self._picture
-            pause = await self._round(with_versions=not rung)
+            with_versions = time.monotonic() >= versions_due
+            if with_versions:
+                versions_due = time.monotonic() + self.settings.topics_every
+            pause = await self._round(with_versions=with_versions)
             if rung and self._picture is before:
                 # Who made the change may have heard of it before the broker that we ask. Once more, then.
                 pause = min(pause, SPACING)
@@ -257,7 +264,7 @@ class Cluster:
             log.exception("look_failed", cluster=self.settings.name)
         return self.settings.topics_every
 
-    def _fail(self, error: UpstreamError) -> None:
+    def _fail(self, error: UpstreamError) -> UpstreamError:
         now = time.monotonic()
         self._not_before = now + self._backoff.fail()
         self._count("cluster_unreachable")
@@ -266,6 +273,7 @@ class Cluster:
             self._since = now
             self._bell.ring()  # the loop may sleep for long, and the cluster may be back in a moment
         self._error = error
+        return error
 
     def _succeed(self) -> None:
         self._backoff.succeed()

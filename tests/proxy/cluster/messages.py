@@ -178,13 +178,17 @@ def some_described(*groups: describe_groups.DescribedGroup) -> describe_groups.D
 
 
 def a_consumer_group(
-    name: str, assigned: Iterable[str] = (), target: Iterable[str] = (), error: ErrorCode = ErrorCode.none
+    name: str,
+    assigned: Iterable[str] = (),
+    target: Iterable[str] = (),
+    error: ErrorCode = ErrorCode.none,
+    state: str = "Stable",
 ) -> consumer_groups.DescribedGroup:
     """A group of the new protocol with one member."""
     return consumer_groups.DescribedGroup(
         error_code=error,
         group_id=GroupId(name),
-        group_state="Stable",
+        group_state=state,
         group_epoch=i32(3),
         assignment_epoch=i32(3),
         assignor_name="uniform",

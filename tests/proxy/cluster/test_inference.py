@@ -11,9 +11,12 @@ from kio.schema.types import GroupId
 
 from kordon_proxy.cluster.inference import (
     GONE,
+    LAPSE,
     Failed,
     Finding,
+    Gone,
     GroupType,
+    Known,
     Learned,
     add_up,
     forget,
@@ -164,52 +167,124 @@ def test_a_group_that_is_gone_is_gone_whatever_its_offsets_say() -> None:
     assert add_up([{"billing": learned()}, {"billing": GONE}]) == {"billing": GONE}
 
 
-KNOWN = {"billing": frozenset({"orders"}), "audit": frozenset({"trades"})}
+KNOWN = Known({"billing": frozenset({"orders", "refunds"}), "audit": frozenset({"trades"})}, {})
+NOON = 1_000.0
+LATER = NOON + LAPSE
+UNSETTLED = Learned(frozenset({"orders", "returns"}), settled=False)
 
 
-def test_a_group_that_is_gone_loses_its_topics() -> None:
-    assert infer(KNOWN, {"billing": GONE}) == {"audit": frozenset({"trades"})}
+def test_what_a_group_has_gained_counts_at_once() -> None:
+    after = infer(KNOWN, {"billing": learned("orders", "refunds", "returns"), "risk": learned("limits")}, NOON)
+
+    assert after.inferred["billing"] == {"orders", "refunds", "returns"}
+    assert after.inferred["risk"] == {"limits"}
+    assert not after.doubted
 
 
-def test_a_group_that_consumes_from_nothing_loses_its_topics() -> None:
-    assert infer(KNOWN, {"billing": learned()}) == {"audit": frozenset({"trades"})}
+@pytest.mark.parametrize("finding", [GONE, learned(), learned("orders")])
+def test_what_a_group_has_lost_counts_when_it_is_still_lost_later(finding: Learned | Gone) -> None:
+    at_first = infer(KNOWN, {"billing": finding}, NOON)
+    too_soon = infer(at_first, {"billing": finding}, LATER - 0.1)
+    later = infer(too_soon, {"billing": finding}, LATER)
+
+    assert at_first == too_soon == Known(KNOWN.inferred, {"billing": NOON})
+    assert later.inferred.get("billing", frozenset()) == (
+        finding.topics if isinstance(finding, Learned) else frozenset()
+    )
+    assert not later.doubted
+
+
+def test_a_loss_that_was_not_seen_again_never_was() -> None:
+    lost = infer(KNOWN, {"billing": GONE}, NOON)
+    back = infer(lost, {"billing": learned("orders", "refunds")}, LATER)
+
+    assert infer(back, {"billing": GONE}, LATER).inferred == KNOWN.inferred
+
+
+def test_a_failure_in_between_leaves_the_doubt() -> None:
+    doubted = infer(infer(KNOWN, {"billing": GONE}, NOON), {"billing": BROKEN}, NOON)
+
+    assert "billing" not in infer(doubted, {"billing": GONE}, LATER).inferred
+
+
+def test_what_is_gained_meanwhile_counts_although_something_seems_lost() -> None:
+    after = infer(KNOWN, {"billing": learned("returns")}, NOON)
+
+    assert after.inferred["billing"] == {"orders", "refunds", "returns"}
+
+
+def test_a_group_that_rebalances_gains_and_loses_nothing_however_long_it_takes() -> None:
+    known = KNOWN
+    for minute in range(5):
+        known = infer(known, {"billing": UNSETTLED}, NOON + 60.0 * minute)
+
+    assert known.inferred["billing"] == {"orders", "refunds", "returns"}
 
 
 def test_a_group_that_failed_keeps_its_topics() -> None:
-    assert infer(KNOWN, {"billing": BROKEN}) is KNOWN
+    assert infer(KNOWN, {"billing": BROKEN}, NOON) == KNOWN
+    assert infer(KNOWN, {"billing": BROKEN}, NOON).inferred is KNOWN.inferred
 
 
 def test_a_group_with_other_topics_leaves_the_others_the_same_objects() -> None:
-    after = infer(KNOWN, {"billing": learned("orders", "refunds"), "audit": learned("trades")})
+    after = infer(KNOWN, {"billing": learned("orders", "refunds", "returns"), "audit": learned("trades")}, NOON)
 
-    assert after["billing"] == {"orders", "refunds"}
-    assert after["audit"] is KNOWN["audit"]
+    assert after.inferred["audit"] is KNOWN.inferred["audit"]
 
 
 def test_groups_that_nobody_wants_any_more_are_forgotten() -> None:
-    assert forget(KNOWN, lambda group: group == "audit") == {"audit": frozenset({"trades"})}
-    assert forget(KNOWN, lambda _: True) is KNOWN
+    doubted = infer(KNOWN, {"billing": GONE}, NOON)
+
+    assert forget(doubted, lambda group: group == "audit") == Known({"audit": frozenset({"trades"})}, {})
+    assert forget(doubted, lambda _: True) == doubted
+    assert forget(doubted, lambda _: True).inferred is doubted.inferred
 
 
 groups = st.sampled_from(["billing", "audit", "risk"])
 topics = st.frozensets(st.sampled_from(["orders", "trades", "__audit"]))
-known_maps = st.dictionaries(groups, topics.filter(bool))
-findings_maps = st.dictionaries(groups, st.one_of(topics.map(Learned), st.just(GONE), st.just(BROKEN)))
+known_maps = st.builds(
+    Known, st.dictionaries(groups, topics.filter(bool)), st.dictionaries(groups, st.floats(0.0, NOON))
+)
+settled_findings = st.one_of(topics.map(Learned), st.just(GONE), st.just(BROKEN))
+findings_maps = st.dictionaries(groups, settled_findings)
 
 
 @given(known_maps, findings_maps)
-def test_what_is_known_afterwards_is_the_newest_that_could_be_found_out(
-    known: Mapping[str, frozenset[str]], findings: Mapping[str, Finding]
-) -> None:
-    after = infer(known, findings)
+def test_what_is_found_out_again_later_is_what_is_known(known: Known, findings: Mapping[str, Finding]) -> None:
+    later = infer(infer(known, findings, NOON), findings, LATER)
 
-    for group in known.keys() | findings.keys():
+    for group in known.inferred.keys() | findings.keys():
         match findings.get(group, BROKEN):
             case Learned(found):
-                assert after.get(group, frozenset()) == found
+                assert later.inferred.get(group, frozenset()) == found
             case Failed():
-                assert after.get(group) == known.get(group)
+                assert later.inferred.get(group) == known.inferred.get(group)
             case _:
-                assert group not in after
-    assert (after == known) == (after is known)
-    assert infer(after, findings) is after
+                assert group not in later.inferred
+    assert infer(later, findings, LATER).inferred is later.inferred
+
+
+@given(known_maps, findings_maps)
+def test_the_map_is_the_same_object_if_and_only_if_it_is_equal(known: Known, findings: Mapping[str, Finding]) -> None:
+    after = infer(known, findings, NOON)
+
+    assert (after.inferred == known.inferred) == (after.inferred is known.inferred)
+    assert all(after.inferred.values())
+
+
+@pytest.mark.parametrize("state", ["PreparingRebalance", "CompletingRebalance"])
+def test_a_classic_group_that_rebalances_is_not_settled(state: str) -> None:
+    assert classic(an_assignment("orders"), state=state) == Learned(frozenset({"orders"}), settled=False)
+
+
+@pytest.mark.parametrize("state", ["Assigning", "Reconciling", "reconciling"])
+def test_a_consumer_group_that_rebalances_is_not_settled(state: str) -> None:
+    described = some_consumer_groups(a_consumer_group("billing", assigned=["orders"], state=state))
+
+    assert read_assigned(described) == {"billing": Learned(frozenset({"orders"}), settled=False)}
+
+
+def test_one_answer_that_is_not_settled_unsettles_all() -> None:
+    assert add_up([{"billing": UNSETTLED}, {"billing": learned("trades")}]) == {
+        "billing": Learned(frozenset({"orders", "returns", "trades"}), settled=False)
+    }

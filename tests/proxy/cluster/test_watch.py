@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kio.schema.errors import ErrorCode
 
 from kordon_protocol.frames import with_prefix
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.cluster.errors import UpstreamUnavailable
-from kordon_proxy.cluster.groups import MOST_HINTS
+from kordon_proxy.cluster import groups, watch
+from kordon_proxy.cluster.errors import UpstreamTimeout, UpstreamUnavailable
 from kordon_proxy.cluster.picture import Inferred, Picture
+from kordon_proxy.cluster.pool import Reach
 from kordon_proxy.cluster.watch import Cluster, Settings
 from tests.proxy.cluster.brokers import SPOKEN, Answer, FakeCluster, speaks
 from tests.proxy.cluster.loops import on_both_loops, scenario, settle, until
@@ -240,7 +242,8 @@ async def test_another_broker_is_asked_when_the_one_asked_last_is_lost() -> None
         await cluster.refresh(ANY_AGE)
         kafka.topics = {"orders": 1}
 
-        await kafka.brokers[1].stop()
+        lost = next(broker for broker in kafka.brokers.values() if broker.asked_for(ApiKey.METADATA))
+        await lost.stop()
 
         assert (await cluster.refresh(0.0)).names == ("orders",)
 
@@ -249,10 +252,25 @@ async def test_another_broker_is_asked_when_the_one_asked_last_is_lost() -> None
 async def test_another_broker_is_asked_when_one_stays_silent() -> None:
     async with FakeCluster(2) as kafka, a_watch(kafka, request_timeout=0.1) as cluster:
         await cluster.refresh(ANY_AGE)
-        kafka.brokers[1].on[ApiKey.METADATA] = lambda _: asyncio.Event().wait()
+        asked = next(broker for broker in kafka.brokers.values() if broker.asked_for(ApiKey.METADATA))
+        asked.on[ApiKey.METADATA] = lambda _: asyncio.Event().wait()
         kafka.topics = {"orders": 1}
 
         assert (await cluster.refresh(0.0)).names == ("orders",)
+
+
+@scenario
+async def test_brokers_that_all_stay_silent_are_not_waited_for_one_after_the_other() -> None:
+    async with (
+        FakeCluster(40) as kafka,
+        a_watch(kafka, request_timeout=0.1, reach=Reach(connect_timeout=0.1)) as cluster,
+    ):
+        for broker in kafka.brokers.values():
+            broker.on[ApiKey.METADATA] = lambda _: asyncio.Event().wait()
+
+        with pytest.raises(UpstreamTimeout, match=r"no broker of cluster prod answered in 0\.3 s"):
+            await cluster.refresh(ANY_AGE)
+        assert kafka.questions() < 40
 
 
 @scenario
@@ -261,11 +279,8 @@ async def test_the_broker_that_answered_last_is_asked_again() -> None:
         for _ in range(5):
             await cluster.refresh(0.0)
 
-        assert [len(broker.asked_for(ApiKey.METADATA)) for broker in kafka.brokers.values()] == [
-            kafka.questions(),
-            0,
-            0,
-        ]
+        asked = [len(broker.asked_for(ApiKey.METADATA)) for broker in kafka.brokers.values()]
+        assert max(asked) == kafka.questions()
 
 
 @scenario
@@ -330,6 +345,20 @@ async def test_features_that_are_finalized_at_run_time_are_noticed() -> None:
         kafka.brokers[1].on[ApiKey.API_VERSIONS] = speaks(finalized={"share.version": 1}, epoch=4)
 
         await until(lambda: cluster.picture and cluster.picture.features.finalized == {"share.version": 1})
+
+
+@scenario
+async def test_features_are_noticed_even_if_hints_never_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SPACING", 0.0)
+    async with FakeCluster() as kafka, a_watch(kafka, topics_every=0.05) as cluster:
+        await cluster.refresh(ANY_AGE)
+        kafka.brokers[1].on[ApiKey.API_VERSIONS] = speaks(finalized={"share.version": 1}, epoch=4)
+
+        def noticed() -> bool:
+            cluster.hint()
+            return bool(cluster.picture and cluster.picture.features.finalized == {"share.version": 1})
+
+        await until(noticed)
 
 
 @scenario
@@ -445,7 +474,9 @@ async def test_closing_ends_all_waiting_and_all_connections(loop: str) -> None:
         cluster.start()
         await cluster.refresh(ANY_AGE)
         connection = await cluster.connection(1)
-        gate = kafka.brokers[1].on[ApiKey.METADATA] = Gate(kafka.describe)
+        gate = Gate(kafka.describe)
+        for broker in kafka.brokers.values():
+            broker.on[ApiKey.METADATA] = gate
         waiting = asyncio.create_task(cluster.refresh(0.0))
         await until(lambda: gate.waiting)
 
@@ -525,6 +556,46 @@ async def test_a_commit_that_was_seen_makes_it_look_at_that_group_soon() -> None
 
 
 @scenario
+async def test_a_hinted_group_that_nobody_can_tell_about_is_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "SPACING", 0.01)
+    async with FakeCluster() as kafka:
+        offsets = a_group(kafka, "billing")
+        broker = kafka.brokers[1]
+        tell = broker.on[ApiKey.DESCRIBE_GROUPS]
+        moving = a_classic_group("billing", error=ErrorCode.not_coordinator)
+        async with a_watch(kafka, wanted=everything) as cluster:
+            await until(lambda: cluster.state.surveyed)
+            offsets["orders"] = 5
+            broker.on[ApiKey.DESCRIBE_GROUPS] = lambda _: some_described(moving)
+            cluster.hint_group("billing")
+            await until(lambda: broker.asked_for(ApiKey.FIND_COORDINATOR))
+
+            broker.on[ApiKey.DESCRIBE_GROUPS] = tell
+
+            await until(lambda: inferred(cluster) == {"billing": {"orders"}})
+
+
+@scenario
+async def test_a_hinted_group_that_nobody_can_ever_tell_about_is_left_alone_after_some_tries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(groups, "SPACING", 0.01)
+    async with FakeCluster() as kafka:
+        a_group(kafka, "billing")
+        broker = kafka.brokers[1]
+        async with a_watch(kafka, wanted=everything) as cluster:
+            await until(lambda: cluster.state.surveyed)
+            broker.on[ApiKey.DESCRIBE_GROUPS] = lambda _: some_described(
+                a_classic_group("billing", error=ErrorCode.group_authorization_failed)
+            )
+            cluster.hint_group("billing")
+            await until(lambda: len(broker.asked_for(ApiKey.FIND_COORDINATOR)) == groups.TRIES)
+            await asyncio.sleep(0.1)
+
+            assert len(broker.asked_for(ApiKey.FIND_COORDINATOR)) == groups.TRIES
+
+
+@scenario
 async def test_a_commit_that_tells_nothing_new_asks_nothing() -> None:
     async with FakeCluster() as kafka:
         a_group(kafka, "billing")["orders"] = 5
@@ -564,7 +635,7 @@ async def test_too_many_groups_at_once_are_looked_at_together() -> None:
             await until(lambda: cluster.state.surveyed)
             offsets["orders"] = 5
 
-            for number in range(MOST_HINTS + 1):
+            for number in range(groups.MOST_HINTS + 1):
                 cluster.hint_group(f"group-{number}")
 
             await until(lambda: inferred(cluster) == {"billing": {"orders"}})
