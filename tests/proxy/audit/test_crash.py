@@ -77,6 +77,7 @@ async def test_when_a_file_can_really_not_grow_nothing_is_lost_half_or_twice(tmp
             await asyncio.sleep(0.01)
             if not journal.healthy:
                 break
+        await asyncio.sleep(0)  # what was durable before is told by now
         waiting = journal.waiting
         told_by_then = list(told)
     await until(lambda: len(told) == number)

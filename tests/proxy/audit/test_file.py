@@ -153,6 +153,20 @@ def test_a_segment_that_has_its_size_is_followed_by_another(tmp_path: Path) -> N
     assert content(tmp_path) == b"".join(lines(file.writer, 1, 20))
 
 
+def test_after_a_restart_the_newest_segment_is_gone_on_with(tmp_path: Path) -> None:
+    file = an_open_file(tmp_path, Rotation(size=4096))
+    for number in range(1, 10):
+        file.append(lines(file.writer, number), number)
+    file.close()
+
+    again = JournalFile(tmp_path, Rotation(size=4096))
+    last = again.open()
+    again.append(lines(again.writer, last + 1), last + 1)
+
+    assert last == 9
+    assert content(tmp_path) == b"".join(lines(file.writer, 1, 10))
+
+
 def test_a_segment_that_has_its_age_is_followed_by_another_also_after_a_restart(tmp_path: Path) -> None:
     # Given a segment whose first event is of noon, in a process that began an hour later
     clock = [NOON / 1000]

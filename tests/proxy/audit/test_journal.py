@@ -27,12 +27,17 @@ class Disk(JournalFile):
 
     def __init__(self, directory: Path, rotation: Rotation | None = None) -> None:
         super().__init__(directory, rotation or Rotation())
+        self.asked = 0
+        self.stops_at = 0
         self.batches: list[int] = []
         self.error: int | None = None
         self.goes_on = threading.Event()
         self.goes_on.set()
 
     def append(self, lines: Sequence[bytes], first: int) -> bool:
+        self.asked += 1
+        if self.asked == self.stops_at:
+            self.goes_on.clear()
         self.goes_on.wait()
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
@@ -100,7 +105,7 @@ async def test_what_comes_while_the_disk_is_busy_is_flushed_together(tmp_path: P
     journal = a_journal_on(disk)
     disk.goes_on.clear()
     journal.append(a_mutation())
-    await asyncio.sleep(0.02)
+    await until(lambda: disk.asked)
 
     # When
     for _ in range(100):
@@ -110,6 +115,29 @@ async def test_what_comes_while_the_disk_is_busy_is_flushed_together(tmp_path: P
     # Then
     await until(lambda: journal.durable == 101)
     assert disk.batches == [1, 100]
+    journal.close(5)
+
+
+@scenario
+async def test_an_event_that_came_too_late_for_a_flush_is_told_of_after_the_next(tmp_path: Path) -> None:
+    # Given a disk that is busy with one event, and will be with the next
+    disk = Disk(tmp_path)
+    journal = a_journal_on(disk)
+    told: list[int] = []
+    disk.stops_at = 1
+    journal.append(a_mutation(), partial(told.append, 1))
+    await until(lambda: disk.asked == 1)
+    disk.stops_at = 2
+
+    # When
+    journal.append(a_mutation(), partial(told.append, 2))
+    disk.goes_on.set()
+    await until(lambda: told and disk.asked == 2)
+
+    # Then
+    assert told == [1]
+    disk.goes_on.set()
+    await until(lambda: told == [1, 2])
     journal.close(5)
 
 
@@ -158,11 +186,10 @@ async def test_nothing_is_lost_while_the_disk_refuses_and_it_recovers_by_itself(
     with capture_logs() as logged:
         for event in events:
             journal.append(event, partial(told.append, event.id))
-        await until(lambda: not journal.healthy)
-        await asyncio.sleep(0.05)
+        await until(lambda: not journal.healthy and disk.asked > 3)
         told_while_failing = list(told)
         disk.error = None
-        await until(lambda: journal.healthy and changes[-1] is None)
+        await until(lambda: len(told) == 50)
 
     # Then
     assert told_while_failing == []
@@ -205,6 +232,7 @@ async def test_few_events_that_are_large_fill_it_as_well(tmp_path: Path) -> None
 
     assert journal.full
     disk.goes_on.set()
+    await until(lambda: not journal.full)
     journal.close(5)
 
 
@@ -226,7 +254,7 @@ async def test_whoever_may_go_on_without_the_disk_does_and_the_number_of_lost_ev
     assert told == list(range(9))
     assert kept == [True] * 4 + [False] * 4
     disk.error = None
-    await until(lambda: journal.healthy)
+    await until(lambda: journal.durable == 5)
     assert numbers(tmp_path) == [1, 2, 3, 4, 5]
     assert journal.take_lost() == 4
     assert journal.take_lost() == 0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from kordon_proxy.audit.event import encode, seal
-from kordon_proxy.audit.segments import list_segments, segment_path
+from kordon_proxy.audit.segments import Segment, list_segments, segment_path
 from kordon_proxy.audit.tail import Tail, read_events
 from tests.proxy.audit.events import SOURCE, a_denial
 
@@ -98,6 +98,26 @@ def test_a_segment_that_begins_later_is_gone_on_with(tmp_path: Path) -> None:
     write(tmp_path, 3, 4)
 
     assert (first, numbers(tail)) == ([1, 2], [3, 4])
+
+
+def test_what_was_written_between_the_last_read_and_the_next_segment_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a tail that has read all there is, and a writer that adds a line and then begins a segment
+    write(tmp_path, 1, 2)
+    tail = Tail(tmp_path)
+    assert numbers(tail) == [1, 2]
+
+    def look_a_moment_later(directory: Path) -> list[Segment]:
+        write(directory, 1, 3)
+        write(directory, 4, 4)
+        return list_segments(directory)
+
+    # When it looks for the next segment just then
+    monkeypatch.setattr("kordon_proxy.audit.tail.list_segments", look_a_moment_later)
+
+    # Then
+    assert numbers(tail) == [3, 4]
 
 
 def test_an_empty_or_missing_segment_is_nothing_yet(tmp_path: Path) -> None:
