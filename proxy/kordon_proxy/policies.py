@@ -1,5 +1,6 @@
 """The policy in force: one immutable snapshot at a time, replaced as a whole or not at all."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from kordon_policy.findings import Finding, Severity
 from kordon_policy.load import load
 from kordon_policy.model import Compat, Document
 from kordon_policy.snapshot import Snapshot, compile_snapshot
+
+from .config.findings import Finding as Shown
 
 log = structlog.get_logger()
 
@@ -30,9 +33,12 @@ class Policies:
         self._path = path
         self._compat = compat
         self._text = b""
+        self._refused: bytes | None = None
+        """What stands in the file, if that is known to be no policy."""
         self._document: Document | None = None
         self._snapshot: Snapshot | None = None
         self._listeners: list[Callable[[Snapshot], None]] = []
+        self._reloading = asyncio.Lock()
         self.loaded = 0.0
         """When the file in force was loaded, in seconds since the epoch."""
         self.failures = 0
@@ -58,32 +64,50 @@ class Policies:
         self._listeners.append(listener)
 
     def load(self) -> Snapshot:
-        """Read the file and put it in force. Raises PolicyRefused or OSError, and the last good policy stays."""
+        """Read the file and put it in force. Raises PolicyRefused or OSError."""
         text = self._path.read_bytes()
-        loaded = load(text, str(self._path), compat=self._compat)
-        mistakes = tuple(finding for finding in loaded.findings if finding.severity is Severity.ERROR)
-        if loaded.document is None:
-            raise PolicyRefused(self._path, mistakes)
-        self._text = text
-        epoch = 1 if self._snapshot is None else self._snapshot.epoch + 1
-        self.loaded, self.last_failure = time.time(), None
-        return self._take(loaded.document, epoch)
+        return self._put_in_force(text, self._read(text))
 
-    def reload(self) -> bool:
-        """Take the file over if it has changed and is good; whether a new snapshot is in force. Never raises."""
-        try:
-            if self._path.read_bytes() == self._text:
+    async def reload(self) -> bool:
+        """Take the file over if it has changed and is good; whether a new snapshot is in force. Never raises.
+
+        A large file takes its time to be read, and no connection waits for that: it is read in another thread.
+        """
+        async with self._reloading:
+            try:
+                text = self._path.read_bytes()
+                if text in (self._text, self._refused):
+                    self._is_known(text)
+                    return False
+                snapshot = self._put_in_force(text, await asyncio.to_thread(self._read, text))
+            except PolicyRefused as refused:
+                self._refused = text
+                self._failed(str(Shown.of(refused.findings[0])), len(refused.findings))
                 return False
-            snapshot = self.load()
-        except PolicyRefused as refused:
-            first = refused.findings[0]
-            self._failed(str(first), len(refused.findings))
-            return False
-        except OSError as error:
-            self._failed(str(error), 1)
-            return False
-        log.info("policy_reloaded", epoch=snapshot.epoch, file=str(self._path))
-        return True
+            except OSError as error:
+                self._refused = None  # so that whatever is in its place later is read
+                self._failed(str(error), 1)
+                return False
+            log.info("policy_reloaded", epoch=snapshot.epoch, file=str(self._path))
+            return True
+
+    def _read(self, text: bytes) -> Document:
+        loaded = load(text, str(self._path), compat=self._compat)
+        if loaded.document is None:
+            errors = (finding for finding in loaded.findings if finding.severity is Severity.ERROR)
+            raise PolicyRefused(self._path, tuple(errors))
+        return loaded.document
+
+    def _put_in_force(self, text: bytes, document: Document) -> Snapshot:
+        self._text, self._refused = text, None
+        self.loaded, self.last_failure = time.time(), None
+        return self._take(document, 1 if self._snapshot is None else self._snapshot.epoch + 1)
+
+    def _is_known(self, text: bytes) -> None:
+        """The file has not changed; or what is in force stands in it again, and a mistake has been taken back."""
+        if text == self._text and self.last_failure is not None:
+            self._refused = self.last_failure = None
+            log.info("policy_restored", file=str(self._path), in_force=self.snapshot.epoch)
 
     def _failed(self, reason: str, mistakes: int) -> None:
         if self.last_failure == reason:

@@ -80,7 +80,10 @@ class Server:
         self.listeners: list[Listener] = []
         self._ports: dict[tuple[str, int], asyncio.Server] = {}
         self._port_errors: dict[tuple[str, int], str] = {}
+        self._failures_shown = 0
+        self._following = asyncio.Lock()
         self._stop = asyncio.Event()
+        self._at_once = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -206,7 +209,9 @@ class Server:
             Check(name="users", ok=False, detail=problem, required=False) for problem in self._directory.problems
         ]
         checks += [self._cluster_check(upstream) for upstream in self.upstreams.values()]
-        checks += [Check(name=f"port {port}", ok=False, detail=why) for (_, port), why in self._port_errors.items()]
+        checks += [
+            Check(name=f"port {port}", ok=False, detail=why) for (_, port), why in tuple(self._port_errors.items())
+        ]
         checks += [
             Check(
                 name=f"listener {one.name}",
@@ -240,21 +245,40 @@ class Server:
 
     async def _follow(self, upstream: Upstream, picture: Picture) -> None:
         """Open the ports of brokers that are new. Those that went keep theirs: they may come back."""
-        for listener in self.listeners:
-            if listener.upstream is not upstream:
-                continue
-            without = set()
-            for broker_id in picture.brokers:
-                port = listener.settings.port_of(broker_id)
-                if port is None:
-                    without.add(broker_id)
-                elif (listener.settings.bind.host, port) not in self._ports:
-                    await self._bind_broker(listener, port, broker_id)
-            if without - listener.without_port:
-                log.error("brokers_without_a_port", listener=listener.name, brokers=sorted(without))
-            listener.without_port = without
-            listener.bound = True
-            self.metrics.unmapped_brokers[upstream.name].set(len(without))
+        listeners = [one for one in self.listeners if one.upstream is upstream]
+        async with self._following:  # two pictures in a row must not both open the same port
+            for listener in listeners:
+                await self._open_ports(listener, picture)
+        without: set[int] = set().union(*(one.without_port for one in listeners))
+        self.metrics.unmapped_brokers[upstream.name].set(len(without))
+
+    async def _open_ports(self, listener: Listener, picture: Picture) -> None:
+        without = set()
+        for broker_id in picture.brokers:
+            port = listener.settings.port_of(broker_id)
+            if port is None:
+                without.add(broker_id)
+            elif (listener.settings.bind.host, port) not in self._ports:
+                await self._bind_broker(listener, port, broker_id)
+        if without - listener.without_port:
+            log.error("brokers_without_a_port", listener=listener.name, brokers=sorted(without))
+        listener.without_port = without
+        listener.bound = True
+
+    async def _follow_again(self) -> None:
+        """Try ports again that somebody else had."""
+        for upstream in self.upstreams.values():
+            picture = upstream.cluster.picture
+            if self._port_errors and picture is not None:
+                await self._follow(upstream, picture)
+
+    def _show_upstream(self, upstream: Upstream) -> None:
+        """Tell in the metrics which brokers Kordon reaches."""
+        cluster = upstream.cluster
+        state = cluster.state
+        for broker_id in () if cluster.picture is None else cluster.picture.brokers:
+            up = state.reachable and broker_id not in state.unreachable
+            self.metrics.upstream_up[upstream.name, str(broker_id)].set(up)
 
     async def _bind_broker(self, listener: Listener, port: int, broker_id: int) -> None:
         place = (listener.settings.bind.host, port)
@@ -265,7 +289,8 @@ class Server:
                 log.error("port_taken", listener=listener.name, port=port, broker=broker_id, reason=str(error))
             self._port_errors[place] = str(error)
         else:
-            self._port_errors.pop(place, None)
+            if self._port_errors.pop(place, None) is not None:
+                log.info("port_open", listener=listener.name, port=port, broker=broker_id)
 
     # ---- running
 
@@ -283,6 +308,8 @@ class Server:
 
     def stop(self) -> None:
         """Begin to stop; a second time: at once."""
+        if self._stop.is_set():
+            self._at_once.set()
         self._stop.set()
 
     def reload(self) -> None:
@@ -290,15 +317,21 @@ class Server:
         self._spawn(self._look_at_files())
 
     async def _look_at_files(self) -> None:
-        before = self.policies.failures
-        self.policies.reload()
-        self._directory.poll()
-        self.metrics.policy_reload_failures.inc(self.policies.failures - before)
+        await self.policies.reload()
+        self.metrics.policy_reload_failures.inc(self.policies.failures - self._failures_shown)
+        self._failures_shown = self.policies.failures
+        if self._directory.poll():
+            for problem in self._directory.problems:
+                log.error("users_reload_failed", reason=problem)
+            log.info("users_reloaded", revision=self._directory.current.revision)
 
     async def _sweep(self) -> None:
         now = time.monotonic()
         for listener in self.listeners:
             await listener.sweep(now)
+        for upstream in self.upstreams.values():
+            self._show_upstream(upstream)
+        await self._follow_again()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
@@ -322,10 +355,7 @@ class Server:
             port.close()
         for listener in self.listeners:
             listener.drain()
-        waits = [asyncio.create_task(listener.drained.wait()) for listener in self.listeners]
-        await asyncio.wait(waits, timeout=self._settings.drain)
-        for wait in waits:
-            wait.cancel()
+        await self._drained()
         left = sum(len(listener.sessions) for listener in self.listeners)
         for listener in self.listeners:
             for session in tuple(listener.sessions):
@@ -339,3 +369,17 @@ class Server:
         self._passwords.close()
         self._health.stop()
         log.info("stopped", cut_off=left)
+
+    async def _drained(self) -> None:
+        """Wait until all connections are done, for as long as they may take, or until told to stop at once."""
+        ends = [asyncio.create_task(self._all_drained()), asyncio.create_task(self._told_twice())]
+        await asyncio.wait(ends, timeout=self._settings.drain, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+
+    async def _all_drained(self) -> None:
+        for listener in self.listeners:
+            await listener.drained.wait()
+
+    async def _told_twice(self) -> None:
+        await self._at_once.wait()
