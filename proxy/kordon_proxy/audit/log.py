@@ -49,7 +49,7 @@ class Left:
 
 
 class AuditLog:
-    """The audit of one process. All of it belongs to the event loop's thread but `record`, which any may call.
+    """The audit of one process. All of it belongs to the event loop's thread.
 
     `source` names this Kordon in each event (a URI reference such as `urn:kordon:prod-1`). `kafka` are aiokafka's
     settings of the cluster that `config.kafka` names. `sinks` are further ones.
@@ -144,6 +144,7 @@ class AuditLog:
     def decision(self, event: Event, on_durable: Callback | None = None) -> None:
         """Record one decision. The same denial on the same connection is written once a window, and counted after that.
 
+        A denial is what has the effect Deny, also where no rule spoke or the view hid the resource.
         A repeated denial need not wait: the first one is on its way to the disk, and answers leave in order.
         """
         if event.why.effect == Effect.DENY and self._denials.is_repeat(_denial_key(event), event):
