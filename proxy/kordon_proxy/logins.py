@@ -161,10 +161,11 @@ class Login:
 
     def _tell(self, actions: list[Action], send: Send) -> None:
         frames: list[bytes] = []
+        later: list[tuple[float, Callable[[], None]]] = []
         for action in actions:
             match action:
                 case Answer(frame, not_before) if not_before > time.time():
-                    self._later(not_before, partial(send, frame))
+                    later.append((not_before, partial(send, frame)))
                 case Answer(frame):
                     frames.append(frame)
                 case Wait():
@@ -174,9 +175,11 @@ class Login:
                     self._ready(action, frames, send)
                     return
                 case Close(not_before=not_before, reason=reason):
-                    self._later(not_before, partial(self._session.close, "login", detail=reason))
+                    later.append((not_before, partial(self._session.close, "login", detail=reason)))
         for frame in frames:
             send(frame)
+        if later:
+            self._later(later)
 
     def _wait(self) -> None:
         self._waiting = True
@@ -231,8 +234,16 @@ class Login:
         )
         self._listener.audit.login(self._event(who, ErrorCode.sasl_authentication_failed, reason), then)
 
-    def _later(self, when: float, step: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(max(0.0, when - time.time()), step)
+    def _later(self, steps: list[tuple[float, Callable[[], None]]]) -> None:
+        """Take the steps when the last of them is due. By one timer: two for the same time fire in any order, and the
+        connection would be closed before its answer is out."""
+
+        def take() -> None:
+            for _, step in steps:
+                step()
+
+        when = max(when for when, _ in steps)
+        asyncio.get_running_loop().call_later(max(0.0, when - time.time()), take)
 
     def _who(self, facts: Facts, identity: Identity) -> Who:
         software = self._conversation.software
