@@ -7,7 +7,7 @@ from typing import Final
 from kordon_policy.actions import NEVER_STAGED, Action, Kind
 from kordon_policy.decision import Decision, thing, who
 from kordon_policy.index import PatternIndex
-from kordon_policy.memo import Memo
+from kordon_policy.memo import Memo, has_short_name
 from kordon_policy.model import Effect, Path, Rule, is_kordons_own, only_reads
 from kordon_policy.patterns import SPARE
 
@@ -60,7 +60,7 @@ class Rights:
         self._names = frozenset(cluster_names)
         self._stand_ins = stand_ins
         self._slots = Memo(self._find_slots)
-        self._decisions = Memo(self._decide)
+        self._decisions = Memo(self._decide, keeps=has_short_name)
         self._somewhere = Memo(self._decide_somewhere)
 
     def decide(self, action: Action, kind: Kind | None, name: str | None = None) -> Decision:

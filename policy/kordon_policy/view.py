@@ -10,7 +10,7 @@ from typing import Final
 from kordon_policy.actions import Domain, Kind
 from kordon_policy.decision import thing
 from kordon_policy.index import PatternIndex
-from kordon_policy.memo import Memo
+from kordon_policy.memo import Memo, has_short_name
 from kordon_policy.model import INTERNAL, Outside, Path, RuleRef, Selector, Tenant, is_internal, is_kordons_own
 
 Thing = tuple[Kind, str]
@@ -69,7 +69,7 @@ class Scope:
         # Only paths that say so reach internal topics, so these have an index of their own.
         self._internal = _by_kind((path, ref) for path, ref in includes if _names_internal(path, tenant))
         self.whole = _covers_whole(includes) and not _covers_whole(excludes)
-        self.sight = Memo(self._look)
+        self.sight = Memo(self._look, keeps=has_short_name)
 
     def _look(self, asked: Thing) -> Sight:
         kind, name = asked
@@ -100,7 +100,7 @@ class View:
         self.whole_cluster = scope.whole
         self._scope = scope
         self._inferred = inferred if isinstance(inferred, Inferred) else Inferred(inferred)
-        self._seen = Memo(self._look)
+        self._seen = Memo(self._look, keeps=has_short_name)
 
     def sees(self, kind: Kind, name: str) -> bool:
         """Does this name exist for the tenant?"""

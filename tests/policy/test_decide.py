@@ -350,6 +350,15 @@ def test_the_same_question_is_answered_by_the_same_object() -> None:
     assert rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a") is first
 
 
+def test_an_answer_about_a_name_longer_than_any_topics_takes_no_memory() -> None:
+    rights = rights_of(a_snapshot(a_policy("Allow", ["GROUP_EDIT"], ["cluster", "*", "group", "g*"])), "devs")
+    name = "g" * 100_000
+    first, second = (rights.decide(Action.GROUP_EDIT, Kind.GROUP, name) for _ in range(2))
+    assert first.allowed
+    assert first == second
+    assert first is not second
+
+
 def test_rights_are_kept_by_roles_and_cluster_and_not_by_principal() -> None:
     snapshot = a_snapshot("policies: []")
     first = snapshot.rights(frozenset({"devs"}), PROD, "alice")
