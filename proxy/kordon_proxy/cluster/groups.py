@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 SPACING: Final = 1.0
 """Seconds between two looks that hints have caused."""
-TRIES: Final = 3
+TRIES: Final = 5
 """How often a group is asked about of which nobody can tell now, or less is told than before. Then it has to wait for
 the next look at all groups."""
 MOST_HINTS: Final = 1_000

@@ -3,7 +3,7 @@
 Topics with a committed offset and topics in the current assignment of the members; never what a client merely claims
 (a subscription, a topology). Internal topics are never inferred, whatever a group reads.
 
-What a group has gained counts at once; what it has lost counts when it is still lost a second later. For a healthy
+What a group has gained counts at once; what it has lost counts when it is still lost some seconds later. For a healthy
 cluster can show too little: while a group rebalances, a topic is assigned to nobody; and a new coordinator answers from
 what it knows to be replicated (the high watermark), which for a moment can lack what the old one has acknowledged, with
 no error to tell so.
@@ -27,8 +27,9 @@ from .picture import Inferred
 INTERNAL: Final = "__"
 CONSUMER_PROTOCOL: Final = "consumer"
 """The protocol type whose assignments have a public format; other types' bytes mean nothing to us."""
-LAPSE: Final = 1.0
-"""Seconds until a loss counts: twice the time that a follower's fetch waits for news (`replica.fetch.wait.max.ms`)."""
+LAPSE: Final = 3.0
+"""Seconds until a loss counts. To know what is replicated, a new coordinator needs up to two fetches of its followers,
+each of which waits half a second for news (`replica.fetch.wait.max.ms`); 0.95 s were seen."""
 DEAD: Final = "Dead"
 REBALANCING: Final = frozenset({"preparingrebalance", "completingrebalance", "assigning", "reconciling"})
 """States in lower case, of classic and of consumer groups."""

@@ -58,12 +58,9 @@ class Pool:
 
         Raises UpstreamError; for an address that failed just now at once, without trying again.
         """
-        while True:
-            place = self._places.setdefault(address, _Place(self._backoff()))
-            async with place.lock:
-                # While this waited for the lock, the place may have been forgotten: what opens there would be lost.
-                if self._places.get(address) is place:
-                    return await self._at(place, address)
+        place = self._places.setdefault(address, _Place(self._backoff()))
+        async with place.lock:
+            return await self._at(place, address)
 
     async def _at(self, place: _Place, address: Address) -> BrokerConnection:
         if self._closed:
@@ -110,7 +107,7 @@ class Pool:
             task.add_done_callback(self._retiring.discard)
 
     async def _retire(self, place: _Place) -> None:
-        async with place.lock:  # somebody may be opening its connection
+        async with place.lock:  # who came before may be opening its connection; nobody comes after
             await self._drop(place)
 
     async def close(self) -> None:

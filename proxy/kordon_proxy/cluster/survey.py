@@ -25,7 +25,6 @@ from kordon_protocol.keys import ApiKey
 from .connection import BrokerConnection
 from .errors import UpstreamError, UpstreamRefused
 from .inference import (
-    GONE,
     NOTHING,
     Failed,
     Findings,
@@ -144,9 +143,7 @@ class Survey:
         answers = [
             read(await self._ask_message(connection, question)) for question, read in _questions(connection, types)
         ]
-        findings = add_up(answers)
-        # A listed group that is not there a moment later ends or changes its type just now; the next look tells.
-        return {group: finding for group, finding in findings.items() if finding is not GONE or group not in listed}
+        return add_up(answers)
 
     async def _look_up(self, groups: Iterable[str], brokers: Sequence[int]) -> Findings:
         """Ask the groups' coordinators about them."""
