@@ -87,7 +87,7 @@ def _python(world: World) -> str:
     return f"""{sys.executable} -c "
 import asyncio, aiokafka
 async def main():
-    async with aiokafka.AIOKafkaConsumer('md_prices', bootstrap_servers='{world.open_address}') as client:
-        await client.seek_to_beginning()
+    told = dict(bootstrap_servers='{world.open_address}', auto_offset_reset='earliest')
+    async with aiokafka.AIOKafkaConsumer('md_prices', **told) as client:
         print(sorted(await client.topics()), await client.getone())
 asyncio.run(main())\""""

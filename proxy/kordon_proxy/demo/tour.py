@@ -5,9 +5,10 @@ It shows a few scenes and stays for whoever wants to try things, until Ctrl-C. H
 
 import asyncio
 import signal
+import sys
 import time
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from aiokafka.errors import KafkaError
 
@@ -26,7 +27,12 @@ INTERRUPTED: Final = 130
 """The exit code of what was ended by Ctrl-C before it was done."""
 
 
-def main(*, once: bool = False) -> int:
+def main(*, once: bool = False) -> NoReturn:
+    """Give the demonstration, and exit."""
+    sys.exit(give(once=once))
+
+
+def give(*, once: bool) -> int:
     """Give the demonstration, and stay until Ctrl-C unless it is to be given `once`.
 
     Returns the exit code: 0, 1 when something is not as it claims, 130 when it was interrupted before the end.
@@ -37,7 +43,7 @@ def main(*, once: bool = False) -> int:
     try:
         prepare()
         with a_world(show.doing) as world:
-            _give(world, show)
+            _play(world, show)
             given = True
             if not once:
                 asyncio.run(stay(world, show))
@@ -49,7 +55,7 @@ def main(*, once: bool = False) -> int:
     return 0
 
 
-def _give(world: World, show: Show) -> None:
+def _play(world: World, show: Show) -> None:
     start = time.monotonic()
     try:
         asyncio.run(_scenes(world, show))

@@ -22,6 +22,7 @@ from kordon_proxy.demo.tools import Finished
 from kordon_proxy.demo.world import APPS_PORT, KAFKA_PORT, SIDECAR_PORT
 
 _PATIENCE = 120.0
+_MOST_SECONDS_TO_GO = 10.0
 
 
 class Demo:
@@ -56,14 +57,18 @@ class Demo:
         return self.process.wait(30)
 
     def leftovers(self) -> list[str]:
-        """What is still there of it: files, and processes whose command line names its folder."""
-        running = []
+        """What is still there of it after a few seconds: files, and processes whose command line names its folder."""
+        deadline = time.monotonic() + _MOST_SECONDS_TO_GO
+        while (left := [*map(str, self.folder.iterdir()), *self._processes()]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return left
+
+    def _processes(self) -> Iterator[str]:
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if str(self.folder) in line:
-                    running.append(line)
-        return [*map(str, self.folder.iterdir()), *running]
+                    yield line
 
 
 @pytest.fixture
@@ -150,9 +155,6 @@ def test_ended_by_force_it_leaves_nothing_behind(demo: Demo) -> None:
     demo.process.kill()
     demo.process.wait()
 
-    deadline = time.monotonic() + 20
-    while demo.leftovers() and time.monotonic() < deadline:
-        time.sleep(0.1)
     assert demo.leftovers() == []
 
 
@@ -182,7 +184,7 @@ def test_a_claim_that_does_not_hold_ends_it_with_an_error(
 
     played(scene)
 
-    code = tour.main(once=True)
+    code = tour.give(once=True)
 
     assert code == 1
     assert "✔ two and two are four" in capsys.readouterr().out.replace("\n", " ")
@@ -196,7 +198,7 @@ def test_it_says_what_did_not_hold_and_what_kordon_logged(
 
     played(scene)
 
-    tour.main(once=True)
+    tour.give(once=True)
 
     said = capsys.readouterr().out
     assert "✘ two and two are five: this does not hold; instead: 4" in said
@@ -209,7 +211,7 @@ def test_once_it_ends_by_itself(played: Callable[..., None]) -> None:
 
     played(scene)
 
-    assert tour.main(once=True) == 0
+    assert tour.give(once=True) == 0
 
 
 def test_a_claim_that_does_not_hold_is_no_claim() -> None:
