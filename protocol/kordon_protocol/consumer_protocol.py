@@ -20,6 +20,11 @@ from kordon_protocol.codec import Reader, encode, reader_of
 from kordon_protocol.errors import MalformedBody
 
 _VERSION: Final = struct.Struct(">h")
+_VERSION_AND_COUNT: Final = struct.Struct(">hi")
+_INT16: Final = struct.Struct(">h")
+_INT32: Final = struct.Struct(">i")
+_LEAST_PART: Final = _INT16.size + _INT32.size
+"""Bytes of a topic without a name and without partitions."""
 
 
 def subscribed_topics(data: bytes) -> tuple[str, ...]:
@@ -54,6 +59,30 @@ def keep_assigned_topics(data: bytes, keep: Callable[[str], bool]) -> bytes:
     """
     read = _read(_ASSIGNMENTS, data)
     return data if read is None else _cut(data, read, _PARTITIONS_ASSIGNED, keep, {})
+
+
+def could_assign(data: bytes) -> bool:
+    """Tell whether a reader that forgives more than this one could find topics in these bytes.
+
+    Kafka's own does, and acts on it when a group moves to the new protocol: it takes a name that is not UTF-8, and any
+    negative length for null. All versions have the same layout up to the topics.
+    """
+    try:
+        version, count = _VERSION_AND_COUNT.unpack_from(data)
+        offset = _VERSION_AND_COUNT.size
+        if version < 0 or not 0 < count <= len(data) // _LEAST_PART:
+            return False
+        for _ in range(count):
+            (length,) = _INT16.unpack_from(data, offset)
+            if length < 0:
+                return False
+            (partitions,) = _INT32.unpack_from(data, offset + _INT16.size + length)
+            if partitions < 0:
+                return False
+            offset += _LEAST_PART + length + _INT32.size * partitions
+    except struct.error:
+        return False
+    return offset <= len(data)
 
 
 class _Read(NamedTuple):

@@ -11,6 +11,7 @@ from kio.static.constants import EntityType
 from kordon_protocol.codec import encode
 from kordon_protocol.consumer_protocol import (
     assigned_topics,
+    could_assign,
     keep_assigned_topics,
     keep_topics,
     subscribed_topics,
@@ -122,3 +123,49 @@ def test_no_bytes_make_anything_but_typed_errors(garbage: bytes, version: int) -
             read(garbage)
         with contextlib.suppress(MalformedBody):
             read(version.to_bytes(2, "big") + garbage)
+
+
+ONE_HIDDEN = b"\0\6hidden\0\0\0\1\0\0\0\0"
+FORGIVEN = {
+    "a name that is not UTF-8": b"\0\0\0\0\0\2" + ONE_HIDDEN + b"\0\1\xff\0\0\0\0" + b"\xff\xff\xff\xff",
+    "user data of a negative length": b"\0\0\0\0\0\1" + ONE_HIDDEN + b"\xff\xff\xff\xfe",
+    "no user data at all": b"\0\3\0\0\0\1" + ONE_HIDDEN,
+}
+
+
+@pytest.mark.parametrize("data", FORGIVEN.values(), ids=FORGIVEN)
+def test_what_only_a_more_forgiving_reader_takes_for_an_assignment_is_known(data: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        assigned_topics(data)
+    assert could_assign(data)
+
+
+@every_version
+@given(data=st.data())
+@settings(max_examples=25)
+def test_whatever_assigns_a_topic_could_assign_one(version: int, data: st.DataObject) -> None:
+    assignment = data.draw(messages(schema("assignment", version)))
+    assert could_assign(as_bytes(assignment)) is bool(assignment.assigned_partitions)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b'{"version": 1, "leader": "registry-1"}',
+        b"\0\1\0\0\0\x24" + b"6d3a8d1e-0000-4000-8000-000000000000" + b"\0\7http://",
+        b"\xff\xff\0\0\0\1" + ONE_HIDDEN,
+        b"\0\0\0\0\0\1" + ONE_HIDDEN[:-1],
+        b"\0\0\0\0\0\1\xff\xff" + ONE_HIDDEN[2:],
+        b"\0\0\0\0\0\1\0\6hidden\xff\xff\xff\xff",
+        b"\0\0\x7f\xff\xff\xff" + ONE_HIDDEN,
+    ],
+)
+def test_bytes_of_other_protocols_could_assign_nothing(data: bytes) -> None:
+    assert not could_assign(data)
+
+
+@given(st.binary(max_size=60))
+def test_nobody_reads_an_assignment_that_could_not_be_one(garbage: bytes) -> None:
+    with contextlib.suppress(MalformedBody):
+        assert could_assign(garbage) or not assigned_topics(garbage)

@@ -21,7 +21,7 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_protocol.consumer_protocol import keep_assigned_topics, keep_topics
+from kordon_protocol.consumer_protocol import could_assign, keep_assigned_topics, keep_topics
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
 
@@ -65,7 +65,8 @@ def _cut_for_leader(response: Any, keep: Keep) -> Any:
 def judge_sync(request: Any, may: May) -> Verdict:
     """Up to v4 nothing says the protocol type: bytes that read as an assignment are cut, and others left alone.
 
-    What this reader cannot read names no topic to Kordon's inference either, which reads with the same one.
+    What only a more forgiving reader would take for an assignment is refused: the coordinator is one. When a group
+    moves to the new protocol it makes those bytes the member's assignment, which is what Kordon infers topics from.
     """
     refusal = may.join(request.group_id)
     if refusal is not None:
@@ -74,7 +75,7 @@ def judge_sync(request: Any, may: May) -> Verdict:
     if protocol_type not in (None, CONSUMER):
         return Forward(Relay(_still_member(request)))
     known = protocol_type == CONSUMER
-    cut = keep_assigned_topics if known else _or_same(keep_assigned_topics)
+    cut = keep_assigned_topics if known else _or_opaque(keep_assigned_topics)
     try:
         assignments = _cut_each(request.assignments, "assignment", cut, usable_by(may, request.group_id))
     except MalformedBody:
@@ -88,7 +89,7 @@ def judge_sync(request: Any, may: May) -> Verdict:
 
 
 def _cut_assignment(*, known: bool) -> Callable[[Any, Keep], Any]:
-    cut = _or_nothing(keep_assigned_topics) if known else _or_same(keep_assigned_topics)
+    cut = _or_nothing(keep_assigned_topics if known else _or_opaque(keep_assigned_topics))
 
     def mend(response: Any, keep: Keep) -> Any:
         assignment = cut(response.assignment, keep)
@@ -120,13 +121,15 @@ def _with(entry: Any, field: str, data: bytes) -> Any:
     return entry if data is getattr(entry, field) else replace(entry, **{field: data})
 
 
-def _or_same(cut: Cut) -> Cut:
-    """Leave alone what cannot be read."""
+def _or_opaque(cut: Cut) -> Cut:
+    """Leave alone what nobody could take for an assignment. Raises MalformedBody for what only others could."""
 
     def cut_or_leave(data: bytes, keep: Keep) -> bytes:
         try:
             return cut(data, keep)
         except MalformedBody:
+            if could_assign(data):
+                raise
             return data
 
     return cut_or_leave

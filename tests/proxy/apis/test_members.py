@@ -38,6 +38,8 @@ UNKNOWN = ErrorCode.unknown_member_id
 UNREADABLE = b"\x00\x01\x7f"
 PRIVATE = b"\x00\x01globex.pay"
 """What only the members of some other protocol can read."""
+FORGIVEN = b"\0\0" + b"\0\0\0\1" + b"\0\x0aglobex.pay" + b"\0\0\0\1\0\0\0\0" + b"\xff\xff\xff\xfe"
+"""What Kafka takes for an assignment although its user data are shorter than nothing."""
 TOPICS = ("acme.a", "globex.pay", "globex.read")
 
 
@@ -204,6 +206,14 @@ def test_where_nothing_says_the_protocol_only_what_reads_as_an_assignment_is_cut
     verdict = judge(syncing(version, PRIVATE), may)
     assert isinstance(verdict, Forward)
     assert mended(verdict, synced(version, PRIVATE), may) == synced(version, PRIVATE)
+
+
+@pytest.mark.parametrize("version", SYNCS)
+def test_what_the_coordinator_may_take_for_an_assignment_is_refused_and_never_shown(version: int) -> None:
+    answer = answered(judge(syncing(version, FORGIVEN), a_may()))
+    assert answer.error_code is ErrorCode.inconsistent_group_protocol
+    may = a_may()
+    assert mended(judge(syncing(version), may), synced(version, FORGIVEN), may).assignment == NOTHING
 
 
 def test_assignments_of_other_protocols_are_their_own_affair() -> None:
