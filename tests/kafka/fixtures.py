@@ -71,7 +71,7 @@ def kafka_with_acls() -> Iterator[Kafka]:
 
 @pytest.fixture(scope="session")
 def shared_cluster() -> Iterator[Kafka]:
-    with Kafka(nodes=3, users=USERS) as kafka:
+    with Kafka(nodes=3, users=USERS, advertise="localhost") as kafka:
         yield kafka
 
 

@@ -35,6 +35,7 @@ class Kafka:
     authorizer: Kafka's own ACLs; `super_users` are names without `User:`.
     properties: added to each node's configuration, or put in the place of what is there.
     first_port: where the ports begin (10 for each node), if they are free; a port that is not is replaced.
+    advertise: the host name that clients are told, where 127.0.0.1 would be that of a proxy too.
     jvm: how big and how quick; the default suits tests.
     under: in which folder to keep the data; the system's for temporary files unless given.
     timeout: in seconds, for each start.
@@ -52,6 +53,7 @@ class Kafka:
         auto_create_topics: bool = False,
         properties: Mapping[str, object] | None = None,
         first_port: int | None = None,
+        advertise: str = ports.HOST,
         jvm: tuple[str, ...] = SMALL_JVM,
         under: Path | None = None,
         timeout: float = 90,
@@ -65,6 +67,7 @@ class Kafka:
             super_users=super_users,
             auto_create_topics=auto_create_topics,
             properties=properties or {},
+            advertise=advertise,
         )
         self.cluster_id: Final = _random_id()
         self.nodes: Mapping[int, Node] = {}  # those of the running cluster, by id
@@ -137,6 +140,7 @@ class Kafka:
             node_id: Node(
                 node_id,
                 listeners=listeners,
+                host=self.setup.advertise,
                 folder=self._folder,
                 jvm=self._jvm,
                 timeout=self._timeout,

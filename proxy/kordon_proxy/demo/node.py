@@ -28,13 +28,15 @@ class Node:
         node_id: int,
         *,
         listeners: Mapping[Listener, int],
+        host: str,
         folder: Path,
         jvm: tuple[str, ...],
         timeout: float,
         guard: Callable[[int], None],
     ) -> None:
         self.node_id = node_id
-        self.listeners = listeners
+        self.listeners = dict(listeners)
+        self._host = host
         self.data = folder / f"node{node_id}"
         self.properties = folder / f"node{node_id}.properties"
         self._log = folder / f"node{node_id}.log"
@@ -46,7 +48,7 @@ class Node:
 
     def address(self, listener: Listener = "PLAINTEXT") -> str:
         """Return `host:port` of one of its listeners."""
-        return f"{ports.HOST}:{self.listeners[listener]}"
+        return f"{self._host}:{self.listeners[listener]}"
 
     @property
     def pid(self) -> int | None:
@@ -98,6 +100,12 @@ class Node:
         """Restart it in order, as for an upgrade. Raises KafkaFailed."""
         self.shut_down()
         self.start()
+
+    def move(self, listener: Listener, port: int) -> None:
+        """Let it listen on another port from its next start on, as a broker does that was made anew elsewhere."""
+        text = self.properties.read_text()
+        self.properties.write_text(text.replace(f":{self.listeners[listener]}", f":{port}"))
+        self.listeners[listener] = port
 
     def pause(self) -> None:
         """Freeze it: its connections stay open and silent."""

@@ -44,6 +44,7 @@ class Setup:
     super_users: tuple[str, ...] = ()
     auto_create_topics: bool = False
     properties: Mapping[str, object] = field(default_factory=dict)
+    advertise: str = HOST
 
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= 3:
@@ -75,7 +76,7 @@ def server_properties(
     told: dict[str, object] = {
         **_SMALL,
         **_replication(setup.nodes),
-        **_addresses(node, ports),
+        **_addresses(node, ports, setup.advertise),
         "node.id": node,
         "log.dirs": data,
         "auto.create.topics.enable": str(setup.auto_create_topics).lower(),
@@ -95,13 +96,14 @@ def _replication(nodes: int) -> Mapping[str, object]:
     return {f"{topic}.replication.factor": nodes for topic in topics}
 
 
-def _addresses(node: int, ports: Mapping[int, Mapping[Listener, int]]) -> Mapping[str, object]:
+def _addresses(node: int, ports: Mapping[int, Mapping[Listener, int]], host: str) -> Mapping[str, object]:
     own = {listener: f"{listener}://{HOST}:{port}" for listener, port in ports[node].items()}
+    told = {listener: f"{listener}://{host}:{port}" for listener, port in ports[node].items()}
     security = {listener: listener for listener in own} | {"CONTROLLER": "PLAINTEXT"}
     return {
         "controller.quorum.voters": ",".join(f"{other}@{HOST}:{ports[other]['CONTROLLER']}" for other in ports),
         "listeners": ",".join(own.values()),
-        "advertised.listeners": ",".join(url for listener, url in own.items() if listener != "CONTROLLER"),
+        "advertised.listeners": ",".join(url for listener, url in told.items() if listener != "CONTROLLER"),
         "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in security.items()),
     }
 
