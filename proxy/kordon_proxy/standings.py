@@ -49,7 +49,9 @@ class Standings:
 
 
 def is_group_wanted(snapshot: Snapshot, cluster_names: frozenset[str], group: str) -> bool:
-    """Whether any tenant includes the group, so that the topics that it reads have to be known."""
-    return any(
-        snapshot.view(tenant.name, cluster_names).sees_explicitly(Kind.GROUP, group) for tenant in snapshot.tenants
-    )
+    """Whether any tenant includes the group, so that the topics that it reads have to be known.
+
+    A tenant that includes the whole cluster learns nothing by it: its excludes hold against what is inferred too.
+    """
+    views = (snapshot.view(tenant.name, cluster_names) for tenant in snapshot.tenants)
+    return any(not view.whole_cluster and view.sees_explicitly(Kind.GROUP, group) for view in views)
