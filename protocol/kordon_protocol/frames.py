@@ -80,6 +80,9 @@ class RequestCollector:
     so they may have a lower limit: a hundred megabytes of empty names would keep a processor busy for minutes.
     """
 
+    # There is one in every connection, idle ones too.
+    __slots__ = ("_chunks", "_have", "_least", "_max_size", "_max_size_of_others", "_want")
+
     def __init__(self, max_size: int, max_size_of_others: int | None = None, least: int = LEAST_REQUEST) -> None:
         self._max_size = max_size
         self._max_size_of_others = max_size if max_size_of_others is None else max_size_of_others

@@ -158,9 +158,12 @@ def fault(error: ProtocolError) -> str:
 
 def api_name(apis: Mapping[int, Api], error: ProtocolError, head: RequestHead | None) -> str | None:
     """What a request that cannot be read was for, if that is known; a key that nobody knows is its number."""
-    if head is None and not isinstance(error, UnknownApi | UnsupportedVersion):
+    if head is not None:
+        key = head.api_key
+    elif isinstance(error, UnknownApi | UnsupportedVersion):
+        key = error.api_key
+    else:
         return None
-    key = error.api_key if head is None else head.api_key
     api = apis.get(key)
     return str(key) if api is None else api.name
 

@@ -23,6 +23,8 @@ class Hold(StrEnum):
 class Holds:
     """Why one side of a connection is not read from now. Each reason is counted, and how long it lasted."""
 
+    __slots__ = ("_meter", "_since")
+
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._since: dict[Hold, float] = {}

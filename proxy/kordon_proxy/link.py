@@ -27,10 +27,12 @@ class Owner(Protocol):
 class BrokerLink(asyncio.Protocol):
     """Logs in with Kordon's own credentials where the cluster asks for them, then passes bytes on."""
 
+    __slots__ = ("_login", "_owner", "_splitter", "transport")
+
     def __init__(self, owner: Owner, login: UpstreamLogin | None) -> None:
         self._owner = owner
         self._login = login
-        self._splitter = FrameSplitter(LOGIN_FRAME)
+        self._splitter = None if login is None else FrameSplitter(LOGIN_FRAME)
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,7 +43,7 @@ class BrokerLink(asyncio.Protocol):
             self.transport.write(self._login.start())
 
     def data_received(self, data: bytes) -> None:
-        if self._login is None:
+        if self._splitter is None:
             self._owner.from_broker(data)
             return
         try:
@@ -54,6 +56,8 @@ class BrokerLink(asyncio.Protocol):
                 self._step(frame)
             else:
                 self._owner.from_broker(with_prefix(frame))
+        if self._login is None:
+            self._splitter = None
 
     def _step(self, frame: bytes) -> None:
         assert self._login is not None

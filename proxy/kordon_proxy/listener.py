@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from kordon_policy.tenants import tenant_cluster_id
+
 from . import config
+from .apis.synthetic import SyntheticCluster
 from .apis.table import Api
 from .audit.log import AuditLog
 from .cluster.picture import Picture
@@ -46,6 +49,7 @@ class Listener:
     metrics: Metrics
     mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
     sessions: set["Session"] = field(default_factory=set)
+    synthetics: dict[tuple[str, str], SyntheticCluster] = field(default_factory=dict)
     meters: dict[str, Meter] = field(default_factory=dict)
     draining: bool = False
     drained: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +77,15 @@ class Listener:
         if picture is None:
             raise LookupError("no broker has answered yet")
         return picture
+
+    def synthetic(self, real_cluster_id: str, tenant: str) -> SyntheticCluster:
+        """The cluster of a tenant as this listener shows it; one object for all of its connections."""
+        key = (real_cluster_id, tenant)
+        found = self.synthetics.get(key)
+        if found is None:
+            cluster_id = tenant_cluster_id(real_cluster_id, tenant)
+            found = self.synthetics[key] = SyntheticCluster(cluster_id, self.address)
+        return found
 
     def meter(self, tenant: str | None) -> Meter:
         """The counters of one tenant at this listener; tenants are as many as the policy file names."""

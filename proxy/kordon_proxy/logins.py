@@ -36,6 +36,8 @@ class Login:
     token is only looked at as what the login has made of the connection.
     """
 
+    __slots__ = ("_buffer", "_conversation", "_listener", "_peer", "_session", "_waiting")
+
     def __init__(self, session: "Session") -> None:
         assert session.transport is not None
         host, port = (*(session.transport.get_extra_info("peername") or ("", 0)), 0)[:2]

@@ -4,10 +4,8 @@ import time
 from typing import TYPE_CHECKING
 
 from kordon_policy.snapshot import Snapshot
-from kordon_policy.tenants import tenant_cluster_id
 
 from .apis.may import Standing
-from .apis.synthetic import SyntheticCluster
 from .audit.event import Who
 from .cluster.picture import Picture
 from .identity.directory import Directory
@@ -22,15 +20,27 @@ if TYPE_CHECKING:
 class Member:
     """Facts are stored, identity is derived: a new policy bites at the next request of an open connection."""
 
+    __slots__ = (
+        "_directory",
+        "_listener",
+        "_peer",
+        "_picture",
+        "_snapshot",
+        "_standing",
+        "facts",
+        "identity",
+        "meter",
+        "recorder",
+        "synthetic",
+    )
+
     def __init__(
         self, listener: "Listener", facts: Facts, peer: Peer, identity: Identity, who: Who, real_cluster_id: str
     ) -> None:
         self.facts = facts
         self.identity = identity
         self.meter = listener.meter(identity.tenant)
-        self.synthetic = SyntheticCluster(
-            cluster_id=tenant_cluster_id(real_cluster_id, identity.tenant or ""), address=listener.address
-        )
+        self.synthetic = listener.synthetic(real_cluster_id, identity.tenant or "")
         self.recorder = Recorder(listener.audit, listener.upstream.name, who)
         self._listener = listener
         self._peer = peer

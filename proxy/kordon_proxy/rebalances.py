@@ -10,10 +10,13 @@ from .cluster.picture import Picture
 
 def _committed(request: Any, picture: Picture) -> tuple[str, ...]:
     """The topics that a commit names; ids that nobody knows stay out."""
-    names = (
-        getattr(topic, "name", None) or picture.ids.get(getattr(topic, "topic_id", None)) for topic in request.topics
-    )
-    return tuple(filter(None, names))
+    return tuple(filter(None, (_name(topic, picture) for topic in request.topics)))
+
+
+def _name(topic: Any, picture: Picture) -> str | None:
+    if hasattr(topic, "name"):
+        return str(topic.name)
+    return None if topic.topic_id is None else picture.ids.get(topic.topic_id)
 
 
 def _assigned(_: Any, __: Picture) -> tuple[str, ...]:

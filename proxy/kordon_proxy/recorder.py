@@ -28,6 +28,8 @@ SEEING: Final = "VIEW"
 class Recorder:
     """The audit of one connection."""
 
+    __slots__ = ("_audit", "_cluster", "who")
+
     def __init__(self, audit: AuditLog, cluster: str, who: Who) -> None:
         self._audit = audit
         self._cluster = cluster

@@ -216,7 +216,7 @@ class Server:
             Check(
                 name=f"listener {one.name}",
                 ok=not one.without_port,
-                detail=f"no port for brokers {sorted(one.without_port)}",
+                detail=f"no port for brokers {sorted(one.without_port)}" if one.without_port else "",
             )
             for one in self.listeners
         ]

@@ -50,9 +50,23 @@ class FetchSessions:
         return self._sessions.pop(session_id, None) is not None
 
 
-@dataclass(slots=True)
 class Connection:
-    """State of one client connection that judges read and change. Everything in it is bounded."""
+    """State of one client connection that judges read and change. Everything in it is bounded, and made when needed."""
 
-    fetch_sessions: FetchSessions = field(default_factory=FetchSessions)
-    subscriptions: Subscriptions = field(default_factory=Subscriptions)
+    __slots__ = ("_fetch_sessions", "_subscriptions")
+
+    def __init__(self) -> None:
+        self._fetch_sessions: FetchSessions | None = None
+        self._subscriptions: Subscriptions | None = None
+
+    @property
+    def fetch_sessions(self) -> FetchSessions:
+        if self._fetch_sessions is None:
+            self._fetch_sessions = FetchSessions()
+        return self._fetch_sessions
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        if self._subscriptions is None:
+            self._subscriptions = Subscriptions()
+        return self._subscriptions

@@ -41,7 +41,8 @@ def give(*, once: bool) -> int:
     show = Show()
     given = False
     try:
-        prepare()
+        with show.doing("Java and Apache Kafka are made ready"):
+            prepare()
         with a_world(show.doing) as world:
             _play(world, show)
             given = True

@@ -117,6 +117,27 @@ class Conversation:
     under the policy of this moment. `known` is for listeners without login: the connection is ready from the start.
     """
 
+    __slots__ = (
+        "_api_versions",
+        "_came",
+        "_exchange",
+        "_head",
+        "_identify",
+        "_known",
+        "_logged_in_at",
+        "_max_frame",
+        "_max_session",
+        "_mechanism",
+        "_mechanisms",
+        "_peer",
+        "_requests",
+        "_waiting",
+        "deadline",
+        "ends",
+        "software",
+        "state",
+    )
+
     def __init__(
         self,
         peer: Peer,
