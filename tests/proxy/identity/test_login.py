@@ -594,5 +594,7 @@ def test_no_token_shows_in_what_a_conversation_says_of_itself() -> None:
     assert isinstance(actions[0], Wait)
 
     assert PASSWORD not in repr(actions)
-    assert PASSWORD not in repr([getattr(client.conversation, name, None) for name in Conversation.__slots__])
+    assert PASSWORD not in repr(
+        [getattr(client.conversation, name, None) for name in type(client.conversation).__slots__]
+    )
     assert PASSWORD not in repr(Client().logs_in())
