@@ -129,7 +129,8 @@ def _verdict(event: Event) -> str:
 def _outcome(event: Event) -> str:
     outcome = event["data"]["outcome"]
     if window := event["data"].get("window"):
-        return f"{outcome['bytes']} bytes in {window['count']}"
+        times = "once" if window["count"] == 1 else f"{window['count']} times"
+        return f"{times}, {outcome['bytes']} bytes"
     moved = event["data"]["what"]["parameters"].get("offsets", {})
     return ", ".join([outcome.get("error_name", "none"), *(f"{place} to {offset}" for place, offset in moved.items())])
 

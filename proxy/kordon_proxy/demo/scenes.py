@@ -134,8 +134,9 @@ async def refused(world: World, show: Show) -> None:
             else f"ada owns the cluster: {STUCK_GROUP} has moved to {at}"
         )
         show.claim(told, denied == (person is DANA) and at == expected, finished.output)
+        show.gap()
     denial = await journal.find(world, journal.is_refused_skip)
-    show.remark("The reason is in the audit log, with all it takes to understand it a year later:")
+    show.say("The reason is in the audit log, with all it takes to understand it a year later:")
     show.table(("", "the event of dana's refusal"), journal.details(denial))
     reason = denial["data"]["why"]["reason"]
     show.claim("the audit event names the action that was missing", "GROUP_EDIT" in reason, reason)

@@ -41,10 +41,9 @@ class Show:
         for line in text:
             self.console.print(Padding(line, (0, 2, 1, 2), expand=False))
 
-    def remark(self, text: str) -> None:
-        """Print a sentence that stands apart from what was before."""
+    def gap(self) -> None:
+        """Print an empty line."""
         self.console.print()
-        self.say(text)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -80,7 +79,9 @@ class Show:
         """Print what has been shown. Raises NotShown when it does not hold."""
         if not holds:
             raise NotShown(f"{what}: this does not hold" + (f"; instead: {instead}" if instead else ""))
-        self.console.print(f"  [green]✔[/] {what}")
+        grid = Table.grid(padding=(0, 1))  # so that a second line begins below the first
+        grid.add_row(Text("✔", style="green"), what)
+        self.console.print(Padding(grid, (0, 2), expand=False))
 
     def hint(self, purpose: str, command: str) -> None:
         """Print a command to be copied, in one line however long it is."""

@@ -97,6 +97,24 @@ def hints_in(output: str) -> dict[str, str]:
     return {purpose: command.strip() for purpose, command in found}
 
 
+def run_in(folder: Path, command: str) -> str:
+    """Have a shell run it, as one would who pastes it. Returns what is printed."""
+    shell = subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        return shell.communicate(timeout=60)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)  # with all that it has started
+        shell.communicate()
+        raise
+
+
 def test_it_stays_beside_others_and_its_commands_do_what_they_say(taken_ports: set[int], demo: Demo) -> None:
     # Given
     demo.wait_until(lambda: "What the audit log says meanwhile" in demo.output)
@@ -106,8 +124,7 @@ def test_it_stays_beside_others_and_its_commands_do_what_they_say(taken_ports: s
     # When
     said = {}
     for purpose, command in hints.items():
-        done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60)
-        said[purpose] = done.stdout + done.stderr
+        said[purpose] = run_in(folder, command)
         if purpose.startswith("let devs"):
             time.sleep(1.5)
 
