@@ -18,7 +18,8 @@ from uuid import uuid4
 
 import structlog
 
-from .config import Rotation
+from kordon_proxy.config.audit import Rotation
+
 from .segments import AuditError, Segment, list_segments, segment_path, whole_part
 
 log = structlog.get_logger()

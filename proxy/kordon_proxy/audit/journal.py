@@ -22,8 +22,8 @@ from typing import Final
 import structlog
 
 from kordon_proxy.cluster.backoff import Backoff
+from kordon_proxy.config.audit import AuditConfig
 
-from .config import AuditConfig
 from .event import Event, encode, parts, seal
 from .file import JournalFile
 from .segments import AuditError, drop_old_segments

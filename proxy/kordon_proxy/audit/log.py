@@ -16,10 +16,10 @@ from typing import Any, Final
 import structlog
 
 from kordon_policy.model import Effect
+from kordon_proxy.config.audit import AuditConfig
 from kordon_proxy.metrics import Metrics
 
 from .aggregate import Aggregates, Repeats
-from .config import AuditConfig
 from .event import Event, EventType, Who, Why, Window, new_id
 from .forward import Forwarder, Sink
 from .journal import Callback, Journal

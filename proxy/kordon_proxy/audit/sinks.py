@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from .config import KafkaTopic
+from kordon_proxy.config.audit import KafkaTopic
+
 from .tail import Line
 
 log = structlog.get_logger()

@@ -7,28 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from kordon_policy.model import Compat
-from kordon_proxy.audit.config import AuditConfig
 
+from .audit import AuditConfig
 from .findings import Mistake
+from .section import Section
 from .values import Address, BrokerIds, Duration, FilePath, HostPort, Ids, Name, OneOrMore, SecretText, Size
 
 _UNSAID: Final[Any] = {}
 """A section that was left out: read like one without keys, so that its relative paths start from the file's folder."""
-
-
-class Section(BaseModel):
-    """A mapping of the file. Immutable once read."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-        arbitrary_types_allowed=True,
-    )
 
 
 # Clusters: how Kordon reaches Kafka

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from . import values
 from .document import Document, Path, Plain
 from .mistakes import UNKNOWN_KEY
-from .model import Admin, Cluster, Config, Listener, Section, UsersProvider
+from .model import Admin, Cluster, Config, Listener, UsersProvider
+from .section import Section
 from .values import Surroundings
 
 S = TypeVar("S", bound=Section)

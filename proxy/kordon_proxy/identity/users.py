@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from kordon_proxy.config.document import Document, read
 from kordon_proxy.config.findings import Finding, Mistake, Refused, Severity
 from kordon_proxy.config.mistakes import finding, findings_of
-from kordon_proxy.config.model import Section
+from kordon_proxy.config.section import Section
 from kordon_proxy.config.values import OneOrMore
 
 from .names import fault_of

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from kordon_proxy.audit.config import AuditConfig
 from kordon_proxy.audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from kordon_proxy.audit.journal import Journal
 from kordon_proxy.cluster.backoff import Backoff
+from kordon_proxy.config.audit import AuditConfig
 
 SOURCE: Final = "urn:kordon:test"
 NOON: Final = 1_771_978_189_708

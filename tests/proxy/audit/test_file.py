@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kordon_proxy.audit.config import Rotation
 from kordon_proxy.audit.event import encode, seal
 from kordon_proxy.audit.file import JournalFile
 from kordon_proxy.audit.segments import AuditError, Segment, list_segments, segment_path, whole_part
+from kordon_proxy.config.audit import Rotation
 from tests.proxy.audit.events import NOON, SOURCE, a_denial
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from kordon_proxy.audit.config import Rotation
 from kordon_proxy.audit.file import JournalFile
 from kordon_proxy.audit.journal import Journal
 from kordon_proxy.audit.segments import AuditError, list_segments
 from kordon_proxy.audit.tail import read_events
 from kordon_proxy.cluster.backoff import Backoff
+from kordon_proxy.config.audit import Rotation
 from tests.proxy.audit.events import SOURCE, TOPIC, a_config, a_denial, a_journal, a_mutation, durable, until
 from tests.proxy.cluster.loops import on_both_loops, scenario
 

@@ -15,12 +15,12 @@ from aiokafka.errors import KafkaError
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from kordon_proxy.audit.config import KafkaTopic
 from kordon_proxy.audit.event import encode, seal
 from kordon_proxy.audit.forward import Forwarder
 from kordon_proxy.audit.sinks import KafkaSink
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.cluster.backoff import Backoff
+from kordon_proxy.config.audit import KafkaTopic
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.metrics import Metrics
 from tests.kafka.fixtures import Fresh

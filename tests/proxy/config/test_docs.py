@@ -12,7 +12,7 @@ from kordon_proxy.config.values import Surroundings
 from kordon_proxy.identity.groups import load_groups
 from kordon_proxy.identity.users import parse_users
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 CONFIGURATION, IDENTITY = ((DOCS / name).read_text() for name in ("configuration.md", "identity.md"))
 FILES = ("rbac.yaml", "users.yaml", "kafka-ca.pem", "secrets/kafka")
 

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from kordon_proxy.config.values import Duration, FilePath, Size
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from .section import Section
+from .values import Duration, FilePath, Size
 
 
-class Rotation(_Part):
+class Rotation(Section):
     """When the journal begins a new file, and how many of the old ones stay."""
 
     size: Annotated[Size, Field(ge=4096)] = 64 << 20
@@ -23,7 +20,7 @@ class Rotation(_Part):
     """How many closed files stay. What a sink has not got yet stays whatever is said here."""
 
 
-class KafkaTopic(_Part):
+class KafkaTopic(Section):
     """A Kafka topic that every event is forwarded to."""
 
     cluster: str | None = None
@@ -36,7 +33,7 @@ class KafkaTopic(_Part):
     """When the topic is created: the number of copies, or what the brokers are set to."""
 
 
-class AuditConfig(_Part):
+class AuditConfig(Section):
     """Where events are written, and what happens while they cannot be."""
 
     directory: Annotated[FilePath, Field(validate_default=True)] = Path("audit")

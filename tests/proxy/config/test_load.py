@@ -198,7 +198,7 @@ def test_a_machine_without_the_secrets_can_check_the_rest(folder: Path) -> None:
 # What is told about a wrong one
 
 CLUSTER = '    bootstrap: ["127.0.0.1:9092"]\n'
-TABLE = yaml.safe_load((Path(__file__).parent / "config_mistakes.yaml").read_text())
+TABLE = yaml.safe_load((Path(__file__).parent / "mistakes.yaml").read_text())
 CASES = [case for group in TABLE.values() for case in group]
 
 

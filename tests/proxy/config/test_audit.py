@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from kordon_proxy.audit.config import AuditConfig
+from kordon_proxy.config.audit import AuditConfig
 
 
 def test_nothing_said_means_a_journal_that_mutations_wait_for() -> None:
