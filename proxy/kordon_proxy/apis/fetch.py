@@ -92,9 +92,15 @@ def _incremental(request: Any, plain: Any, may: May) -> Verdict:
     session.standing = may.standing
     for topic in request.topics:
         session.add(key(topic), {part.partition for part in topic.partitions})
-    for topic in request.forgotten_topics_data:
+    plain = _forgetting(plain, tuple(one for one in request.forgotten_topics_data if key(one) in session.topics))
+    for topic in plain.forgotten_topics_data:
         session.forget(key(topic), set(topic.partitions))
     return _forward(request, plain, Streamed(lambda now: FetchStream(request, now, None), stale_session(request)))
+
+
+def _forgetting(plain: Any, topics: tuple[Any, ...]) -> Any:
+    """Only what is in a session can be forgotten, so that the broker hears of nothing else."""
+    return plain if topics == plain.forgotten_topics_data else replace(plain, forgotten_topics_data=topics)
 
 
 def session_gone(request: Any) -> Any:
@@ -103,6 +109,8 @@ def session_gone(request: Any) -> Any:
 
 
 def _full(request: Any, plain: Any, may: May) -> Verdict:
+    if request.__version__ >= 7:
+        plain = _forgetting(plain, ())
     refused = [(topic, refusal) for topic in request.topics if (refusal := _refusal(topic, may)) is not None]
     if not refused:
         return _forward(request, plain, _full_plan(request, may))

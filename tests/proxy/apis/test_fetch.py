@@ -1,5 +1,6 @@
 """Fetch: every topic of the whole session at every poll, and addresses that are Kordon's."""
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -186,19 +187,34 @@ def test_a_revoked_topic_ends_the_session_although_the_request_names_nothing(ver
     assert connection.fetch_sessions.get(5) is None
 
 
+def forgotten(version: int, name: str) -> Any:
+    return asked(
+        ApiKey.FETCH, version, "forgotten_topics_data", topic=name, topic_id=key(version, name), partitions=(0,)
+    )
+
+
+@pytest.mark.parametrize("version", WITH_SESSIONS)
+@pytest.mark.parametrize("name", ["foreign", "missing"])
+def test_the_broker_does_not_hear_of_what_was_never_in_the_session(version: int, name: str) -> None:
+    connection = Connection()
+    start_session(connection, version, "a1", "a2")
+    ours, theirs = forgotten(version, "a1"), forgotten(version, name)
+
+    incremental = request(version, session_id=5, epoch=1, forgotten_topics_data=(theirs, ours))
+    full = request(version, "a1", forgotten_topics_data=(theirs,))
+
+    for asking, heard in ((incremental, (ours,)), (full, ())):
+        verdict = fetch.judge(asking, may(connection=connection))
+        assert isinstance(verdict, Rewrite)
+        assert isinstance(verdict.plan, Streamed)
+        assert verdict.request == replace(asking, forgotten_topics_data=heard)
+
+
 @pytest.mark.parametrize("version", WITH_SESSIONS)
 def test_a_topic_that_was_forgotten_is_not_judged_again(version: int) -> None:
     connection = Connection()
     start_session(connection, version, "a1", "a2")
-    forgotten = asked(
-        ApiKey.FETCH,
-        version,
-        "forgotten_topics_data",
-        topic="a1",
-        topic_id=key(version, "a1"),
-        partitions=(0,),
-    )
-    forget = request(version, session_id=5, epoch=1, forgotten_topics_data=(forgotten,))
+    forget = request(version, session_id=5, epoch=1, forgotten_topics_data=(forgotten(version, "a1"),))
     assert isinstance(fetch.judge(forget, may(connection=connection)), Forward)
 
     assert isinstance(fetch.judge(request(version, session_id=5, epoch=2), may(REVOKED, connection)), Forward)
