@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kordon_proxy.identity.names import fault_of
-
 from .document import Document, Path
 from .findings import Finding, Severity
 from .mistakes import finding
@@ -138,10 +136,6 @@ def _fixed_identity(document: Document, listener: Listener, where: Path) -> Iter
         message = f"whoever reaches this port would be {identity.principal}"
         hint = "bind to 127.0.0.1, or say `allow_remote: true` in `identity`"
         yield finding(document, (*where, "identity"), message, hint, key=True)
-    if fault := fault_of(identity.principal):
-        yield finding(document, (*where, "identity", "principal"), f"this name {fault}")
-    if "*" in identity.roles:
-        yield finding(document, (*where, "identity", "roles"), '`"*"` is no role that somebody can have')
 
 
 def _port_range(document: Document, listener: Listener, where: Path) -> Iterator[Finding]:

@@ -47,7 +47,8 @@ def findings_of(error: ValidationError, document: Document, model: type[BaseMode
             known = keys_at(model, path[:-1])
             yield finding(document, path, f"unknown key `{last}`", _nearest(str(last), known), key=True)
         elif isinstance(mistake := context.get("error"), ValueError):
-            yield finding(document, path, str(mistake), mistake.hint if isinstance(mistake, Mistake) else "")
+            hint = mistake.hint if isinstance(mistake, Mistake) else ""
+            yield finding(document, path, str(mistake), hint, key=last == "[key]")
         else:
             sentence = SENTENCES.get(kind, complaint["msg"][:1].lower() + complaint["msg"][1:])
             yield finding(document, path, sentence.format(last=last, **context))

@@ -14,7 +14,20 @@ from kordon_policy.model import Compat
 from .audit import AuditConfig
 from .findings import Mistake
 from .section import Section
-from .values import Address, BrokerIds, Duration, FilePath, HostPort, Ids, Name, OneOrMore, SecretText, Size
+from .values import (
+    Address,
+    BrokerIds,
+    Duration,
+    FilePath,
+    HostPort,
+    Ids,
+    Name,
+    OneOrMore,
+    Principal,
+    Role,
+    SecretText,
+    Size,
+)
 
 _UNSAID: Final[Any] = {}
 """A section that was left out: read like one without keys, so that its relative paths start from the file's folder."""
@@ -81,8 +94,8 @@ def _check_mechanism(mechanism: str) -> str:
 class FixedIdentity(Section):
     """Everybody who can connect is this principal."""
 
-    principal: Annotated[str, Field(min_length=1)]
-    roles: Annotated[tuple[str, ...], OneOrMore()] = ()
+    principal: Principal
+    roles: Annotated[tuple[Role, ...], OneOrMore()] = ()
     allow_remote: bool = False
     """true: other machines may connect too, and whoever reaches the port has these roles."""
 

@@ -1,4 +1,4 @@
-"""The small values of which a configuration is made: durations, sizes, addresses, ports, names, secrets, paths.
+"""The small values of which a configuration is made: durations, sizes, addresses, names, roles, secrets, paths.
 
 Each is text in the file and checked once, here. Messages say what was expected; they never repeat a secret.
 """
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
@@ -23,6 +24,8 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from kordon_policy.model import EVERYBODY
+from kordon_proxy.principals import fault_of
 from kordon_proxy.secrets import Secret, SecretMissing, is_reference, resolve
 
 from .findings import Mistake
@@ -162,6 +165,20 @@ def check_name(text: str) -> str:
     return text
 
 
+def check_principal(name: str) -> str:
+    """Refuse what nobody can be called."""
+    if fault := fault_of(name):
+        raise Mistake(f"this name {fault}")
+    return name
+
+
+def check_role(role: str) -> str:
+    """Refuse the word that stands for every role."""
+    if role == EVERYBODY:
+        raise Mistake(f'`"{EVERYBODY}"` is no role that somebody can have')
+    return role
+
+
 def resolve_path(value: object, info: ValidationInfo) -> Path:
     """Return the path, taken from the folder of the file that names it."""
     path = value if isinstance(value, Path) else Path(_text(value))
@@ -239,5 +256,7 @@ Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_QUANTITY), _i
 HostPort = Annotated[Address, PlainValidator(parse_address), WithJsonSchema(_ADDRESS), _in_json(str)]
 Ids = Annotated[BrokerIds, PlainValidator(parse_broker_ids), WithJsonSchema(_IDS), _in_json(str)]
 Name = Annotated[str, AfterValidator(check_name)]
+Principal = Annotated[str, Field(min_length=1), AfterValidator(check_principal)]
+Role = Annotated[str, AfterValidator(check_role)]
 FilePath = Annotated[Path, PlainValidator(resolve_path), WithJsonSchema(_TEXT), _in_json(str)]
 SecretText = Annotated[Secret, PlainValidator(resolve_secret), WithJsonSchema(_TEXT), _in_json(str)]

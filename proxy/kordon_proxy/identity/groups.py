@@ -7,13 +7,14 @@ from pydantic import RootModel, ValidationError
 
 from kordon_proxy.config.document import read
 from kordon_proxy.config.findings import Refused
-from kordon_proxy.config.mistakes import finding, findings_of
+from kordon_proxy.config.mistakes import findings_of
+from kordon_proxy.config.values import Role
 
 Groups = Mapping[str, frozenset[str]]
 """Principal to roles."""
 
 
-class GroupsEntry(RootModel[dict[str, tuple[str, ...]]]):
+class GroupsEntry(RootModel[dict[Role, tuple[str, ...]]]):
     """The file: role to principals."""
 
 
@@ -24,8 +25,6 @@ def load_groups(path: Path) -> Groups:
         entry = GroupsEntry.model_validate(document.value)
     except ValidationError as error:
         raise Refused(findings_of(error, document, GroupsEntry)) from None
-    if "*" in entry.root:
-        raise Refused([finding(document, ("*",), '`"*"` is no role that somebody can have', key=True)])
     roles: dict[str, set[str]] = {}
     for role, principals in entry.root.items():
         for principal in principals:

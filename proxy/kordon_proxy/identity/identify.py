@@ -5,9 +5,9 @@ from functools import lru_cache
 from kordon_policy import tenants
 from kordon_policy.model import EVERYBODY, Document
 from kordon_policy.snapshot import Snapshot
+from kordon_proxy.principals import fault_of
 
 from .directory import Directory, Door
-from .names import fault_of
 from .users import User
 from .values import Facts, Identity, Peer, Refused
 

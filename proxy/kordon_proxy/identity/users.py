@@ -16,9 +16,9 @@ from kordon_proxy.config.document import Document, read
 from kordon_proxy.config.findings import Finding, Mistake, Refused, Severity
 from kordon_proxy.config.mistakes import finding, findings_of
 from kordon_proxy.config.section import Section
-from kordon_proxy.config.values import OneOrMore
+from kordon_proxy.config.values import OneOrMore, Role
+from kordon_proxy.principals import fault_of
 
-from .names import fault_of
 from .scrypt import LOG_N, ScryptHash, parse_scrypt
 
 MAX_CREDENTIALS: Final = 2
@@ -64,7 +64,7 @@ class CredentialEntry(Section):
 class UserEntry(Section):
     """One user, as the file has it."""
 
-    roles: Annotated[tuple[str, ...], OneOrMore()] = ()
+    roles: Annotated[tuple[Role, ...], OneOrMore()] = ()
     default_tenant: Annotated[str, Field(min_length=1)] | None = None
     credentials: Annotated[tuple[CredentialEntry, ...], Field(min_length=1, max_length=MAX_CREDENTIALS)]
 
@@ -172,8 +172,6 @@ def _check(entry: UsersEntry, document: Document, separators: tuple[str, ...]) -
             if separator in name:
                 message = f"the name holds `{separator}`, behind which a listener expects a tenant"
                 yield finding(document, where, message, "another name, or another `tenant_suffix`", key=True)
-        if "*" in user.roles:
-            yield finding(document, (*where, "roles"), '`"*"` is no role that somebody can have')
         for index, credential in enumerate(user.credentials):
             if credential.id in seen:
                 message = f"the credential id is taken by {seen[credential.id]}"

@@ -15,8 +15,8 @@ import yaml
 
 from kordon_proxy.config.document import Plain, read
 from kordon_proxy.config.findings import Refused, has_errors
+from kordon_proxy.principals import fault_of
 
-from .names import fault_of
 from .scrypt import ScryptHash, hash_password, parse_scrypt
 from .users import MAX_CREDENTIALS, parse_users
 

@@ -113,7 +113,7 @@ def user(name: str = "alice", more: str = "", credentials: str | None = None) ->
             "users.alice.credentials[0].expires",
             "`soon` is no date",
         ),
-        (user(more=", roles: ['*']"), 3, "users.alice.roles", '`"*"` is no role that somebody can have'),
+        (user(more=", roles: ['*']"), 3, "users.alice.roles[0]", '`"*"` is no role that somebody can have'),
         (user("'*'"), 3, "users.*", "the name is `*`, which stands for others"),
         (user("ANONYMOUS"), 3, "users.ANONYMOUS", "the name is `ANONYMOUS`, which stands for others"),
         (user("' a'"), 3, "users. a", "the name begins or ends with a space"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kordon_proxy.identity.names import fault_of
+from kordon_proxy.principals import fault_of
 
 
 @pytest.mark.parametrize(
