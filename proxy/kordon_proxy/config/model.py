@@ -174,7 +174,11 @@ class Listener(Section):
         return self.ports.advertise or self.bind.host
 
     def port_of(self, broker_id: int) -> int | None:
-        """The port that stands for a broker; None for an id without one."""
+        """The port that stands for a broker; None for an id without one.
+
+        By arithmetic, not by allocation: every process with this configuration finds the same port, with no state to
+        share, and a broker that joins has its port before anybody saw it.
+        """
         return self.base + broker_id if broker_id in self.ports.ids else None
 
     def address_of(self, broker_id: int) -> Address | None:
