@@ -366,9 +366,13 @@ async def transact(address: str, names: Names) -> object:
 def test_topics_of_another_tenant_are_as_unknown_to_clients_as_those_that_nobody_has(
     trading: str, kafka: Kafka, foreign: Names, missing: Names
 ) -> None:
+    async def ask(use: Callable[[str, Names], Awaitable[object]]) -> list[object]:
+        asked = ((trading, foreign), (trading, missing), (kafka.bootstrap, missing))
+        return await asyncio.gather(*(use(address, names) for address, names in asked))
+
     for use in (produce_to, look, subscribe):
-        from_kafka = asyncio.run(use(kafka.bootstrap, missing))
-        assert asyncio.run(use(trading, foreign)) == asyncio.run(use(trading, missing)) == from_kafka
+        of_foreign, of_missing, from_kafka = asyncio.run(ask(use))
+        assert of_foreign == of_missing == from_kafka
 
 
 def test_nothing_is_brought_into_being_outside_the_tenant(
