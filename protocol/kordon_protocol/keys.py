@@ -120,18 +120,13 @@ def versions(api_key: int) -> range:
 
 @cache
 def is_flexible(api_key: int, api_version: int) -> bool:
-    """Tell whether a version has compact lengths and tagged fields (KIP-482).
+    """Tell whether a version has compact lengths and tagged fields (KIP-482), in the header of requests too.
 
     Raises `UnknownApi` and `UnsupportedVersion`.
     """
     if api_version not in versions(api_key):
         raise UnsupportedVersion(api_key, api_version)
     return load_request_schema(api_key, api_version).__flexible__
-
-
-def request_header_version(api_key: int, api_version: int) -> int:
-    """Return 2 where the header ends in tagged fields, else 1. Header version 0 left the protocol with key 7."""
-    return 2 if is_flexible(api_key, api_version) else 1
 
 
 def response_header_version(api_key: int, api_version: int) -> int:

@@ -5,8 +5,6 @@ from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from kio.schema.errors import ErrorCode
-
 from kordon_protocol.shapes import IDENTIFYING, Entity, Field, Shape, shape_of
 
 Code: TypeAlias = int
@@ -64,8 +62,3 @@ def _label(entry: Any, shape: Shape, position: int) -> Any:
         if value is not None and number is position:
             number = value
     return number
-
-
-def is_success(code: Code) -> bool:
-    """Tell whether a code means that nothing went wrong."""
-    return code == ErrorCode.none

@@ -4,7 +4,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
-from kordon_protocol.outcomes import body_error_codes, is_success
+from kordon_protocol.outcomes import body_error_codes
 from tests.protocol.schemas import build
 
 OK = ErrorCode.none
@@ -50,9 +50,3 @@ def test_a_name_is_preferred_to_a_number_and_a_number_to_a_position() -> None:
     markers = {"producer_id": 7, "topics": [{"name": "t", "partitions": [{"partition_index": 0}]}]}
     assert codes(ApiKey.WRITE_TXN_MARKERS, 1, {"markers": [markers]}) == [("markers[7].topics[t].partitions[0]", OK)]
     assert codes(ApiKey.CREATE_ACLS, 3, {"results": [{}, {}]}) == [("results[0]", OK), ("results[1]", OK)]
-
-
-def test_only_zero_is_success() -> None:
-    assert is_success(OK)
-    assert is_success(0)
-    assert not is_success(ErrorCode.unknown_server_error)
