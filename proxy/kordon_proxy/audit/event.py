@@ -29,8 +29,6 @@ class EventType(StrEnum):
     LOGIN = "kordon.audit.login.v1"
     AGGREGATE = "kordon.audit.aggregate.v1"
     CONFIGURATION = "kordon.audit.configuration.v1"
-    TEMPORARY_POLICY = "kordon.audit.temporary-policy.v1"
-    MUTATION = "kordon.audit.mutation.v1"  # staged and scheduled: each change of state
     INTERRUPTION = "kordon.audit.interruption.v1"  # for a time, the log could not be written
 
     @property

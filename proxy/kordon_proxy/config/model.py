@@ -235,10 +235,6 @@ class Config(Section):
     allow_open_files: bool = False
     """true: users files, keys and secrets may be readable by group and others, as where Kubernetes mounts them."""
 
-    def cluster_of(self, listener: Listener) -> Cluster:
-        """The cluster behind a listener."""
-        return next(cluster for cluster in self.clusters if cluster.name == listener.cluster)
-
     def limits_of(self, listener: Listener) -> Limits:
         """The limits of the file with those of the listener on top."""
         own = listener.limits

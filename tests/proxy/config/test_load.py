@@ -132,7 +132,7 @@ def test_everything_that_a_file_may_say_is_read(folder: Path) -> None:
     assert config.providers["staff"].file == folder / "users.yaml"
     assert apps.sasl == {"PLAIN": "staff"}
     assert (apps.max_session, apps.tenant_suffix) == (3600.0, "@")
-    assert config.cluster_of(sidecar) is test
+    assert sidecar.cluster == test.name
     assert sidecar.identity is not None
     assert sidecar.identity.roles == ("svc-trade",)
     assert config.compat == Compat(group_edit_deletes=True)
