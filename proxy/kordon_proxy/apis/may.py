@@ -27,6 +27,10 @@ MEMO_LIMIT: Final = 50_000
 """Rulings kept per standing. Clients choose names, so the memo must not grow with what they ask."""
 
 
+LONGEST: Final = 255
+"""Letters of a name that is remembered. Topics have fewer, and a group id may have 32,000."""
+
+
 class Access(Enum):
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -91,9 +95,11 @@ class Standing:
         key = (action, kind, name, explicit)
         found = self._memo.get(key)
         if found is None:
-            if len(self._memo) >= MEMO_LIMIT:
-                self._memo.clear()
-            found = self._memo[key] = self._judge(action, kind, name, explicit=explicit)
+            found = self._judge(action, kind, name, explicit=explicit)
+            if name is None or len(name) <= LONGEST:
+                if len(self._memo) >= MEMO_LIMIT:
+                    self._memo.clear()
+                self._memo[key] = found
         return found
 
     def _judge(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool) -> Ruling:
