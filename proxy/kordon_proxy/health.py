@@ -21,6 +21,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
 
+from kordon_proxy.reasons import reason_of
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -90,8 +92,8 @@ class HealthServer:
         try:
             self._server = _Server(host, port, self._app)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            message = f"cannot serve metrics and health on {host}:{port}: {reason}; free the port, or set another"
+            where = f"{host}:{port}"
+            message = f"cannot serve metrics and health on {where}: {reason_of(error)}; free the port, or set another"
             raise CannotServe(message) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL,), name="kordon-health", daemon=True

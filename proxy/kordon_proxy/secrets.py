@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Never
 
-REFERENCE: Final = re.compile(r"\$\{(env|file):([^}]+)\}")
-MAX_FILE: Final = 64 * 1024
+from kordon_proxy.reasons import reason_of
+
+_REFERENCE: Final = re.compile(r"\$\{(env|file):([^}]+)\}")
+_MAX_FILE: Final = 64 * 1024
 
 
 class SecretMissing(ValueError):
@@ -44,7 +46,7 @@ class Secret:
 
 def is_reference(text: str) -> bool:
     """Whether the text says where the secret is, rather than being it."""
-    return REFERENCE.fullmatch(text) is not None
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def resolve(text: str, folder: Path, environment: Mapping[str, str] | None = None) -> Secret:
@@ -53,7 +55,7 @@ def resolve(text: str, folder: Path, environment: Mapping[str, str] | None = Non
     One line feed at the end of a file is not part of the secret, as editors and `echo` add one.
     Raises SecretMissing.
     """
-    if (match := REFERENCE.fullmatch(text)) is None:
+    if (match := _REFERENCE.fullmatch(text)) is None:
         if "${" in text:
             raise SecretMissing("a secret is either ${env:NAME} or ${file:path}, and nothing around it")
         return Secret(text)
@@ -74,11 +76,11 @@ def _from_environment(name: str, environment: Mapping[str, str] | None) -> str:
 def _from_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
+            content = file.read(_MAX_FILE + 1)
     except OSError as error:
-        raise SecretMissing(f"cannot read {path}: {(error.strerror or 'unreadable').lower()}") from None
-    if len(content) > MAX_FILE:
-        raise SecretMissing(f"{path} is larger than {MAX_FILE} bytes")
+        raise SecretMissing(f"cannot read {path}: {reason_of(error)}") from None
+    if len(content) > _MAX_FILE:
+        raise SecretMissing(f"{path} is larger than {_MAX_FILE} bytes")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

@@ -19,6 +19,7 @@ from uuid import uuid4
 import structlog
 
 from kordon_proxy.config.audit import Rotation
+from kordon_proxy.reasons import reason_of
 
 from .segments import AuditError, Segment, list_segments, segment_path, whole_part
 
@@ -60,8 +61,7 @@ class JournalFile:
             return 0
         except OSError as error:
             self.close()
-            reason = (error.strerror or str(error)).lower()
-            raise AuditError(f"audit directory {self.directory} cannot be written: {reason}") from error
+            raise AuditError(f"audit directory {self.directory} cannot be written: {reason_of(error)}") from error
         except AuditError:
             self.close()
             raise

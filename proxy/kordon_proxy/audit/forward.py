@@ -15,6 +15,7 @@ import structlog
 
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.metrics import Metrics
+from kordon_proxy.reasons import reason_of
 
 from .cursor import load_cursor, save_cursor
 from .journal import Journal
@@ -137,7 +138,7 @@ class Forwarder:
             save_cursor(self._journal.directory, self.sink.name, self._journal.writer, after)
         except OSError as error:
             # Most likely the disk is full. The sink has the events, so go on: that is what makes room on the disk.
-            log.warning("audit_cursor_not_saved", sink=self.sink.name, reason=(error.strerror or str(error)).lower())
+            log.warning("audit_cursor_not_saved", sink=self.sink.name, reason=reason_of(error))
         self._saved = after
         self._journal.forwarded(self.sink.name, after)
 

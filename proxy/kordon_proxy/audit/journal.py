@@ -23,6 +23,7 @@ import structlog
 
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.config.audit import AuditConfig
+from kordon_proxy.reasons import reason_of
 
 from .event import Event, encode, parts, seal
 from .file import JournalFile
@@ -181,7 +182,7 @@ class Journal:
             try:
                 begun = self._file.append(lines, self._durable + 1)
             except OSError as error:
-                self._fail((error.strerror or str(error)).lower())
+                self._fail(reason_of(error))
                 if gives_up:
                     return False
                 self._pause()

@@ -11,7 +11,7 @@ import typer
 from kordon_proxy.config.findings import Severity
 
 from . import users
-from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings, reason_of
+from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings, reason_and_file
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,7 +76,7 @@ def check(
     try:
         findings = run(files, read_secrets=not without_secrets)
     except OSError as error:
-        complain(f"cannot read a file: {reason_of(error)}")
+        complain(f"cannot read a file: {reason_and_file(error)}")
         raise typer.Exit(UNTRIED) from None
     if output is Output.JSON:
         sys.stdout.write(findings_json(findings) + "\n")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from kordon_proxy.config.findings import Finding, Severity
+from kordon_proxy.reasons import reason_of
 
 OK: Final = 0
 MISTAKES: Final = 1
@@ -20,9 +21,9 @@ def complain(message: str) -> None:
     sys.stderr.write(f"kordon: {' '.join(message.split())}\n")
 
 
-def reason_of(error: OSError) -> str:
-    """Say what the system says, in our words' case, with the file where it names one."""
-    reason = (error.strerror or str(error) or "unknown reason").lower()
+def reason_and_file(error: OSError) -> str:
+    """Say what the system says, with the file where it names one."""
+    reason = reason_of(error)
     return f"{reason}: {error.filename}" if error.filename is not None and error.strerror else reason
 
 

@@ -9,7 +9,7 @@ from kordon_proxy.config.findings import Finding, Refused
 from kordon_proxy.config.load import load_config
 from kordon_proxy.config.model import Config
 
-from .report import MISTAKES, OK, UNTRIED, complain, print_findings, reason_of
+from .report import MISTAKES, OK, UNTRIED, complain, print_findings, reason_and_file
 
 
 def run(words: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def serve(path: Path) -> int:
     except Refused as refused:
         return _refused(refused.findings)
     except OSError as error:
-        complain(f"cannot read {path}: {reason_of(error)}")
+        complain(f"cannot read {path}: {reason_and_file(error)}")
         return UNTRIED
     return _serve(config)
 
@@ -50,7 +50,7 @@ def _serve(config: Config) -> int:
         complain(str(error))
         return MISTAKES
     except OSError as error:
-        complain(f"cannot start: {reason_of(error)}")
+        complain(f"cannot start: {reason_and_file(error)}")
         return UNTRIED
     return OK
 

@@ -19,7 +19,7 @@ from kordon_proxy.identity import users_edit
 from kordon_proxy.identity.users import User, load_users, parse_instant
 from kordon_proxy.identity.users_edit import UserFault
 
-from .report import MISTAKES, UNTRIED, complain, print_findings, reason_of, shown
+from .report import MISTAKES, UNTRIED, complain, print_findings, reason_and_file, shown
 
 app = typer.Typer(no_args_is_help=True, help="Make and change a users file. It holds hashes, never passwords.")
 
@@ -135,7 +135,7 @@ def _complaining(file: Path) -> Iterator[None]:
         complain(str(fault))
         raise typer.Exit(MISTAKES) from None
     except OSError as error:
-        complain(f"cannot use {file}: {reason_of(error)}")
+        complain(f"cannot use {file}: {reason_and_file(error)}")
         raise typer.Exit(UNTRIED) from None
 
 

@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
-from kordon_proxy.secrets import REFERENCE
+from kordon_proxy.secrets import is_reference
 
 from .document import Document, Path, Plain
 from .findings import Finding, Severity
@@ -51,7 +51,7 @@ def _readable(parts: Parts, document: Document, where: Path, path: FilePath | No
 
 def _secrets(document: Document) -> Iterator[Finding]:
     for where, text in _passwords(document.value):
-        if not REFERENCE.fullmatch(text):
+        if not is_reference(text):
             hint = "keep it elsewhere: ${env:NAME} or ${file:path}"
             yield finding(document, where, "a password in clear text", hint, severity=Severity.WARNING)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from kordon_proxy.config.findings import Refused
+from kordon_proxy.reasons import reason_of
 
 T = TypeVar("T")
 Fingerprint = tuple[int, int, int]
@@ -33,7 +34,7 @@ class WatchedFile(Generic[T]):
         except Refused as refused:
             self.problem = str(refused)
         except OSError as error:
-            self.problem = f"cannot read {self.path}: {(error.strerror or 'unreadable').lower()}"
+            self.problem = f"cannot read {self.path}: {reason_of(error)}"
         else:
             self.problem = None
         return True
