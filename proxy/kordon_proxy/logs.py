@@ -1,7 +1,7 @@
 """Kordon's own log: one line an event, JSON in production, readable on a terminal.
 
-`structlog.get_logger().info("policy_loaded", epoch=3)` and the standard library's logging (aiokafka, asyncio, uvicorn)
-leave by the same handler, and through the same processors: what looks like a secret is masked, and control characters
+`structlog.get_logger().info("policy_loaded", epoch=3)` and the standard library's logging (aiokafka, asyncio) leave
+by the same handler, and through the same processors: what looks like a secret is masked, and control characters
 are escaped, so that no client can forge a line or colour a terminal.
 """
 
@@ -21,7 +21,7 @@ from kordon_proxy.redaction import masked, masked_text
 Format = Literal["auto", "json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
-_CHATTY: Final = ("aiokafka", "asyncio", "kafka", "urllib3", "httpx", "uvicorn")
+_CHATTY: Final = ("aiokafka", "asyncio")
 _FIRST: Final = ("timestamp", "level", "logger", "event")
 
 # Control characters, and those that reorder or hide text (`Cf`, such as U+202E), below the point where scripts begin.
@@ -58,7 +58,7 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a closed standard error must not end a connection
+    logging.raiseExceptions = False  # where a line cannot be written, neither can the complaint: that would raise
 
 
 def mask_secrets(logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001 (structlog's signature)

@@ -14,7 +14,7 @@ import structlog
 
 from kordon_proxy.logs import configure_logging
 
-EVIL = "a\nforged line\r\x1b[31mred\x7f\x9b\u202eright to left\u2028next"
+EVIL = "a\nforged line\r\x1b[31mred\x7f\x9b\u202eright to left\u2028next\ufeff"
 CANARIES = {"password": "canary-1", "nested": {"sasl": [{"access_token": "canary-2"}]}, "url": "http://u:canary-3@h/"}
 
 
@@ -126,7 +126,7 @@ def test_a_client_can_forge_no_line_and_move_no_cursor(format: Any) -> None:  # 
     text = stream.getvalue()
     assert text.count("\n") == 2
     assert len(text.splitlines()) == 2
-    assert not set(text) & set("\r\x1b\x7f\x9b\u202e\u2028")
+    assert not set(text) & set("\r\x1b\x7f\x9b\u202e\u2028\ufeff")
 
 
 def test_an_exception_is_a_field_without_local_variables() -> None:
@@ -190,9 +190,10 @@ def test_context_is_on_every_line() -> None:
     assert [line["connection"] for line in logged(stream)] == ["c9", "c9"]
 
 
-def test_a_closed_stream_is_nobodys_error() -> None:
+def test_a_closed_stream_is_nobodys_error(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
-    configure_logging(format="json", stream=stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging(format="json")
     stream.close()
 
     structlog.get_logger("kordon").info("hello")
