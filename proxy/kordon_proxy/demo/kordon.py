@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from kordon_proxy.audit.tail import read_events
+
 from . import ports
 
 BROKERS: Final = 8
@@ -126,10 +128,7 @@ class Kordon:
 
     def audit(self) -> list[dict[str, Any]]:
         """All audit events that are on disk."""
-        lines: list[str] = []
-        for file in sorted((self.folder / "audit").glob("*.jsonl")):
-            lines += file.read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        return list(read_events(self.folder / "audit"))
 
     # ---- start, stop
 

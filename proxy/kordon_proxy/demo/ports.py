@@ -2,15 +2,19 @@
 
 import random
 import socket
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from kordon_protocol.codec import decode_response, request_frame, request_type
+from kordon_protocol.frames import FrameSplitter
+from kordon_protocol.header import peek_response
+from kordon_protocol.keys import ApiKey
+
 HOST: Final = "127.0.0.1"
 
-# Metadata v1 with an empty list of topics, which asks for the brokers only. No client id.
-_METADATA: Final = struct.pack(">hhihi", 3, 1, 0, -1, 0)
+_METADATA: Final = (ApiKey.METADATA, 1)
+_LARGEST_ANSWER: Final = 1 << 20
 
 
 def free_port(wanted: int | None = None, *, besides: Iterable[int] = ()) -> int:
@@ -34,33 +38,23 @@ def free_port(wanted: int | None = None, *, besides: Iterable[int] = ()) -> int:
 def brokers(port: int, *, timeout: float = 2.0) -> dict[int, tuple[str, int]]:
     """Ask a PLAINTEXT listener for the cluster's brokers: node id to advertised host and port.
 
-    A broker answers only once it has joined its cluster. Raises OSError when nobody answers within `timeout` seconds.
+    A broker answers only once it has joined its cluster. Raises OSError when nobody answers within `timeout` seconds,
+    ProtocolError when somebody answers who is no broker.
     """
+    question = request_type(*_METADATA)(topics=())  # an empty list of topics: only the brokers are asked for
     with socket.create_connection((HOST, port), timeout) as connection:
-        connection.sendall(struct.pack(">i", len(_METADATA)) + _METADATA)
-        with connection.makefile("rb") as answer:
-            (size,) = struct.unpack(">i", _exactly(answer.read(4), 4))
-            return _brokers_of(_exactly(answer.read(size), size))
+        connection.sendall(request_frame(question, 0, None))
+        frame = _frame_from(connection)
+    answer = decode_response(*_METADATA, frame, peek_response(frame, *_METADATA).body_offset)
+    return {broker.node_id: (broker.host, broker.port) for broker in answer.brokers}
 
 
-def _brokers_of(answer: bytes) -> dict[int, tuple[str, int]]:
-    found = {}
-    (count,) = struct.unpack_from(">i", answer, 4)
-    at = 8
-    for _ in range(count):
-        node, length = struct.unpack_from(">ih", answer, at)
-        at += 6
-        host = answer[at : at + length].decode()
-        port, rack_length = struct.unpack_from(">ih", answer, at + length)
-        at += length + 6 + max(rack_length, 0)
-        found[node] = (host, port)
-    return found
-
-
-def _exactly(data: bytes, size: int) -> bytes:
-    if len(data) < size:
-        raise ConnectionResetError("the broker closed the connection instead of answering")
-    return data
+def _frame_from(connection: socket.socket) -> bytes:
+    splitter = FrameSplitter(_LARGEST_ANSWER)
+    while data := connection.recv(65_536):
+        if frames := splitter.feed(data):
+            return frames[0]
+    raise ConnectionResetError("the broker closed the connection instead of answering")
 
 
 def _can_listen(port: int) -> bool:

@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-KAFKA_VERSION: Final = "4.3.1"
 OLDEST_JAVA: Final = 17
 
 _POM: Final = Path(__file__).with_name("pom.xml")
+_KAFKA_VERSION: Final = re.findall(r"<version>([^<]+)</version>", _POM.read_text())[0]  # the first is the project's own
 # For each package manager: its command, and what it calls the things that may be missing.
 _PACKAGES: Final[Mapping[str, Mapping[str, str]]] = {
     "apt-get": {"Java": "default-jre-headless", "Maven": "maven", "openssl": "openssl"},
@@ -62,7 +62,7 @@ def jars() -> Path:
     MissingPrerequisite when Maven is missing or cannot fetch them.
     """
     pinned = hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]  # other versions, other folder
-    folder = _cache() / f"kafka-{KAFKA_VERSION}-{pinned}"
+    folder = _cache() / f"kafka-{_KAFKA_VERSION}-{pinned}"
     if not folder.exists():
         _fetch_jars(folder)
     return folder
@@ -77,7 +77,7 @@ def _cache() -> Path:
 def _fetch_jars(folder: Path) -> None:
     maven = shutil.which("mvn") or _install_and_find("Maven", lambda: shutil.which("mvn"))
     java()  # Maven needs one too
-    _say(f"fetching Apache Kafka {KAFKA_VERSION} with Maven into {folder} (once)")
+    _say(f"fetching Apache Kafka {_KAFKA_VERSION} with Maven into {folder} (once)")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Fetched aside and renamed, so that nobody ever sees half of it.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
@@ -86,7 +86,7 @@ def _fetch_jars(folder: Path) -> None:
         copy = ("dependency:copy-dependencies", f"-DoutputDirectory={lib}")
         done = subprocess.run([maven, "-q", "-B", "-f", pom, *copy], check=False, capture_output=True, text=True)
         if done.returncode:
-            raise MissingPrerequisite(f"maven could not fetch Apache Kafka {KAFKA_VERSION}: {done.stdout.strip()}")
+            raise MissingPrerequisite(f"maven could not fetch Apache Kafka {_KAFKA_VERSION}: {done.stdout.strip()}")
         try:
             lib.rename(folder)
         except OSError:
