@@ -15,15 +15,24 @@ _CLOCK: Final = re.compile(r"\d\d:\d\d:\d\d\.\d{3}")
 
 
 async def run(world: World, person: Person, line: str) -> Finished:
-    """Run a tool as a person, at Kordon's address; `line` is what one would type: `kafka-topics --list`."""
+    """Run a tool as a person, at Kordon's address; `line` is what one would type: `kafka-topics --list`.
+
+    Raises TimeoutError.
+    """
     name, *words = line.split()
     where = ("--bootstrap-server", world.address, "--command-config", world.login_file(person))
     return await _run(tools.command(name, *words, *where))
 
 
-async def side_by_side(world: World, people: tuple[Person, ...], line: str) -> list[Finished]:
-    """Run the same tool as several people at the same time."""
-    return await asyncio.gather(*(run(world, person, line) for person in people))
+async def side_by_side(world: World, *commands: tuple[Person, str]) -> list[Finished]:
+    """Run several tools at the same time, each as a person. Raises TimeoutError."""
+    # Unlike `gather`, a group waits until every tool has been ended when it is cancelled.
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run(world, person, line)) for person, line in commands]
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def gist(finished: Finished) -> str:
@@ -51,5 +60,5 @@ async def _run(command: list[str]) -> Finished:
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()  # to the end, or its pipes outlive the loop
     return Finished(code=process.returncode or 0, stdout=out.decode(), stderr=err.decode())

@@ -1,6 +1,5 @@
 """The scenes of the demonstration, in their order. Each shows something with real clients, and claims what it shows."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -77,7 +76,7 @@ async def what_each_sees(world: World, show: Show) -> None:
 
 async def _seen_by_each(world: World, show: Show, line: str) -> list[str]:
     with show.waiting(f"{line}, three times"):
-        return [gist(finished) for finished in await side_by_side(world, PEOPLE, line)]
+        return [gist(finished) for finished in await side_by_side(world, *((person, line) for person in PEOPLE))]
 
 
 async def at_work(world: World, show: Show) -> None:
@@ -108,7 +107,7 @@ async def a_foreign_name(world: World, show: Show) -> None:
         ("kafka-consumer-groups --describe --group", (STUCK_GROUP, "trade_zz")),
     ):
         with show.waiting(line):
-            foreign, missing = await asyncio.gather(*(console.run(world, PAUL, f"{line} {name}") for name in names))
+            foreign, missing = await side_by_side(world, *((PAUL, f"{line} {name}") for name in names))
         rows.append((line, f"{names[0]}\n[dim]{gist(foreign)}", f"{names[1]}\n[dim]{gist(missing)}"))
         same = same and console.alike(foreign, missing, names)
     show.table(("paul", "is there, for others", "is not there"), rows)
