@@ -38,7 +38,7 @@ def fetch(name: str = "tx_one") -> Any:
         struct_type(kind, "topics", "partitions"), partition=0, fetch_offset=0, partition_max_bytes=1 << 20
     )
     topic = make(struct_type(kind, "topics"), topic=name, partitions=(partition,))
-    return a_request(ApiKey.FETCH, 4, max_wait_ms=500, min_bytes=1, topics=(topic,))
+    return a_request(ApiKey.FETCH, 4, min_bytes=1, topics=(topic,))
 
 
 def fetched(records: bytes, name: str = "tx_one") -> Any:

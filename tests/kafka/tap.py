@@ -1,0 +1,136 @@
+"""A tap in front of Kordon, which keeps every byte that clients receive; and looks at Kordon's log and metrics."""
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from kordon_proxy.demo.kordon import BROKERS, Kordon
+from tests.kafka.wire import Gone, Wire
+
+TAP_HOST: Final = "127.0.0.2"
+"""Where clients connect to; Kordon itself is at 127.0.0.1, on the same ports. (macOS needs an alias for it.)"""
+CHUNK: Final = 1 << 18
+
+
+class FrontTap:
+    """Listens at TAP_HOST on all ports of one listener of Kordon, and passes everything on.
+
+    The listener has to advertise TAP_HOST, so that clients stay in front of the tap.
+    """
+
+    def __init__(self, kordon: Kordon, listener: str) -> None:
+        host, _, port = kordon.listener(listener).rpartition(":")
+        self._target = host
+        self._ports = range(int(port), int(port) + 1 + BROKERS)
+        self._received: list[bytearray] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="front-tap")
+        self._servers: list[asyncio.Server] = []
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{TAP_HOST}:{self._ports[0]}"
+
+    def received(self) -> list[bytes]:
+        """What clients have received so far, by connection."""
+        return [bytes(data) for data in self._received]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _open(self) -> None:
+        for port in self._ports:
+            self._servers.append(await asyncio.start_server(self._accept(port), TAP_HOST, port))
+
+    async def _close(self) -> None:
+        for server in self._servers:
+            server.close()
+        for pump in tuple(self._pumps):
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def _accept(self, port: int) -> Any:
+        async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                there, back = await asyncio.open_connection(self._target, port)
+            except OSError:  # as if nobody listened here
+                writer.transport.abort()
+                return
+            kept = bytearray()
+            self._received.append(kept)
+            pumps = [
+                asyncio.create_task(_pump(reader, back, None)),
+                asyncio.create_task(_pump(there, writer, kept)),
+            ]
+            self._pumps.update(pumps)
+            await asyncio.wait(pumps)
+            self._pumps.difference_update(pumps)
+
+        return accepted
+
+
+async def _pump(source: asyncio.StreamReader, to: asyncio.StreamWriter, kept: bytearray | None) -> None:
+    try:
+        while data := await source.read(CHUNK):
+            if kept is not None:
+                kept += data
+            to.write(data)
+            await to.drain()
+    except OSError:
+        pass
+    finally:
+        to.transport.abort() if kept is None else to.close()
+
+
+def ended(wire: Wire) -> bool:
+    """Wait for the end of a connection, after which nothing more has come. Raises TimeoutError when it stays."""
+    try:
+        frame = wire.receive_frame()
+    except (Gone, ConnectionError):
+        return True
+    raise AssertionError(f"an answer where the connection should end: {frame!r}")
+
+
+def log_lines(kordon: Kordon, event: str | None = None) -> list[dict[str, Any]]:
+    """What Kordon has logged so far, if wanted only of one kind."""
+    lines = [json.loads(line) for line in kordon.log.splitlines() if line.startswith("{")]
+    return [line for line in lines if event in (None, line["event"])]
+
+
+def closings(kordon: Kordon, since: int = 0) -> list[tuple[str, str | None]]:
+    """Reason and detail of the connections that Kordon has ended, but those before the first `since`."""
+    lines = log_lines(kordon, "connection_closed")[since:]
+    return [(line["reason"], line.get("detail")) for line in lines]
+
+
+def metric(kordon: Kordon, name: str, /, **labels: str) -> float:
+    """The sum of a metric over all children that have these labels."""
+    _, page = kordon.get("/metrics")
+    return sum(value for found, value in _samples(page, name) if labels.items() <= found.items())
+
+
+def resident(kordon: Kordon) -> int:
+    """Bytes of memory that Kordon has now."""
+    return int(metric(kordon, "process_resident_memory_bytes"))
+
+
+def _samples(page: str, name: str) -> Iterable[tuple[Mapping[str, str], float]]:
+    for line in page.splitlines():
+        found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
+        if found:
+            yield dict(re.findall(r'(\w+)="([^"]*)"', found[1] or "")), float(found[2])
