@@ -8,7 +8,7 @@ from kordon_policy.view import Inferred
 
 from .apis.may import Standing
 from .cluster.picture import Picture
-from .identity.login import Identity
+from .identity.values import Identity
 
 LIMIT: Final = 10_000
 

@@ -23,21 +23,6 @@ from .sasl_answers import failure_answer, handshake_answer, out_of_turn, token_a
 from .software import ApiVersions, Software, answer_versions, strangeness
 from .values import Challenge, Exchange, Facts, Identity, Mechanism, Outcome, Peer, Proved, Refused, Trouble
 
-__all__ = [
-    "Action",
-    "Answer",
-    "Attempt",
-    "Close",
-    "Conversation",
-    "Facts",
-    "Identity",
-    "Peer",
-    "Ready",
-    "Refused",
-    "State",
-    "Wait",
-]
-
 FAILURE_STEP: Final = 0.3
 """Failures are told at multiples of so many seconds after their cause: all the same whatever they cost to find."""
 MAX_REQUESTS: Final = 8

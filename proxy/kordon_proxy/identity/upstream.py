@@ -16,10 +16,6 @@ from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.config.model import OwnLogin
 
-from .tls import TlsFault, tls_context
-
-__all__ = ["LoggedIn", "LoginFailed", "TlsFault", "Unproved", "UpstreamLogin", "tls_context"]
-
 HANDSHAKE_VERSION: Final = 1
 AUTHENTICATE_VERSION: Final = 2
 MAX_ITERATIONS: Final = 100_000

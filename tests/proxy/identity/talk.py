@@ -14,12 +14,12 @@ from kordon_protocol.header import RequestHead, peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.identity.directory import Directory, Door
 from kordon_proxy.identity.identify import identify
-from kordon_proxy.identity.login import Action, Answer, Close, Conversation, Peer, Ready, Wait
+from kordon_proxy.identity.login import Action, Answer, Close, Conversation, Ready, Wait
 from kordon_proxy.identity.passwords import PasswordChecker
 from kordon_proxy.identity.plain import PlainMechanism
 from kordon_proxy.identity.scrypt import ScryptHash
 from kordon_proxy.identity.users import Credential, User, Users
-from kordon_proxy.identity.values import Exchange, Mechanism, Outcome
+from kordon_proxy.identity.values import Exchange, Mechanism, Outcome, Peer
 
 NOON = 1_700_000_000.0
 PEER = Peer(address="127.0.0.1", port=50123, listener="apps")

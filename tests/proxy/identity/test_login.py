@@ -11,8 +11,8 @@ from kordon_protocol.codec import request_type
 from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.identity.directory import Door
-from kordon_proxy.identity.login import FAILURE_STEP, Answer, Close, Facts, Identity, Ready, State, Wait
-from kordon_proxy.identity.values import Challenge, Proved, Refused, Trouble
+from kordon_proxy.identity.login import FAILURE_STEP, Answer, Close, Ready, State, Wait
+from kordon_proxy.identity.values import Challenge, Facts, Identity, Proved, Refused, Trouble
 from tests.proxy.identity.talk import (
     NOON,
     PASSWORD,
