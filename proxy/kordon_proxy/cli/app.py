@@ -98,6 +98,6 @@ def schema(of: Annotated[SchemaOf, typer.Argument(help="Of which file.")]) -> No
 
 
 @app.command()
-def demo() -> None:
-    """Start Kafka and Kordon on this machine, and show what they do together."""
-    import_module("kordon_proxy.demo.tour").main()
+def demo(once: Annotated[bool, typer.Option("--once", help="End after the tour.")] = False) -> None:
+    """Start Kafka and Kordon on this machine, and show what they do together, until Ctrl-C."""
+    import_module("kordon_proxy.demo.tour").main(once=once)

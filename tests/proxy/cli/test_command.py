@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kordon_proxy.demo import tour
 from tests.proxy.cli.command import Run
 from tests.proxy.cli.conftest import CONFIG
 
@@ -35,6 +36,18 @@ def test_help_names_what_there_is(kordon: Run, words: tuple[str, ...]) -> None:
     ran = kordon(*words)
 
     assert "Usage" in ran.out + ran.err
+
+
+@pytest.mark.parametrize(("words", "once"), [((), False), (("--once",), True)])
+def test_the_demonstration_stays_unless_told_otherwise(
+    kordon: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], once: bool
+) -> None:
+    given = []
+    monkeypatch.setattr(tour, "main", lambda *, once: given.append(once))
+
+    ran = kordon("demo", *words)
+
+    assert (ran.code, given) == (0, [once])
 
 
 def test_a_start_without_a_configuration_is_one_line(kordon: Run, tmp_path: Path) -> None:
