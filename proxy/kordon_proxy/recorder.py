@@ -78,6 +78,7 @@ class Recorder:
                 api=exchange.api.name,
                 api_version=exchange.head.api_version,
                 resources=tuple(self.path(ruling) for ruling in rulings),
+                parameters=self._parameters(exchange, None),
                 correlation_id=exchange.correlation_id,
             ),
             self._why(exchange, first),
@@ -94,7 +95,6 @@ class Recorder:
             [] if exchange.may is None else [n for n in exchange.may.notes if n.access is Access.ALLOWED and n.action]
         )
         codes = [] if response is None else [code for _, code in body_error_codes(response) if code]
-        parameters = exchange.api.parameters
         first = rulings[0] if rulings else None
         return self._event(
             What(
@@ -103,7 +103,7 @@ class Recorder:
                 api=exchange.api.name,
                 api_version=exchange.head.api_version,
                 resources=tuple(dict.fromkeys(self.path(ruling) for ruling in rulings)),
-                parameters={} if parameters is None else parameters(exchange.request, response),
+                parameters=self._parameters(exchange, response),
                 correlation_id=exchange.correlation_id,
             ),
             self._why(exchange, first),
@@ -111,7 +111,7 @@ class Recorder:
                 error_code=None if response is None else (codes[0] if codes else 0),
                 error_name=None if response is None else (ErrorCode(codes[0]).name if codes else "none"),
                 items_allowed=len(rulings),
-                duration_ms=round(1000 * (time.perf_counter() - exchange.received), 3),
+                duration_ms=round(1000 * (time.monotonic() - exchange.received), 3),
                 unknown=response is None,
             ),
         )
@@ -175,6 +175,11 @@ class Recorder:
         if ruling.kind is None:
             return ("cluster", self._cluster)
         return ("cluster", self._cluster, ruling.kind.value, ruling.name or "")
+
+    def _parameters(self, exchange: Exchange, response: Any | None) -> dict[str, object]:
+        """What matters of the request and its answer; a response of None: there is none yet, or there never will be."""
+        told = exchange.api.parameters
+        return {} if told is None else told(exchange.request, response)
 
     def _why(self, exchange: Exchange, ruling: Ruling | None) -> Why:
         epoch = None if exchange.may is None else exchange.may.standing.snapshot.epoch
