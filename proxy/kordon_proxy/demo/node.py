@@ -119,7 +119,9 @@ class Node:
 
     def format(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Begin to prepare its storage, which takes a second; the exit code of the process says whether it worked."""
-        return self._run("kafka-storage", "format", "--config", self.properties, *arguments)
+        process = self._run("kafka-storage", "format", "--config", self.properties, *arguments)
+        self._guard(process.pid)
+        return process
 
     def failure(self) -> KafkaFailed:
         """Return why it has ended by itself, to be raised."""
