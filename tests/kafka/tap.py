@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import select
 import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -104,6 +105,11 @@ def ended(wire: Wire) -> bool:
     except (Gone, ConnectionError):
         return True
     raise AssertionError(f"an answer where the connection should end: {frame!r}")
+
+
+def silent(*wires: Wire) -> bool:
+    """Whether nothing has come on these connections that was not read."""
+    return not select.select([wire._socket for wire in wires], [], [], 0)[0]
 
 
 def log_lines(kordon: Kordon, event: str | None = None) -> list[dict[str, Any]]:
