@@ -26,6 +26,7 @@ from kordon_protocol.shapes import (
     least_size_of_element,
     shape_of,
 )
+from kordon_protocol.tagged import tagged_fields
 from kordon_protocol.varints import Buffer, read_varint
 
 Walk: TypeAlias = Callable[[Buffer, int], int]
@@ -137,18 +138,11 @@ class _Source:
 
 
 def _skip_tags(known: Mapping[int | None, Walk], buffer: Buffer, offset: int) -> int:
-    count, offset = read_varint(buffer, offset)
-    last = -1
-    for _ in range(count):
-        tag, offset = read_varint(buffer, offset)
-        size, offset = read_varint(buffer, offset)
-        if tag <= last:
-            raise MalformedBody(f"tagged field {tag} after {last}")
-        last = tag
-        if tag in known and known[tag](buffer, offset) != offset + size:
-            raise MalformedBody(f"tagged field {tag} does not take the {size} bytes that it announces")
-        offset += size
-    return offset
+    fields, end_of_section = tagged_fields(buffer, offset)
+    for tag, (start, end) in fields.items():
+        if tag in known and known[tag](buffer, start) != end:
+            raise MalformedBody(f"tagged field {tag} does not take the {end - start} bytes that it announces")
+    return end_of_section
 
 
 def _too_many(count: int) -> NoReturn:

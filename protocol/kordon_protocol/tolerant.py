@@ -18,6 +18,7 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.odd_times import duration_from, timestamp_from
 from kordon_protocol.shapes import Entity, Field, Shape, least_size_of_element, shape_of, zero_of
+from kordon_protocol.tagged import tagged_fields
 from kordon_protocol.varints import Buffer, read_varint
 
 _ZERO_UUID: Final = bytes(16)
@@ -53,20 +54,16 @@ class TolerantReader:
     def _tagged(self, shape: Shape) -> dict[str, Any]:
         values = {field.name: zero_of(field) for field in shape.tagged}
         known = {field.tag: field for field in shape.tagged}
-        last = -1
-        for _ in range(self._varint()):
-            tag, size = self._varint(), self._varint()
-            if tag <= last:
-                raise MalformedBody(f"tagged field {tag} after {last}")
-            last = tag
-            end = self.offset + size
-            if tag in known:
-                values[known[tag].name] = self._field(known[tag], flexible=True)
-            else:
-                self._take(size)
+        fields, end_of_section = tagged_fields(self._buffer, self.offset)
+        for tag, (start, end) in fields.items():
+            if tag not in known:
                 self.exact = False
+                continue
+            self.offset = start
+            values[known[tag].name] = self._field(known[tag], flexible=True)
             if self.offset != end:
-                raise MalformedBody(f"tagged field {tag} does not take the {size} bytes that it announces")
+                raise MalformedBody(f"tagged field {tag} does not take the {end - start} bytes that it announces")
+        self.offset = end_of_section
         return values
 
     def _field(self, field: Field, flexible: bool) -> Any:

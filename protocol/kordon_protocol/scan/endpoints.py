@@ -9,7 +9,8 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import CUT_OFF, compact_length, count_of, name, tagged_fields, tags, text
+from kordon_protocol.scan.pieces import CUT_OFF, compact_length, count_of, name, tags, text
+from kordon_protocol.tagged import tagged_fields
 from kordon_protocol.varints import Buffer, encode_varint
 
 _INT32: Final = Struct(">i")

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from kordon_protocol.errors import MalformedBody
+from kordon_protocol.tagged import tagged_fields
 from kordon_protocol.varints import Buffer, read_varint
 
 Length: TypeAlias = Callable[[Buffer, int], tuple[int, int]]
@@ -103,21 +104,3 @@ def tags(buffer: Buffer, offset: int) -> tuple[Mapping[int, int], int]:
         return _NO_TAGS, offset + 1
     fields, offset = tagged_fields(buffer, offset)
     return {tag: end - start for tag, (start, end) in fields.items()}, offset
-
-
-def tagged_fields(buffer: Buffer, offset: int) -> tuple[dict[int, tuple[int, int]], int]:
-    """Skip a section of tagged fields and return where the value of each begins and ends."""
-    count, offset = read_varint(buffer, offset)
-    fields: dict[int, tuple[int, int]] = {}
-    last = -1
-    for _ in range(count):
-        tag, offset = read_varint(buffer, offset)
-        size, offset = read_varint(buffer, offset)
-        if tag <= last:
-            raise MalformedBody(f"tagged field {tag} after {last}")
-        last = tag
-        fields[tag] = offset, offset + size
-        offset += size
-    if offset > len(buffer):
-        raise IndexError
-    return fields, offset
