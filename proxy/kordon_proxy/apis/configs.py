@@ -16,7 +16,7 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 
-from .may import Access, May, Refusal
+from .may import May, Refusal
 from .parts import judge_each, mend_each, refuse
 from .placement import EVERY_BROKER, THROTTLES, is_placement, may_place, sees_placement
 from .table import Api, Record
@@ -158,16 +158,8 @@ def _may_alter(entry: Any, may: May) -> Refusal | None:
             refusal = may_place(may)
         return refusal
     if entry.resource_type == GROUP:
-        return _may_edit_group(entry.resource_name, may)
+        return may.edit_group(entry.resource_name)
     return _may_edit_broker(entry, may)
-
-
-def _may_edit_group(name: str, may: May) -> Refusal | None:
-    """A group's settings can be there before the group is, so a name outside the view is refused as in creating."""
-    refusal = may.group(Action.GROUP_EDIT, name)
-    if may.notes[-1].access is not Access.HIDDEN:
-        return refusal
-    return may.outside(Kind.GROUP, name)
 
 
 OPERATIONS: Final = {0: "set", 1: "delete", 2: "append", 3: "subtract"}

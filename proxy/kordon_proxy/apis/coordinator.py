@@ -29,6 +29,8 @@ BATCHED: Final = 4
 """The first version with many keys."""
 SHARED: Final = 6
 """The first version in which a broker knows share-partition keys."""
+FOR_BROKERS: Final = Refusal(ErrorCode.cluster_authorization_failed, "where share partitions are kept is for brokers")
+UNKNOWN_TYPE: Final = Refusal(ErrorCode.invalid_request, "no such type of key is known")
 
 
 def judge(request: Any, may: May) -> Verdict:
@@ -37,14 +39,13 @@ def judge(request: Any, may: May) -> Verdict:
     kind = KINDS.get(key_type)
     if kind is None:
         share = key_type == SHARE and request.__version__ >= SHARED
-        return _refuse(request, may, ErrorCode.cluster_authorization_failed if share else ErrorCode.invalid_request)
+        return _refuse(request, may, FOR_BROKERS if share else UNKNOWN_TYPE)
     if request.__version__ < BATCHED:
         return _judge_one(request, may, kind)
     return _judge_many(request, may, kind)
 
 
-def _refuse(request: Any, may: May, code: ErrorCode) -> Answer:
-    refusal = Refusal(code)
+def _refuse(request: Any, may: May, refusal: Refusal) -> Answer:
     may.notes.append(Ruling(Access.DENIED, None, None, None, None, refusal))
     return refuse(request, refusal)
 

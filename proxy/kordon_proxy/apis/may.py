@@ -200,17 +200,23 @@ class May:
         refused."""
         return self._bring_into_being(Action.GROUP_CONSUME, Kind.GROUP, group)
 
+    def edit_group(self, group: str) -> Refusal | None:
+        """Change a group's offsets or settings, which it may have before it is there: outside the view it is
+        refused."""
+        return self._bring_into_being(Action.GROUP_EDIT, Kind.GROUP, group)
+
     def transact(self, transactional_id: str) -> Refusal | None:
         """Use a transactional id. It comes into being by it, so outside the view it is refused."""
         return self._bring_into_being(Action.TRANSACTION_PRODUCE, Kind.TRANSACTIONAL_ID, transactional_id)
 
     def _bring_into_being(self, action: Action, kind: Kind, name: str) -> Refusal | None:
         ruling = self._ask(action, kind, name, explicit=kind is Kind.TOPIC)
-        if ruling.access is Access.HIDDEN:
-            refusal = self.outside(kind, name)
-            self.notes[-1] = replace(ruling, refusal=refusal)  # the audit tells what the client is told
-            return refusal
-        return ruling.refusal
+        return self.told(self.outside(kind, name)) if ruling.access is Access.HIDDEN else ruling.refusal
+
+    def told(self, refusal: Refusal) -> Refusal:
+        """Say this in place of the last refusal: the audit tells what the client is told."""
+        self.notes[-1] = replace(self.notes[-1], refusal=refusal)
+        return refusal
 
     def group(self, action: Action | None, name: str) -> Refusal | None:
         """Outside the view: GROUP_ID_NOT_FOUND, for which a judge puts what its version says of a missing group."""
@@ -220,9 +226,12 @@ class May:
         """What concerns the cluster as a whole."""
         return self._ask(action, None, None).refusal
 
-    def any_topic(self, action: Action) -> bool:
-        """Whether the action is allowed on any topic, whether one exists or not: a tenant may still be empty."""
-        return self.standing.rights.decide_somewhere(action, Kind.TOPIC).allowed
+    def any_topic(self, action: Action) -> Decision:
+        """Whether the action is allowed on any topic, whether one exists or not: a tenant may still be empty.
+
+        Not noted: it is about no topic in particular.
+        """
+        return self.standing.rights.decide_somewhere(action, Kind.TOPIC)
 
     def visible_topics(self) -> tuple[str, ...]:
         """The names of all topics that exist and are in the view, sorted."""

@@ -52,12 +52,7 @@ def is_edit(request: Any) -> bool:
 
 def may_commit(may: May, group: str, *, edit: bool) -> Refusal | None:
     """The right to commit, as a member or from outside. A commit brings a group into being."""
-    if not edit:
-        return may.join(group)
-    refusal = may.group(Action.GROUP_EDIT, group)
-    if refusal is not None and refusal.code is ErrorCode.group_id_not_found:
-        return Refusal(ErrorCode.group_authorization_failed)
-    return refusal
+    return may.edit_group(group) if edit else may.join(group)
 
 
 def judge_committed_topics(request: Any, may: May, *, edit: bool) -> Verdict:

@@ -65,7 +65,7 @@ def cluster_operations(may: May, upstream: int) -> int:
     if upstream == NOT_ASKED:
         return upstream
     own = CLUSTER_EDIT if sees_placement(may) else 0
-    if may.any_topic(Action.TOPIC_PRODUCE):
+    if may.any_topic(Action.TOPIC_PRODUCE).allowed:
         own |= IDEMPOTENT_WRITE
     return upstream & own
 

@@ -26,7 +26,7 @@ def may_place(may: May) -> Refusal | None:
     if refusal is None or refusal.code is not ErrorCode.cluster_authorization_failed:
         return refusal
     text = refusal.text or "where replicas lie is decided by who has BROKER_EDIT on every broker"
-    return Refusal(ErrorCode.topic_authorization_failed, text)
+    return may.told(Refusal(ErrorCode.topic_authorization_failed, text))
 
 
 def sees_placement(may: May) -> bool:

@@ -146,6 +146,7 @@ def test_share_partition_keys_are_refused_as_a_whole(version: int) -> None:
     found = entries(answered(judge(asking(version, "acme-g:id:0", key_type=SHARE), may)))
     code = ErrorCode.cluster_authorization_failed if version == 6 else ErrorCode.invalid_request
     assert [one.error_code for one in found] == [code]
+    assert all(one.error_message for one in found)
     assert refused(may) == [("denied", None)]
 
 

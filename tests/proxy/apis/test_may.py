@@ -63,6 +63,22 @@ def test_bringing_into_being_outside_the_view_is_denied_with_a_text_and_noted_so
     assert [(note.access, note.refusal) for note in rights.notes] == [(Access.HIDDEN, refusal)]
 
 
+@pytest.mark.parametrize("policy", [POLICY, DENYING])
+def test_a_group_outside_the_view_is_not_edited_into_being_and_the_audit_tells_what_the_client_is_told(
+    policy: str,
+) -> None:
+    rights = may(policy.replace('group, "*"]]', 'group, "a*"]]'))
+
+    refusal = rights.edit_group("foreign")
+
+    assert refusal is not None
+    assert (refusal.code, refusal.text) == (
+        ErrorCode.group_authorization_failed,
+        "group foreign is outside the tenant acme",
+    )
+    assert [(note.access, note.refusal) for note in rights.notes] == [(Access.HIDDEN, refusal)]
+
+
 def test_what_is_inferred_may_be_seen_and_not_created() -> None:
     rights = may()
 
