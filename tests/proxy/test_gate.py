@@ -71,6 +71,20 @@ def test_a_version_that_the_brokers_lack_is_unsupported() -> None:
         assert found.code is ErrorCode.unsupported_version
 
 
+@pytest.mark.parametrize(
+    ("key", "version", "code"),
+    [
+        (ApiKey.INIT_PRODUCER_ID, 6, ErrorCode.unsupported_version),
+        (ApiKey.ADD_PARTITIONS_TO_TXN, 4, ErrorCode.cluster_authorization_failed),
+    ],
+)
+def test_a_version_that_the_table_lacks_is_refused_with_its_code(key: int, version: int, code: ErrorCode) -> None:
+    found = gate.admitted(APIS, seen({key: (0, 99)}), a_head(key, version))
+
+    assert isinstance(found, Unadmitted)
+    assert found.code is code
+
+
 def test_what_nobody_may_use_has_its_reason() -> None:
     found = gate.admitted(APIS, seen(), a_head(ApiKey.WRITE_TXN_MARKERS, 1))
 

@@ -23,7 +23,7 @@ class Record(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """How one API key is treated. `judge` None: it is refused, with `code`, for the reason `why`."""
+    """How one API key is treated. `judge` None: it is refused for the reason `why`."""
 
     key: int
     name: str
@@ -33,7 +33,8 @@ class Api:
     record: Record = Record.NOTHING
     record_of: Callable[[Any], Record] | None = None
     """Where what the audit keeps depends on the request; None: always `record`."""
-    code: ErrorCode = ErrorCode.cluster_authorization_failed
+    code: ErrorCode = ErrorCode.unsupported_version
+    """What is said to a version that is not admitted, and to every one where there is no judge."""
     why: str = ""
     decode: Callable[[int, bytes, int], Any] | None = None
     """Reads the request's body (version, frame, offset of the body) where the codec would do too much; None: the

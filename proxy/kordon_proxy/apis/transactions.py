@@ -6,7 +6,8 @@ use, so outside the view it is refused. Getting a producer id also needs TOPIC_P
 an id.
 
 AddPartitionsToTxn is all or nothing: where one topic is refused, nothing goes to the broker and the others are
-answered OPERATION_NOT_ATTEMPTED. From v4 on it is for brokers, which check nothing but that they are brokers.
+answered OPERATION_NOT_ATTEMPTED. From v4 on it is for brokers, which check nothing but that they are brokers, and so
+not admitted.
 
 TxnOffsetCommit without a generation (all up to v2, and -1 later) comes from no member, and the coordinator accepts it
 even while the group has members. As any commit of that kind it needs GROUP_EDIT, in place of GROUP_CONSUME.
@@ -38,16 +39,15 @@ def judge_init(request: Any, may: May) -> Verdict:
         refusal = may.transact(transactional_id)
         if refusal is not None:
             return refuse(request, refusal)
-    if may.any_topic(Action.TOPIC_PRODUCE):
+    decision = may.any_topic(Action.TOPIC_PRODUCE)
+    if decision.allowed:
         return Forward()
     refusal = NOWHERE_TO_PRODUCE if transactional_id is None else NO_TOPIC_FOR_ID
-    may.notes.append(Ruling(Access.DENIED, Action.TOPIC_PRODUCE, Kind.TOPIC, None, None, refusal))
+    may.notes.append(Ruling(Access.DENIED, Action.TOPIC_PRODUCE, Kind.TOPIC, None, decision, refusal))
     return refuse(request, refusal)
 
 
 def judge_add_partitions(request: Any, may: May) -> Verdict:
-    if request.__version__ >= FOR_BROKERS:
-        return refuse(request, Refusal(ErrorCode.cluster_authorization_failed))
     refusal = may.transact(request.v3_and_below_transactional_id)
     if refusal is not None:
         return refuse(request, refusal)
@@ -104,6 +104,7 @@ APIS = (
         name="AddPartitionsToTxn",
         versions=range(FOR_BROKERS),
         judge=judge_add_partitions,
+        code=ErrorCode.cluster_authorization_failed,  # as a broker says to whoever is none
     ),
     Api(key=ApiKey.ADD_OFFSETS_TO_TXN, name="AddOffsetsToTxn", versions=range(5), judge=judge_add_offsets),
     Api(key=ApiKey.END_TXN, name="EndTxn", versions=range(6), judge=judge_end, record=Record.COUNTED),
