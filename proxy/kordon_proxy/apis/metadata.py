@@ -25,7 +25,7 @@ from .may import UNKNOWN_ID, May, Refusal
 from .metadata_stream import MetadataStream
 from .operations import NOT_ASKED, cluster_operations, topic_operations
 from .table import Api
-from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
+from .verdict import Answer, Forward, Mend, Mended, Plan, Rewrite, Streamed, Verdict
 
 WITH_FLAG: Final = 4
 """The first version that says whether missing topics may be created."""
@@ -36,10 +36,6 @@ NULL_NAMES: Final = 12
 def is_all(request: Any) -> bool:
     """Whether every topic is asked for."""
     return request.topics is None or (request.__version__ == 0 and not request.topics)
-
-
-def needs_fresh_picture(request: Any) -> bool:
-    return is_all(request)
 
 
 def judge(request: Any, may: May) -> Verdict:
@@ -141,8 +137,9 @@ def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
     return Streamed(lambda may: MetadataStream(version, said, may), mend)
 
 
-def _mend(request: Any, said: tuple[Any, ...]) -> Any:
+def _mend(request: Any, said: tuple[Any, ...]) -> Mend:
     everything = is_all(request)
+    ids = {topic_id for topic in request.topics or () if (topic_id := getattr(topic, "topic_id", None)) is not None}
 
     def mend(response: Any, may: May) -> Any:
         topics = list(said)
@@ -151,7 +148,7 @@ def _mend(request: Any, said: tuple[Any, ...]) -> Any:
             if topic.name is None or may.sees(Kind.TOPIC, topic.name):
                 topics.append(_with_bits(topic, may))
             elif not everything:
-                topics.append(refused_topic(response.__version__, topic, _still_hidden(topic, may)))
+                topics.append(_gone(topic, may, by_id=getattr(topic, "topic_id", None) in ids))
         changes: dict[str, Any] = {
             "brokers": tuple(moved(broker, may) for broker in response.brokers),
             "topics": tuple(topics),
@@ -165,8 +162,13 @@ def _mend(request: Any, said: tuple[Any, ...]) -> Any:
     return mend
 
 
-def _still_hidden(topic: Any, may: May) -> Refusal:
-    return may.topic(None, topic.name) or UNKNOWN_ID
+def _gone(topic: Any, may: May, *, by_id: bool) -> Any:
+    """What is said of a topic that left the view meanwhile: what would be said had it been asked for now."""
+    refusal = may.topic(None, topic.name) or NOT_THERE
+    if by_id:
+        return refused_topic(topic.__version__, topic, UNKNOWN_ID)
+    named = replace(topic, topic_id=None) if hasattr(topic, "topic_id") else topic
+    return refused_topic(topic.__version__, named, refusal)
 
 
 def _with_bits(topic: Any, may: May) -> Any:
@@ -182,6 +184,6 @@ APIS = (
         name="Metadata",
         versions=range(14),
         judge=judge,
-        needs_fresh_picture=needs_fresh_picture,
+        needs_fresh_picture=is_all,
     ),
 )

@@ -221,6 +221,35 @@ def test_a_topic_that_left_the_view_meanwhile_is_not_shown(version: int) -> None
         assert shown == ["a1"]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_name_that_left_the_view_meanwhile_is_answered_like_any_that_is_not_there(version: int) -> None:
+    narrower = POLICY.replace('topic, "a*"]}', "topic, a1]}")
+    verdict = metadata.judge(request(version, "a2"), may())
+    assert isinstance(verdict, Forward | Rewrite)
+    assert isinstance(verdict.plan, Streamed)
+    assert verdict.plan.stale is not None
+
+    (left,) = verdict.plan.stale(answer(version, "a2"), may(policy=narrower)).topics
+
+    gone = metadata.judge(request(version, "a2"), may(policy=narrower))
+    assert isinstance(gone, Answer)
+    assert (left,) == gone.response.topics
+
+
+@pytest.mark.parametrize("version", range(12, 14))
+def test_an_id_that_left_the_view_meanwhile_is_answered_like_an_unknown_one(version: int) -> None:
+    narrower = POLICY.replace('topic, "a*"]}', "topic, a1]}")
+    wanted = request(version, topics=(asked(ApiKey.METADATA, version, "topics", topic_id=topic_id("a2"), name=None),))
+    verdict = metadata.judge(wanted, may())
+    assert isinstance(verdict, Forward)
+    assert isinstance(verdict.plan, Streamed)
+    assert verdict.plan.stale is not None
+
+    (left,) = verdict.plan.stale(answer(version, "a2"), may(policy=narrower)).topics
+
+    assert (left.error_code, left.name, left.topic_id) == (ErrorCode.unknown_topic_id, None, topic_id("a2"))
+
+
 @given(
     version=st.sampled_from(VERSIONS),
     names=st.lists(st.sampled_from(["a1", "a2"]), unique=True),
