@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kordon_protocol.errors import MalformedBody, MalformedHeader, UnknownApi, UnsupportedVersion
 from kordon_protocol.keys import is_flexible, response_header_version
+from kordon_protocol.tagged import MOST_FIELDS
 from kordon_protocol.varints import Buffer, read_varint
 
 _FIXED = struct.Struct(">hhih")  # key, version, correlation id, length of the client id
@@ -126,6 +127,8 @@ def _skip_tags(frame: Buffer, offset: int) -> int:
         if frame[offset] == 0:  # nearly always
             return offset + 1
         count, offset = read_varint(frame, offset)
+        if count > MOST_FIELDS:
+            raise MalformedHeader(f"{count} tagged fields in the header")
         for _ in range(count):
             _, offset = read_varint(frame, offset)
             size, offset = read_varint(frame, offset)

@@ -124,6 +124,7 @@ def test_an_unsupported_version_keeps_what_is_known(key: int, version: int) -> N
         struct.pack(">hhih", 3, 9, 1, -1),
         struct.pack(">hhih", 3, 9, 1, -1) + b"\x01\x05\x09abc",
         struct.pack(">hhih", 3, 9, 1, -1) + b"\xff\xff\xff\xff\xff\x01",
+        struct.pack(">hhih", 3, 9, 1, -1) + b"\xe9\x07" + bytes(2 * 1_001),  # more tagged fields than anybody sends
     ],
 )
 def test_a_broken_request_header_is_malformed(frame: bytes) -> None:

@@ -20,6 +20,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_protocol.odd_times import OddDuration, OddTimestamp
 from kordon_protocol.shapes import Entity, Shape, shape_of
 from kordon_protocol.tolerant import TolerantReader
+from kordon_protocol.varints import encode_varint
 from tests.protocol.newer import NewerWriter
 from tests.protocol.schemas import EVERY_SCHEMA, build, messages, schema_id
 
@@ -143,9 +144,10 @@ def test_a_tagged_field_may_be_null_where_its_schema_says_so() -> None:
         b"\x01\x00\x01\x02a",  # shorter than its value
         b"\x01\x80\x80\x80\x80\x10\x00",  # a number that Java takes for zero
         b"\x01\x05\x09abc",  # cut off
+        encode_varint(1_001) + b"".join(encode_varint(tag) + b"\x00" for tag in range(10, 1_011)),  # too many
     ],
 )
-def test_tagged_fields_that_can_be_read_in_two_ways_are_malformed(tags: bytes) -> None:
+def test_tagged_fields_that_can_be_read_in_two_ways_or_take_long_are_malformed(tags: bytes) -> None:
     plain = encode(build(request_type(ApiKey.FETCH, 12), {}))
     with pytest.raises(MalformedBody):
         read_request(ApiKey.FETCH, 12, plain[:-1] + tags)

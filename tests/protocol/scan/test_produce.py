@@ -1,4 +1,5 @@
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kordon_protocol.scan import (
     scan_produce_request,
     scan_produce_response,
 )
+from kordon_protocol.varints import encode_varint
 from tests.protocol.newer import NewerWriter
 from tests.protocol.schemas import build, messages
 
@@ -77,6 +79,39 @@ def test_neighbours_leave_in_one_piece() -> None:
     second = scan.topics[2].start
     pieces = produce_request_without(scan, body, lambda topic: topic.start != second)
     assert len(pieces) == 4  # what stands before the count, the count, two topics, two topics and the end
+
+
+def many(topics: int, partitions: int = 0, tags: int = 0) -> bytes:
+    """A request of version 9 with so many empty topics, empty partitions in the first, and tagged fields at its end."""
+    partition = bytes(4) + b"\x00\x00"
+    first = b"\x01" + encode_varint(partitions + 1) + partition * partitions + b"\x00"
+    section = encode_varint(tags) + b"".join(encode_varint(tag) + b"\x00" for tag in range(tags))
+    return b"\x00" + bytes(6) + encode_varint(topics + 1) + first + b"\x01\x01\x00" * (topics - 1) + section
+
+
+@pytest.mark.parametrize("counts", [(100_000,), (1, 99_999), (1, 0, 1_000)])
+def test_as_much_as_any_producer_has_is_scanned(counts: tuple[int, ...]) -> None:
+    assert len(scan_produce_request(9, many(*counts)).topics) == counts[0]
+
+
+@pytest.mark.parametrize("counts", [(100_001,), (1, 100_000), (2, 99_999), (1, 0, 1_001), (1, 99_500, 501)])
+def test_more_than_that_is_refused_before_it_takes_time(counts: tuple[int, ...]) -> None:
+    with pytest.raises(MalformedBody):
+        scan_produce_request(9, many(*counts))
+
+
+@pytest.mark.parametrize("version", [9, 12, 13])
+@given(data=st.data())
+@settings(max_examples=25)
+def test_unknown_tagged_fields_are_left_out_with_a_topic_and_without_it(version: int, data: st.DataObject) -> None:
+    request = data.draw(requests(version))
+    body = NewerWriter(data).write(request)
+    scan = scan_produce_request(version, body)
+    keep = data.draw(st.lists(st.booleans(), min_size=2, max_size=2))
+    kept = {topic.start for topic, wanted in zip(scan.topics, keep, strict=False) if wanted}
+    pieces = produce_request_without(scan, body, lambda topic: topic.start in kept)
+    topics = tuple(topic for topic, wanted in zip(request.topic_data, keep, strict=False) if wanted)
+    assert b"".join(pieces) == encode(replace(request, topic_data=topics))
 
 
 @pytest.mark.parametrize("version", [9, 12, 13])
