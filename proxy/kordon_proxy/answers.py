@@ -71,11 +71,6 @@ class AnswerQueue:
     def __len__(self) -> int:
         return len(self._queue)
 
-    @property
-    def awaiting(self) -> int:
-        """How many answers the broker owes."""
-        return len(self._awaiting) + (self._current is not None)
-
     def pending(self) -> tuple[Exchange, ...]:
         """What has no answer yet; for the audit of a connection that ends."""
         return tuple(exchange for exchange in self._queue if not exchange.done)

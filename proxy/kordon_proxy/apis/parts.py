@@ -5,15 +5,15 @@ where that API and version puts it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from operator import is_
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from kordon_protocol.refusals import refusal as refusal_response
 
 from .entries import in_place
 from .may import May, Refusal
-from .verdict import RELAY, Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict, unchanged
+from .verdict import RELAY, Answer, Forward, Mended, Relay, Rewrite, Verdict, unchanged
 
 Rule = Callable[[Any], Refusal | None]
 Key = Callable[[Any], Any]
@@ -29,13 +29,6 @@ def name_or_id(entry: Any) -> Any:
         if value is not None:
             return value
     return None
-
-
-def entry_type(message_type: Any, name: str) -> Any:
-    """The class of the entries of an array field of a message."""
-    (found,) = (field.type for field in fields(message_type) if field.name == name)
-    array = next((part for part in get_args(found) if get_origin(part) is tuple), found)  # `tuple[X, ...] | None`
-    return get_args(array)[0]
 
 
 def refuse(request: Any, refusal: Refusal) -> Answer:
@@ -105,17 +98,9 @@ def mend_each(response: Any, answers: str, change: Callable[[Any], Any]) -> Any:
     return response if all(map(is_, before, after)) else replace(response, **{answers: after})
 
 
-def in_order(entries: Iterable[Any], order: dict[Any, int], key: Key) -> tuple[Any, ...]:
-    """Entries in the order of the request; what it did not name comes last."""
+def in_order(entries: Iterable[Any], order: Mapping[Any, int], key: Key) -> tuple[Any, ...]:
+    """Entries in the order of the request; what it did not name comes last.
+
+    For answers in which a broker may give a topic in more than one entry, as Fetch does; else see `in_place`.
+    """
     return tuple(sorted(entries, key=lambda entry: order.get(key(entry), len(order))))
-
-
-def chain(*mends: Mend) -> Mend:
-    """Several mends, one after the other."""
-
-    def mend(response: Any, may: May) -> Any:
-        for one in mends:
-            response = one(response, may)
-        return response
-
-    return mend

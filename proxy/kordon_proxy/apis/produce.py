@@ -18,6 +18,7 @@ from kordon_protocol.scan import ProduceScan, ScannedTopic, produce_request_with
 from .endpoints import at_our_addresses
 from .entries import make, struct_type
 from .may import May, Refusal
+from .parts import in_order, name_or_id
 from .table import Api, Record
 from .texts import without_free_text
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
@@ -106,9 +107,7 @@ def _put_back(request: ScannedProduce, refused: dict[int, Refusal]) -> Any:
     def put_back(response: Any, may: May) -> Any:
         response = mend(response, may)
         said = _answer(request, request.scan.topics, refused).responses
-        key = "name" if hasattr(said[0], "name") else "topic_id"
-        merged = sorted((*response.responses, *said), key=lambda entry: order.get(getattr(entry, key), len(order)))
-        return replace(response, responses=tuple(merged))
+        return replace(response, responses=in_order((*response.responses, *said), order, name_or_id))
 
     return put_back
 

@@ -4,7 +4,6 @@ No sockets and no clock here: decoded answers go in, a picture comes out. Where 
 out, so whoever keeps something computed from a picture may ask `is`.
 """
 
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -97,10 +96,6 @@ class Picture:
     """What every live broker speaks."""
     features: Features
     inferred: Inferred
-
-    def names_from(self, first: str) -> tuple[str, ...]:
-        """The names that are not before `first`, in order. Any text will do; it need not be a topic."""
-        return self.names[bisect_left(self.names, first) :]
 
 
 def read_layout(

@@ -10,7 +10,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey, versions
 from kordon_proxy.apis.may import May, Refusal
-from kordon_proxy.apis.parts import chain, judge_each, mend_each, name_or_id, refuse
+from kordon_proxy.apis.parts import judge_each, mend_each, name_or_id, refuse
 from kordon_proxy.apis.verdict import Answer, Forward, Mended, Relay, Rewrite
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
 from tests.proxy.apis.worlds import make_may
@@ -149,9 +149,3 @@ def test_an_answer_in_which_nothing_changes_is_the_very_same() -> None:
     response = grown("ab")
 
     assert mend_each(response, "results", lambda result: result) is response
-
-
-def test_mends_follow_one_another() -> None:
-    both = chain(lambda text, _: text + "b", lambda text, _: text + "c")
-
-    assert both("a", NOBODY) == "abc"

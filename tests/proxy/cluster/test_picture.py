@@ -163,15 +163,6 @@ def test_versions_that_change_make_a_new_picture_with_the_same_layout() -> None:
     assert after.topics is before.topics
 
 
-def test_paging_goes_on_at_any_text() -> None:
-    picture = a_picture(ORDERS, TRADES, OFFSETS)
-
-    assert picture.names_from("orders") == ("orders", "trades")
-    assert picture.names_from("orders!") == ("trades",)
-    assert picture.names_from("") == picture.names
-    assert picture.names_from("zebra") == ()
-
-
 def test_what_is_inferred_changes_a_picture_only_when_it_differs() -> None:
     before = with_inferred(a_picture(ORDERS), {"billing": frozenset({"orders"})}, taken_at=15.0)
 
