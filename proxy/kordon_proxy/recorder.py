@@ -1,7 +1,7 @@
 """What the audit and the metrics get to know of an exchange. They hang on the session, not on the judges."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,9 +11,11 @@ from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Effect
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import RequestHead
+from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import body_error_codes
 
-from .apis.may import Access, Ruling
+from .apis import fetch
+from .apis.may import Access, May, Ruling
 from .apis.table import Record
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from .audit.log import AuditLog
@@ -40,35 +42,40 @@ class Recorder:
         """False while the audit log cannot be written and the configuration says to refuse then."""
         return self._audit.accepts_mutations
 
-    def denials(self, exchange: Exchange) -> list[Event]:
-        """One event for each action of the request that was refused, with the resources that it was refused on."""
-        if exchange.may is None:
+    def denials(self, exchange: Exchange, may: May | None) -> list[Event]:
+        """One event for each action that was refused, with the resources that it was refused on.
+
+        `may`: the rights by which the request was judged, or those by which its answer was judged again.
+        """
+        if may is None:
             return []
         refused: dict[tuple[str, str], list[Ruling]] = {}
-        for ruling in exchange.may.notes:
+        for ruling in may.notes:
             if ruling.access is not Access.ALLOWED:
                 refused.setdefault((ruling.action or SEEING, ruling.access.value), []).append(ruling)
-        return [self._denial(exchange, action, rulings) for (action, _), rulings in refused.items()]
+        return [self._denial(exchange, may, action, rulings) for (action, _), rulings in refused.items()]
 
     def shadows(self, exchange: Exchange) -> list[Event]:
         """What shadow policies would have refused: events that change nothing and that nobody waits for.
 
         What they would have allowed is counted per window.
         """
-        events = []
-        for ruling in () if exchange.may is None else exchange.may.notes:
+        may, events = exchange.may, []
+        if may is None:
+            return []
+        for ruling in may.notes:
             shadow = None if ruling.decision is None else ruling.decision.shadow
             if shadow is None or ruling.action is None:
                 continue
             if shadow.allowed:
                 self._audit.tally(self.who, ruling.action, self.path(ruling), SHADOW_ALLOW)
             else:
-                event = self._denial(exchange, ruling.action, [ruling])
+                event = self._denial(exchange, may, ruling.action, [ruling])
                 why = replace(event.why, effect=Effect.DENY, reason=shadow.reason, shadow=True)
                 events.append(replace(event, why=why, outcome=Outcome()))
         return events
 
-    def _denial(self, exchange: Exchange, action: str, rulings: list[Ruling]) -> Event:
+    def _denial(self, exchange: Exchange, may: May, action: str, rulings: list[Ruling]) -> Event:
         first = rulings[0]
         refusal = first.refusal
         return self._event(
@@ -81,7 +88,7 @@ class Recorder:
                 parameters=self._parameters(exchange, None),
                 correlation_id=exchange.correlation_id,
             ),
-            self._why(exchange, first),
+            self._why(may, first),
             Outcome(
                 error_code=None if refusal is None else int(refusal.code),
                 error_name=None if refusal is None else refusal.code.name,
@@ -106,7 +113,7 @@ class Recorder:
                 parameters=self._parameters(exchange, response),
                 correlation_id=exchange.correlation_id,
             ),
-            self._why(exchange, first),
+            self._why(exchange.may, first),
             Outcome(
                 error_code=None if response is None else (codes[0] if codes else 0),
                 error_name=None if response is None else (ErrorCode(codes[0]).name if codes else "none"),
@@ -145,11 +152,14 @@ class Recorder:
             Outcome(),
         )
 
-    def count(self, exchange: Exchange) -> None:
-        """Reads and produces that were allowed: counted per window. A read counts where records came."""
+    def count(self, exchange: Exchange, response: Any | None = None) -> None:
+        """Reads and produces that were allowed: counted per window. A read counts where records came.
+
+        `response`: the answer as the client gets it, where it was collected.
+        """
         if exchange.record is not Record.COUNTED or exchange.may is None:
             return
-        read = None if exchange.stream is None else exchange.stream.sizes()
+        read = _read(exchange, response)
         for ruling in exchange.may.notes:
             if ruling.access is Access.ALLOWED and ruling.action is not None and read is None:
                 self._audit.tally(self.who, ruling.action, self.path(ruling), Effect.ALLOW, exchange.request_size)
@@ -181,8 +191,8 @@ class Recorder:
         told = exchange.api.parameters
         return {} if told is None else told(exchange.request, response)
 
-    def _why(self, exchange: Exchange, ruling: Ruling | None) -> Why:
-        epoch = None if exchange.may is None else exchange.may.standing.snapshot.epoch
+    def _why(self, may: May | None, ruling: Ruling | None) -> Why:
+        epoch = None if may is None else may.standing.snapshot.epoch
         if ruling is None:
             return Why(epoch=epoch)
         decision = ruling.decision
@@ -207,3 +217,12 @@ class Recorder:
             why=why,
             outcome=outcome,
         )
+
+
+def _read(exchange: Exchange, response: Any | None) -> Mapping[str, int] | None:
+    """Topic -> bytes of records that were read; None for what reads no records."""
+    if exchange.stream is not None:
+        return exchange.stream.sizes()
+    if exchange.head.api_key != ApiKey.FETCH or response is None or exchange.now is None:
+        return None
+    return fetch.sizes(response, exchange.now)

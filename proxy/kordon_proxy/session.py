@@ -291,7 +291,7 @@ class Session(asyncio.Protocol):
         ):
             verdict = Answer(refused_response(opened.request, NO_AUDIT))
         recorder = self._member.recorder
-        denied = recorder.denials(exchange)
+        denied = recorder.denials(exchange, may)
         recorder.write(recorder.shadows(exchange), None)
         if isinstance(verdict, Answer):
             self.meter.request(exchange, "answered")
@@ -446,7 +446,10 @@ class Session(asyncio.Protocol):
         reading = gate.read_answer(exchange, frame)
         response = exchange.plan.mend(reading.message, exchange.now)
         out = gate.mended_frame(exchange, frame, reading, response)
-        self._finished(exchange)
+        self._finished(exchange, response)
+        # What was allowed when it was asked and is refused now, as the answer was judged again.
+        self.meter.refused(exchange.now)
+        self._record(exchange, self._member.recorder.denials(exchange, exchange.now))
         if exchange.record is Record.EVENT:
             self._record(exchange, [self._member.recorder.mutation(exchange, response)])
         changed = exchange.api.changes_topics and exchange.record is Record.EVENT
@@ -473,10 +476,10 @@ class Session(asyncio.Protocol):
     def passed(self, exchange: Exchange) -> None:
         self._finished(exchange)
 
-    def _finished(self, exchange: Exchange) -> None:
-        """An answer of the broker is whole."""
+    def _finished(self, exchange: Exchange, response: Any | None = None) -> None:
+        """An answer of the broker is whole; where it was collected, `response` is what the client gets of it."""
         self.meter.finished(exchange)
-        self._member.recorder.count(exchange)
+        self._member.recorder.count(exchange, response)
         assert exchange.now is not None
         seen = rebalances.seen(exchange.head.api_key, exchange.request, exchange.now.picture)
         if seen is not None:

@@ -483,10 +483,33 @@ async def test_an_answer_that_was_parked_is_judged_by_the_policy_of_the_moment_i
     )
 
     client.broker_answers(number, responses=(fetched(b"what may not be read any more"),))
+    await tick()
 
     (partition,) = client.answers()[number].responses[0].partitions
     assert (partition.error_code, partition.records) == (ErrorCode.topic_authorization_failed, b"")
     assert client.open
+
+
+@scenario
+async def test_what_is_refused_when_its_answer_comes_is_a_denial_and_no_read(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    number = client.sends(fetch())
+    world.policies.snapshot = a_snapshot(
+        POLICY.replace("[TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_DELETE]", "[TOPIC_DELETE]"), 2
+    )
+    world.audit.stuck = True
+
+    client.broker_answers(number, responses=(fetched(b"what may not be read any more"),))
+    await tick()
+    assert client.frames() == []
+    world.audit.recover()
+
+    assert client.answers().keys() == {number}
+    (event,) = world.audit.events
+    assert (event.what.action, event.why.effect, event.why.epoch) == ("TOPIC_INSPECT", "Deny", 2)
+    assert world.audit.tallies == []
+    assert world.metric("decisions", "TOPIC_INSPECT", "denied") == 1
 
 
 @scenario

@@ -204,4 +204,15 @@ def rejudge(response: Any, may: May) -> Any:
     return at_our_addresses(replace(response, responses=tuple(topics)), may)
 
 
+def sizes(response: Any, may: May) -> dict[str, int]:
+    """Topic -> bytes of records in an answer; topics without any are left out."""
+    found = {}
+    for topic in response.responses:
+        size = sum(len(part.records or b"") for part in topic.partitions)
+        if size:
+            named = getattr(topic, "topic", None)
+            found[named or may.picture.ids.get(topic.topic_id, str(topic.topic_id))] = size
+    return found
+
+
 APIS = (Api(key=ApiKey.FETCH, name="Fetch", versions=range(4, 19), judge=judge, record=Record.COUNTED),)
