@@ -150,7 +150,6 @@ class FakeCluster:
     def state(self) -> State:
         return State(
             reachable=self.error is None,
-            since=0.0,
             error="no broker has answered yet" if self.picture is None else None,
             unreachable={},
             surveyed=True,

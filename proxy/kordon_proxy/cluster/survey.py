@@ -66,7 +66,6 @@ class Survey:
 
     wanted: whether any tenant includes the group.
     connection: how to reach a broker by id.
-    count: told of each failure, `inference_broker` or `inference_group`.
     """
 
     def __init__(
@@ -75,13 +74,11 @@ class Survey:
         connection: Ask,
         *,
         timeout: float = 10.0,
-        count: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.wanted = wanted
         self._connection = connection
         self._timeout = timeout
-        self._count = count
         self._clock = clock
         self.silent: dict[int, str] = {}
         """Brokers that did not tell last time, and why: logged once."""
@@ -125,7 +122,6 @@ class Survey:
         try:
             findings = await self._ask_coordinator(await self._connection(broker), only)
         except UpstreamError as error:
-            self._count("inference_broker")
             if self.silent.get(broker) != str(error):
                 log.warning("broker_tells_no_groups", broker=broker, error=str(error))
             self.silent[broker] = str(error)
@@ -185,7 +181,6 @@ class Survey:
     def _learn(self, findings: Findings) -> None:
         failed = {group: finding.code.name for group, finding in findings.items() if isinstance(finding, Failed)}
         for group, code in failed.items():
-            self._count("inference_group")
             if self._failed.get(group) != code:
                 log.warning("group_tells_no_topics", group=group, error=code)
         still = {group: code for group, code in self._failed.items() if group not in findings and self.wanted(group)}

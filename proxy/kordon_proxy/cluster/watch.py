@@ -50,8 +50,6 @@ class State:
     """Whether Kordon reaches the cluster, for readiness."""
 
     reachable: bool
-    since: float
-    """Monotonic time at which `reachable` became what it is."""
     error: str | None
     """Why not, or None."""
     unreachable: Mapping[int, str]
@@ -64,18 +62,10 @@ class Cluster:
     """One cluster, watched from `start` to `close`.
 
     wanted: whether any tenant includes the group; None: nothing is inferred.
-    count: told of each failure by a short name, for metrics.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        wanted: Callable[[str], bool] | None = None,
-        count: Callable[[str], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, settings: Settings, *, wanted: Callable[[str], bool] | None = None) -> None:
         self.settings = settings
-        self._count = count
         self._pool = Pool(settings.reach)
         self._topology = Topology(settings.name, settings.bootstrap, self._pool, settings.request_timeout)
         self._groups = None if wanted is None else self._group_watch(wanted)
@@ -86,14 +76,13 @@ class Cluster:
         self._backoff = Backoff()
         self._not_before = float("-inf")
         self._error: UpstreamError | None = None
-        self._since = 0.0
         self._subscribers: list[Callable[[Picture], None]] = []
         self._bell = Bell(SPACING)
         self._loops: list[asyncio.Task[None]] = []
         self._closed = False
 
     def _group_watch(self, wanted: Callable[[str], bool]) -> GroupWatch:
-        survey = Survey(wanted, self.connection, timeout=self.settings.request_timeout, count=self._count)
+        survey = Survey(wanted, self.connection, timeout=self.settings.request_timeout)
         return GroupWatch(
             survey, every=self.settings.groups_every, picture=self._shown_picture, publish=self._show_inferred
         )
@@ -115,7 +104,6 @@ class Cluster:
         """Whether the cluster can be reached, as far as the last try tells."""
         return State(
             reachable=self._error is None and self._picture is not None,
-            since=self._since,
             error=str(self._error) if self._error else None if self._picture else "no broker has answered yet",
             unreachable=dict(self._topology.unreachable),
             surveyed=self._groups is None or self._groups.surveyed,
@@ -197,7 +185,6 @@ class Cluster:
 
     def start(self) -> None:
         """Begin to watch. Does not wait for the cluster, which may be down."""
-        self._since = time.monotonic()
         self._loops.append(asyncio.create_task(self._watch_topics(), name=f"topics of {self.settings.name}"))
 
     async def close(self) -> None:
@@ -265,12 +252,9 @@ class Cluster:
         return self.settings.topics_every
 
     def _fail(self, error: UpstreamError) -> UpstreamError:
-        now = time.monotonic()
-        self._not_before = now + self._backoff.fail()
-        self._count("cluster_unreachable")
+        self._not_before = time.monotonic() + self._backoff.fail()
         if self._error is None:
             log.warning("cluster_unreachable", cluster=self.settings.name, error=str(error))
-            self._since = now
             self._bell.ring()  # the loop may sleep for long, and the cluster may be back in a moment
         self._error = error
         return error
@@ -279,7 +263,6 @@ class Cluster:
         self._backoff.succeed()
         if self._error is not None or self._picture is None:
             log.info("cluster_reached", cluster=self.settings.name)
-            self._since = time.monotonic()
         self._error = None
 
     def _show(self, picture: Picture) -> None:
