@@ -70,9 +70,8 @@ class Recorder:
             if shadow.allowed:
                 self._audit.tally(self.who, ruling.action, self.path(ruling), SHADOW_ALLOW)
             else:
-                event = self._denial(exchange, may, ruling.action, [ruling])
-                why = replace(event.why, effect=Effect.DENY, reason=shadow.reason, shadow=True)
-                events.append(replace(event, why=why, outcome=Outcome()))
+                event = self._denial(exchange, may, ruling.action, [replace(ruling, decision=shadow)])
+                events.append(replace(event, why=replace(event.why, shadow=True), outcome=Outcome()))
         return events
 
     def _denial(self, exchange: Exchange, may: May, action: str, rulings: list[Ruling]) -> Event:
@@ -85,7 +84,8 @@ class Recorder:
                 api=exchange.api.name,
                 api_version=exchange.head.api_version,
                 resources=tuple(self.path(ruling) for ruling in rulings),
-                parameters=self._parameters(exchange, None),
+                # Of a mutation alone: what varies with every try would make each an event of its own.
+                parameters=self._parameters(exchange, None) if exchange.record is Record.EVENT else {},
                 correlation_id=exchange.correlation_id,
             ),
             self._why(may, first),
@@ -101,7 +101,6 @@ class Recorder:
         rulings = (
             [] if exchange.may is None else [n for n in exchange.may.notes if n.access is Access.ALLOWED and n.action]
         )
-        codes = [] if response is None else [code for _, code in body_error_codes(response) if code]
         first = rulings[0] if rulings else None
         return self._event(
             What(
@@ -114,12 +113,10 @@ class Recorder:
                 correlation_id=exchange.correlation_id,
             ),
             self._why(exchange.may, first),
-            Outcome(
-                error_code=None if response is None else (codes[0] if codes else 0),
-                error_name=None if response is None else (ErrorCode(codes[0]).name if codes else "none"),
+            replace(
+                _ended(response),
                 items_allowed=len(rulings),
                 duration_ms=round(1000 * (time.monotonic() - exchange.received), 3),
-                unknown=response is None,
             ),
         )
 
@@ -197,15 +194,20 @@ class Recorder:
             return Why(epoch=epoch)
         decision = ruling.decision
         if decision is None:
-            hidden = ruling.access is Access.HIDDEN
-            reason = f"outside the tenant {self.who.tenant}" if hidden else None
-            return Why(effect=Effect.DENY if hidden else Effect.ALLOW, epoch=epoch, reason=reason)
+            allowed = ruling.access is Access.ALLOWED
+            return Why(effect=Effect.ALLOW if allowed else Effect.DENY, epoch=epoch, reason=self._reason(ruling))
         return Why(
             effect=decision.effect or Effect.DENY,
             rules=tuple(str(rule) for rule in decision.rules),
             epoch=epoch,
             reason=decision.reason,
         )
+
+    def _reason(self, ruling: Ruling) -> str | None:
+        """Why, where no policy was asked."""
+        if ruling.access is Access.HIDDEN:
+            return f"outside the tenant {self.who.tenant}"
+        return None if ruling.refusal is None else ruling.refusal.text
 
     def _event(self, what: What, why: Why, outcome: Outcome) -> Event:
         return Event(
@@ -217,6 +219,18 @@ class Recorder:
             why=why,
             outcome=outcome,
         )
+
+
+def _ended(response: Any | None) -> Outcome:
+    """How a mutation ended: with the first error in its answer, if there is one."""
+    if response is None:
+        return Outcome(unknown=True)
+    code = next((int(code) for _, code in body_error_codes(response) if code), 0)
+    try:
+        name = ErrorCode(code).name
+    except ValueError:  # a field that the schema types as a bare number, from a newer broker
+        name = f"error {code}"
+    return Outcome(error_code=code, error_name=name)
 
 
 def _read(exchange: Exchange, response: Any | None) -> Mapping[str, int] | None:

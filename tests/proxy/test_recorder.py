@@ -1,0 +1,154 @@
+"""What the audit learns of a request: who was told what, by which rule, and how it ended."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kordon_protocol.header import RequestHead
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.audit.event import Event, Who
+from kordon_proxy.exchange import Exchange
+from kordon_proxy.recorder import Recorder
+from kordon_proxy.table import APIS
+from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.worlds import make_may
+from tests.proxy.sessions import FakeAudit
+
+POLICY: Final = """
+policies:
+  - {resource: [cluster, "*", topic, "a*"], effect: Allow, actions: [TOPIC_EDIT, TOPIC_CREATE], role: devs}
+  - {resource: [cluster, "*", topic, "a-ask"], effect: Stage, actions: [TOPIC_EDIT], role: devs}
+  - {resource: [cluster, "*", topic, "a-no"], effect: Deny, actions: [TOPIC_EDIT], role: devs}
+  - resource: [cluster, "*", topic, "a-try*"]
+    effect: Stage
+    actions: [TOPIC_EDIT]
+    role: devs
+    mode: shadow
+    shadow_until: 2036-01-01
+tenants:
+  - name: acme
+    resources: [{include: [[cluster, "*", topic, "a*"], [cluster, "*", transactional-id, "*"]]}]
+    roles: [devs]
+"""
+GROW: Final = ApiKey.CREATE_PARTITIONS
+
+
+def a_recorder() -> Recorder:
+    who = Who(principal="dee", roles=("devs",), tenant="acme", connection_id="c1")
+    return Recorder(FakeAudit(), "prod", who)  # type: ignore[arg-type]
+
+
+def judged(request: Any) -> Exchange:
+    """An exchange whose request has been judged."""
+    api = APIS[request.__api_key__]
+    assert api.judge is not None
+    rights = make_may(POLICY, topics=("a1",))
+    head = RequestHead(
+        api_key=api.key, api_version=request.__version__, correlation_id=7, client_id="test", body_offset=0
+    )
+    exchange = Exchange(head, api, rights, request, received=0.0, request_size=100)
+    exchange.record = api.record_for(request)
+    api.judge(request, rights)
+    return exchange
+
+
+def growing(*names: str) -> Any:
+    return a_request(GROW, 3, topics=tuple(asked(GROW, 3, "topics", name=name, count=5) for name in names))
+
+
+def denials(request: Any) -> list[Event]:
+    exchange = judged(request)
+    return a_recorder().denials(exchange, exchange.may)
+
+
+def test_a_denial_names_its_rule_and_what_the_client_is_told() -> None:
+    (event,) = denials(growing("a1", "a-no"))
+
+    assert (event.what.action, event.what.resources) == ("TOPIC_EDIT", (("cluster", "prod", "topic", "a-no"),))
+    assert (event.why.effect, event.why.rules) == ("Deny", ("policies[2] (rbac.yaml:5)",))
+    assert event.outcome.error_name == ErrorCode.topic_authorization_failed.name
+
+
+def test_what_is_hidden_and_what_is_staged_are_events_of_their_own() -> None:
+    hidden, staged = denials(growing("foreign", "a-ask", "other"))
+
+    assert (hidden.why.effect, hidden.why.reason, hidden.outcome.items_denied) == ("Deny", "outside the tenant acme", 2)
+    assert (staged.why.effect, staged.outcome.error_name) == ("Stage", ErrorCode.policy_violation.name)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        a_request(ApiKey.FIND_COORDINATOR, 6, key_type=2, coordinator_keys=("g:id:0",)),
+        a_request(ApiKey.INIT_PRODUCER_ID, 5, transactional_id=None),
+    ],
+    ids=["share key", "nowhere to produce"],
+)
+def test_a_refusal_that_names_no_resource_is_a_denial_with_its_reason(request_: Any) -> None:
+    (event,) = denials(request_)
+
+    assert event.why.effect == "Deny"
+    assert event.why.reason
+
+
+def test_of_a_refused_mutation_the_audit_learns_what_was_wanted_and_of_other_requests_does_not() -> None:
+    commit = a_request(ApiKey.OFFSET_COMMIT, 8, group_id="g", member_id="m", generation_id_or_member_epoch=1)
+
+    (mutation,), (other,) = denials(growing("a-no")), denials(commit)
+
+    assert mutation.what.parameters == {"topics": [{"name": "a-no", "partitions": 5}], "validate_only": False}
+    assert other.what.parameters == {}
+
+
+def test_a_shadow_policy_is_told_as_if_it_were_in_force() -> None:
+    (event,) = a_recorder().shadows(judged(growing("a-try")))
+
+    assert (event.why.shadow, event.why.effect) == (True, "Stage")
+    assert event.why.rules == ("policies[3] (rbac.yaml:6)",)
+    assert event.outcome.error_code is None
+
+
+def test_a_mutation_ends_with_the_first_error_of_its_answer() -> None:
+    results = (
+        said(GROW, 3, "results", name="a1"),
+        said(GROW, 3, "results", name="a2", error_code=ErrorCode.invalid_partitions),
+    )
+
+    event = a_recorder().mutation(judged(growing("a1", "a2")), an_answer(GROW, 3, results=results))
+
+    assert (event.outcome.error_code, event.outcome.error_name) == (37, "invalid_partitions")
+    assert (event.why.effect, event.outcome.items_allowed, event.outcome.unknown) == ("Allow", 2, False)
+
+
+def test_a_code_that_nobody_knows_does_not_cost_the_event() -> None:
+    key = ApiKey.CREATE_TOPICS
+    request = a_request(key, 7, topics=(asked(key, 7, "topics", name="a-new"),))
+    topic = said(key, 7, "topics", name="a-new", topic_config_error_code=9_999)
+
+    event = a_recorder().mutation(judged(request), an_answer(key, 7, topics=(topic,)))
+
+    assert (event.outcome.error_code, event.outcome.error_name) == (9_999, "error 9999")
+
+
+def test_a_mutation_without_an_answer_has_an_unknown_outcome() -> None:
+    event = a_recorder().mutation(judged(growing("a1")), None)
+
+    assert (event.outcome.unknown, event.outcome.error_code, event.outcome.error_name) == (True, None, None)
+
+
+def test_events_that_are_durable_are_reported_once_and_together() -> None:
+    recorder = a_recorder()
+    durable: list[str] = []
+    audit: Any = recorder._audit
+    waiting: list[Any] = []
+    audit.decision = lambda event, then: waiting.append(then)
+    (event,) = denials(growing("a-no"))
+
+    recorder.write([event, replace(event, id="other")], lambda: durable.append("both"))
+    waiting.pop()()
+    assert durable == []
+    waiting.pop()()
+
+    assert durable == ["both"]
