@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -132,8 +132,14 @@ def kordon_on_each_loop(request: pytest.FixtureRequest) -> Kordon:
     return found
 
 
-def a_kordon(kafka: Kafka, policy: str = POLICY, **environment: str) -> Kordon:
-    return Kordon(clusters={"prod": kafka.bootstrap}, policy=policy, listeners=LISTENERS, environment=environment)
+def a_kordon(kafka: Kafka, *, settings: Mapping[str, Any] | None = None, **environment: str) -> Kordon:
+    return Kordon(
+        clusters={"prod": kafka.bootstrap},
+        policy=POLICY,
+        listeners=LISTENERS,
+        settings=settings,
+        environment=environment,
+    )
 
 
 @pytest.fixture(scope="session")
