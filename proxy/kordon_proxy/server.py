@@ -122,7 +122,10 @@ class Server:
             asyncio.create_task(self._every(SWEEP_EVERY, self._sweep)),
         ]
         log.info(
-            "started", listeners=[str(one.settings.bind) for one in self.listeners], epoch=self.policies.snapshot.epoch
+            "started",
+            listeners=[str(one.settings.bind) for one in self.listeners],
+            epoch=self.policies.snapshot.epoch,
+            event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
         )
 
     # ---- parts
