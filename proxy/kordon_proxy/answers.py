@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from kordon_protocol.errors import FrameTooLarge, ProtocolError
 
-from .apis.verdict import Mended, Relay, Stream, Streamed
+from .apis.verdict import Mended, Plan, Relay, Stream, Streamed
 from .exchange import Exchange
 
 HEAD: Final = struct.Struct(">ii")
@@ -25,7 +25,7 @@ class UnexpectedAnswer(ProtocolError):
 class Handler(Protocol):
     """What the queue asks of the session."""
 
-    def begin(self, exchange: Exchange) -> Relay | Mended | Streamed:
+    def begin(self, exchange: Exchange) -> Plan:
         """How to treat the answer that begins to arrive now; asked once for each answer."""
         ...
 

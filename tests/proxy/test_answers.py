@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kordon_protocol.errors import FrameTooLarge
 from kordon_proxy.answers import AnswerQueue, UnexpectedAnswer
-from kordon_proxy.apis.verdict import RELAY, Mended, Plan, Relay, Stream, Streamed, unchanged
+from kordon_proxy.apis.verdict import RELAY, Mended, Plan, Stream, Streamed, unchanged
 
 
 @dataclass(eq=False)
@@ -41,8 +41,9 @@ class FakeSession:
         self.hold: set[int] = set()
         self.passed_ids: list[int] = []
 
-    def begin(self, exchange: Any) -> Relay | Mended | Streamed:
-        return exchange.plan
+    def begin(self, exchange: Any) -> Plan:
+        plan: Plan = exchange.plan
+        return plan
 
     def stream(self, exchange: Any, plan: Streamed) -> Stream:
         return Shouting()
@@ -177,8 +178,8 @@ def test_any_chunking_and_any_mix_gives_the_same_answers_in_order(
             sent += b"".join(answers.answer(FakeExchange(number), frame(number, b"own")))  # type: ignore[arg-type]
             continue
         from_broker += frame(number, body)
-        plan = {"relay": RELAY, "mend": MEND, "stream": STREAM, "held": MEND}[kind]
-        exchange = expect(answers, number, plan)
+        plans: dict[str, Plan] = {"relay": RELAY, "mend": MEND, "stream": STREAM, "held": MEND}
+        exchange = expect(answers, number, plans[kind])
         if kind == "held":
             session.hold.add(number)
             held.append(exchange)
