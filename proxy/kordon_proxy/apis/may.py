@@ -5,7 +5,7 @@ under one snapshot), so that a question costs a dictionary look-up, and noted pe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -14,6 +14,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import Decision
+from kordon_policy.memo import Memo, has_short_name
 from kordon_policy.model import Effect, Outside
 from kordon_policy.rights import Rights
 from kordon_policy.snapshot import Snapshot
@@ -24,11 +25,7 @@ from .connection import Connection
 from .synthetic import SyntheticCluster
 
 MEMO_LIMIT: Final = 50_000
-"""Rulings kept per standing. Clients choose names, so the memo must not grow with what they ask."""
-
-
-LONGEST: Final = 255
-"""Letters of a name that is remembered. Topics have fewer, and a group id may have 32,000."""
+"""Rulings kept per standing."""
 
 
 class Access(Enum):
@@ -77,32 +74,30 @@ NOT_FOUND_CODE: Final[Mapping[Kind | None, ErrorCode]] = {
 UNKNOWN_ID: Final = Refusal(ErrorCode.unknown_topic_id)
 
 
-@dataclass(slots=True, eq=False)
+Question = tuple[bool, Action | None, Kind | None, str | None]
+
+
 class Standing:
     """One kind of principal in its tenant of one cluster, under one snapshot and one set of inferred topics.
 
     Shared by all connections of the same kind. Its memo is bounded.
     """
 
-    snapshot: Snapshot
-    view: View
-    rights: Rights
-    _memo: dict[tuple[Action | None, Kind | None, str | None, bool], Ruling] = field(default_factory=dict)
-    _visible: tuple[int, tuple[str, ...]] = (-1, ())
+    __slots__ = ("_rulings", "_visible", "rights", "snapshot", "view")
+
+    def __init__(self, snapshot: Snapshot, view: View, rights: Rights) -> None:
+        self.snapshot = snapshot
+        self.view = view
+        self.rights = rights
+        self._rulings = Memo(self._judge, bound=MEMO_LIMIT, keeps=has_short_name)
+        self._visible: tuple[int, tuple[str, ...]] = (-1, ())
 
     def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
         """Judge one action on one resource; `explicit` asks the view without what is inferred, as creating does."""
-        key = (action, kind, name, explicit)
-        found = self._memo.get(key)
-        if found is None:
-            found = self._judge(action, kind, name, explicit=explicit)
-            if name is None or len(name) <= LONGEST:
-                if len(self._memo) >= MEMO_LIMIT:
-                    self._memo.clear()
-                self._memo[key] = found
-        return found
+        return self._rulings[explicit, action, kind, name]
 
-    def _judge(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool) -> Ruling:
+    def _judge(self, question: Question) -> Ruling:
+        explicit, action, kind, name = question
         if not self._in_view(kind, name, explicit=explicit):
             return Ruling(Access.HIDDEN, action, kind, name, None, self._hidden(kind))
         if action is None:
