@@ -4,11 +4,13 @@ import asyncio
 import json
 import re
 import select
+import struct
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
+from kordon_protocol.frames import FrameSplitter
 from kordon_proxy.demo.kordon import BROKERS, Kordon
 from tests.kafka.wire import Gone, Wire
 
@@ -27,6 +29,8 @@ class FrontTap:
         host, _, port = kordon.listener(listener).rpartition(":")
         self._target = host
         self._ports = range(int(port), int(port) + 1 + BROKERS)
+        self.asked: set[tuple[int, int]] = set()
+        """API key and version of all requests."""
         self._received: list[bytearray] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="front-tap")
@@ -74,9 +78,10 @@ class FrontTap:
                 return
             kept = bytearray()
             self._received.append(kept)
+            splitter = FrameSplitter(1 << 30)
             pumps = [
-                asyncio.create_task(_pump(reader, back, None)),
-                asyncio.create_task(_pump(there, writer, kept)),
+                asyncio.create_task(_pump(reader, back, lambda data: self._note(splitter.feed(data)))),
+                asyncio.create_task(_pump(there, writer, kept.extend)),
             ]
             self._pumps.update(pumps)
             await asyncio.wait(pumps)
@@ -84,18 +89,20 @@ class FrontTap:
 
         return accepted
 
+    def _note(self, frames: Iterable[bytes]) -> None:
+        self.asked.update(struct.unpack_from(">hh", frame) for frame in frames)
 
-async def _pump(source: asyncio.StreamReader, to: asyncio.StreamWriter, kept: bytearray | None) -> None:
+
+async def _pump(source: asyncio.StreamReader, to: asyncio.StreamWriter, seen: Callable[[bytes], object]) -> None:
     try:
         while data := await source.read(CHUNK):
-            if kept is not None:
-                kept += data
+            seen(data)
             to.write(data)
             await to.drain()
     except OSError:
         pass
     finally:
-        to.transport.abort() if kept is None else to.close()
+        to.close()
 
 
 def ended(wire: Wire) -> bool:

@@ -7,26 +7,23 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import request_frame, request_type
+from kordon_protocol.codec import request_frame
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic
+from tests.kafka.records import MiB, end_of, fetch, produce, read, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, resident
-from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
-from tests.kafka.wire import Gone, Wire, a_batch
+from tests.kafka.tenants import LISTENERS, POLICY, eventually
+from tests.kafka.wire import Gone, Wire
 from tests.proxy.apis.verdicts import a_request
 
 IN_FLIGHT: Final = 100
-MiB: Final = 1 << 20
 ALLOWANCE: Final = 24 * MiB
 """What Kordon's memory may grow by in tests that move or hold several times as much: the allocator keeps some."""
 
@@ -57,33 +54,6 @@ def topic(kordon: Kordon, new_topic: MakeTopic) -> str:
             (partition,) = wire.ask(produce(name, bytes(1_000_000))).message.responses[0].partition_responses
             assert partition.error_code is ErrorCode.none
     return name
-
-
-def seen(wire: Wire, *names: str) -> bool:
-    """Whether the broker knows that it leads the topics, which is a moment after they are made."""
-    kind = request_type(ApiKey.LIST_OFFSETS, 4)
-    partition = make(struct_type(kind, "topics", "partitions"), partition_index=0, timestamp=-1)
-    topics = tuple(make(struct_type(kind, "topics"), name=name, partitions=(partition,)) for name in names)
-    answer = wire.ask(a_request(ApiKey.LIST_OFFSETS, 4, topics=topics)).message
-    return all(topic.partitions[0].error_code is ErrorCode.none for topic in answer.topics)
-
-
-def produce(name: str, *values: bytes, acks: int = 1) -> Any:
-    kind = request_type(ApiKey.PRODUCE, 9)
-    partition = make(struct_type(kind, "topic_data", "partition_data"), index=0, records=a_batch(*values))
-    topic = make(struct_type(kind, "topic_data"), name=name, partition_data=(partition,))
-    return a_request(ApiKey.PRODUCE, 9, acks=acks, timeout=timedelta(seconds=30), topic_data=(topic,))
-
-
-def fetch(name: str, *, most: int = 50 * MiB, offset: int = 0, wait: int = 0) -> Any:
-    kind = request_type(ApiKey.FETCH, 4)
-    partition = make(
-        struct_type(kind, "topics", "partitions"), partition=0, fetch_offset=offset, partition_max_bytes=most
-    )
-    topic = make(struct_type(kind, "topics"), topic=name, partitions=(partition,))
-    return a_request(
-        ApiKey.FETCH, 4, max_wait=timedelta(milliseconds=wait), min_bytes=1, max_bytes=most, topics=(topic,)
-    )
 
 
 def pauses(kordon: Kordon, reason: str) -> float:
@@ -226,28 +196,6 @@ def test_what_was_sent_without_acknowledgements_arrives_though_the_client_closes
 
     eventually(lambda: end_of(kafka, name) == 200)
     assert read(kafka, name) == [value * 100 for value in values]
-
-
-def end_of(kafka: Kafka, name: str) -> int:
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "unused", **QUIET})
-    try:
-        return int(consumer.get_watermark_offsets(TopicPartition(name, 0), 30)[1])
-    finally:
-        consumer.close()
-
-
-def read(kafka: Kafka, name: str) -> list[bytes]:
-    """All values of a topic, straight from the broker."""
-    end = end_of(kafka, name)
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "unused", **QUIET})
-    try:
-        consumer.assign([TopicPartition(name, 0, 0)])
-        found: list[bytes] = []
-        while len(found) < end:
-            found += [message.value() or b"" for message in consumer.consume(end - len(found), 30)]
-        return found
-    finally:
-        consumer.close()
 
 
 # ---- the stop

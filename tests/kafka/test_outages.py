@@ -16,12 +16,14 @@ from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic
+from tests.kafka.records import MiB, produce, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, resident, silent
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
-from tests.kafka.test_limits import ALLOWANCE, produce, seen
 from tests.kafka.wire import Wire
 from tests.proxy.apis.verdicts import a_request
 
+ALLOWANCE: Final = 24 * MiB
+"""What Kordon's memory may grow by while it has to hold back several times as much."""
 UNLIMITED: Final = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
