@@ -1,6 +1,6 @@
 # Everything is done in .venv, which is made when it is first needed and again when what belongs into it has changed.
 #
-#   make demo     the story of one hour, with a real Kafka and a real proxy (ONCE=1: without waiting for a key)
+#   make demo     a tour with a real Kafka and real clients, then it is yours until Ctrl-C   (ONCE=1: the tour only)
 #   make test     all tests, against a real Kafka too          (ARGS="tests/policy -k deny": some of them)
 #   make style    how the code looks and what may import what
 #   make types    mypy
