@@ -8,6 +8,8 @@ from .subscriptions import Subscriptions
 
 FETCH_SESSIONS: Final = 16
 """Fetch sessions kept per connection; clients use one. The oldest goes, and its client is told to start again."""
+SESSION_PARTITIONS: Final = 100_000
+"""Partitions in one of them: clients choose them, whether they exist or not. More are fetched without a session."""
 
 
 @dataclass(slots=True)
@@ -15,15 +17,20 @@ class FetchSession:
     """Which partitions the broker serves in one fetch session (KIP-227), and under which standing they were judged."""
 
     standing: object
-    topics: dict[Hashable, set[int]]
+    topics: dict[Hashable, set[int]] = field(default_factory=dict)
     """Topic name or id -> partitions."""
+    size: int = 0
+    """How many partitions these are."""
 
     def add(self, topic: Hashable, partitions: set[int]) -> None:
-        self.topics.setdefault(topic, set()).update(partitions)
+        before = self.topics.setdefault(topic, set())
+        self.size += len(partitions - before)
+        before |= partitions
 
     def forget(self, topic: Hashable, partitions: set[int]) -> None:
         left = self.topics.get(topic)
         if left is not None:
+            self.size -= len(partitions & left)
             left -= partitions
             if not left:
                 del self.topics[topic]

@@ -8,7 +8,7 @@ it, the client is told FETCH_SESSION_ID_NOT_FOUND and starts again with a full r
 partition and without a session while something in it is refused.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,9 +18,9 @@ from kordon_policy.actions import Action
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
 
-from .connection import FetchSession
+from .connection import SESSION_PARTITIONS, FetchSession
 from .endpoints import at_our_addresses
-from .entries import make, struct_type
+from .entries import make, respond, struct_type
 from .fetch_stream import FetchStream
 from .may import May, Refusal
 from .parts import in_order, refused_response
@@ -31,6 +31,7 @@ SESSION_GONE: Final = Refusal(ErrorCode.fetch_session_id_not_found)
 NO_SESSION: Final = 0
 FULL_WITH_SESSION: Final = 0
 FULL_WITHOUT_SESSION: Final = -1
+SESSIONLESS: Final[Mapping[str, int]] = {"session_id": NO_SESSION, "session_epoch": FULL_WITHOUT_SESSION}
 
 
 def judge(request: Any, may: May) -> Verdict:
@@ -92,6 +93,9 @@ def _incremental(request: Any, plain: Any, may: May) -> Verdict:
     session.standing = may.standing
     for topic in request.topics:
         session.add(key(topic), {part.partition for part in topic.partitions})
+    if session.size > SESSION_PARTITIONS:
+        sessions.end(request.session_id)
+        return Answer(session_gone(request))
     plain = _forgetting(plain, tuple(one for one in request.forgotten_topics_data if key(one) in session.topics))
     for topic in plain.forgotten_topics_data:
         session.forget(key(topic), set(topic.partitions))
@@ -111,25 +115,26 @@ def session_gone(request: Any) -> Any:
 def _full(request: Any, plain: Any, may: May) -> Verdict:
     if request.__version__ >= 7:
         plain = _forgetting(plain, ())
-    refused = [(topic, refusal) for topic in request.topics if (refusal := _refusal(topic, may)) is not None]
-    if not refused:
-        return _forward(request, plain, _full_plan(request, may))
-    said = tuple(_refused_entry(request.__version__, topic, refusal) for topic, refusal in refused)
-    out = {id(topic) for topic, _ in refused}
-    kept = tuple(topic for topic in request.topics if id(topic) not in out)
+        if sum(len(topic.partitions) for topic in request.topics) > SESSION_PARTITIONS:
+            plain = replace(plain, **SESSIONLESS)
+    judged = [(topic, _refusal(topic, may)) for topic in request.topics]
+    said = tuple(_refused_entry(request.__version__, topic, refusal) for topic, refusal in judged if refusal)
+    if not said:
+        return _forward(request, plain, _full_plan(plain, may))
+    kept = tuple(topic for topic, refusal in judged if not refusal)
     order = {key(topic): place for place, topic in reversed(tuple(enumerate(request.topics)))}
     if not kept:
-        empty = refused_response(replace(request, topics=()), refused[0][1])
-        return Answer(_without_session(replace(empty, responses=said)))
-    changes: dict[str, Any] = {"topics": kept}
+        return Answer(respond(request, responses=said))
     if request.__version__ >= 7:
-        changes |= {"session_id": NO_SESSION, "session_epoch": FULL_WITHOUT_SESSION}
+        plain = replace(plain, **SESSIONLESS)
 
     def put_back(response: Any, now: May) -> Any:
-        response = _without_session(rejudge(response, now))
+        response = _stale_full(response, now)
+        if not response.responses:
+            return response  # an error of the whole, or a client that is throttled: it knows that by the lack of topics
         return replace(response, responses=in_order((*response.responses, *said), order, key))
 
-    return Rewrite(replace(plain, **changes), Mended(put_back))
+    return Rewrite(replace(plain, topics=kept), Mended(put_back))
 
 
 def _refused_entry(version: int, topic: Any, refusal: Refusal) -> Any:
@@ -151,12 +156,6 @@ def refused_topic(version: int, topic: Any, partitions: Iterable[int], code: Err
     return make(kind, topic=topic, topic_id=topic, partitions=entries)
 
 
-def _without_session(response: Any) -> Any:
-    if response.__version__ < 7:
-        return response
-    return replace(response, session_id=NO_SESSION, error_code=ErrorCode.none)
-
-
 def _forward(request: Any, plain: Any, plan: Plan) -> Verdict:
     return Forward(plan) if plain is request else Rewrite(plain, plan)
 
@@ -164,16 +163,16 @@ def _forward(request: Any, plain: Any, plan: Plan) -> Verdict:
 def _full_plan(request: Any, may: May) -> Plan:
     session = None
     if request.__version__ >= 7 and request.session_epoch == FULL_WITH_SESSION:
-        topics: dict[Hashable, set[int]] = {}
+        session = FetchSession(may.standing)
         for topic in request.topics:
-            topics.setdefault(key(topic), set()).update(part.partition for part in topic.partitions)
-        session = FetchSession(may.standing, topics)
+            session.add(key(topic), {part.partition for part in topic.partitions})
     return Streamed(lambda now: FetchStream(request, now, session), _stale_full)
 
 
 def _stale_full(response: Any, may: May) -> Any:
     """The epoch moved while a full request was parked: judged again; the session that it made is not used."""
-    return _without_session(rejudge(response, may))
+    response = rejudge(response, may)
+    return response if response.__version__ < 7 else replace(response, session_id=NO_SESSION)
 
 
 def stale_session(request: Any) -> Any:

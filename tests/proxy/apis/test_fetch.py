@@ -1,6 +1,7 @@
 """Fetch: every topic of the whole session at every poll, and addresses that are Kordon's."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -125,6 +126,32 @@ def test_a_full_answer_holds_every_partition_that_was_asked(version: int) -> Non
         key(version, "missing"): [unknown],
     }
     decode_response(ApiKey.FETCH, version, encode(response))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_throttled_answer_stays_as_empty_as_it_came(version: int) -> None:
+    rights = may()
+    verdict = fetch.judge(request(version, "a1", "secret"), rights)
+    assert isinstance(verdict, Rewrite)
+    assert isinstance(verdict.plan, Mended)
+
+    throttled = answer(version, throttle_time=timedelta(seconds=1))
+
+    assert verdict.plan.mend(throttled, rights) == throttled
+
+
+@pytest.mark.parametrize("version", WITH_SESSIONS)
+def test_an_error_of_the_whole_answer_is_passed_on(version: int) -> None:
+    rights, error = may(), ErrorCode.unknown_server_error
+    for names in (("a1",), ("a1", "secret")):
+        verdict = fetch.judge(request(version, *names), rights)
+        assert isinstance(verdict, Forward | Rewrite)
+        mend = verdict.plan.mend if isinstance(verdict.plan, Mended) else verdict.plan.stale
+        assert mend is not None
+
+        response = mend(answer(version, error_code=error), rights)
+
+        assert (response.error_code, response.responses) == (error, ())
 
 
 @pytest.mark.parametrize("version", range(13, 19))
@@ -323,10 +350,46 @@ def test_a_session_goes_when_the_broker_says_so() -> None:
     assert connection.fetch_sessions.get(5) is None
 
 
+@pytest.mark.parametrize("version", WITH_SESSIONS)
+def test_a_session_holds_so_many_partitions_and_not_more(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "SESSION_PARTITIONS", 3)
+    connection = Connection()
+    start_session(connection, version, "a1", "a2")
+
+    def asks(*partitions: int, session_id: int, epoch: int) -> Any:
+        wanted = a_request(
+            ApiKey.FETCH,
+            version,
+            topics=(topic(version, "a1", *partitions),),
+            session_id=session_id,
+            session_epoch=epoch,
+        )
+        return fetch.judge(wanted, may(connection=connection))
+
+    assert isinstance(asks(0, 1, session_id=5, epoch=1), Forward)
+    more = asks(2, session_id=5, epoch=2)
+    assert isinstance(more, Answer)
+    assert more.response.error_code is ErrorCode.fetch_session_id_not_found
+    assert connection.fetch_sessions.get(5) is None
+
+    full = asks(0, 1, 2, 3, session_id=0, epoch=0)
+    assert isinstance(full, Rewrite)
+    assert (full.request.session_id, full.request.session_epoch) == (0, -1)
+
+
+def test_a_session_forgets_what_it_counts() -> None:
+    session = FetchSession(None)
+    session.add("a", {1, 2})
+    session.add("a", {2, 3})
+    session.forget("a", {3, 4})
+
+    assert (session.topics, session.size) == ({"a": {1, 2}}, 2)
+
+
 def test_the_sessions_of_a_connection_are_bounded() -> None:
     connection = Connection()
     for number in range(1, 100):
-        connection.fetch_sessions.start(number, FetchSession(None, {}))
+        connection.fetch_sessions.start(number, FetchSession(None))
 
     kept = [number for number in range(1, 100) if connection.fetch_sessions.get(number) is not None]
     assert kept == list(range(84, 100))
