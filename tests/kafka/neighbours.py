@@ -5,47 +5,33 @@ and behind it. Policies allow everybody everything, so that the view alone stand
 Kafka there is a tap, and Kafka creates topics that are asked for.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID, uuid4
 
 import pytest
 
-from kordon_protocol.keys import ApiKey
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.identity import users_edit
 from tests.kafka.requests import (
     GROUP,
     LONG,
     TOPIC,
     Things,
-    alter_settings,
-    beat,
-    commit,
-    create_topics,
     describe_consumers,
     describe_groups,
     describe_producers,
     describe_settings,
     describe_transactions,
-    end_transaction,
-    errors_of,
     fetch_many_offsets,
     find_all_topics,
-    find_coordinator,
-    init_producer,
-    join,
     list_groups,
     list_offsets,
-    produce,
-    sync,
 )
-from tests.kafka.tenants import eventually
-from tests.kafka.wire import Tap, Wire, a_batch
-from tests.proxy.apis.exchanges import asked
+from tests.kafka.settlers import Settlers
+from tests.kafka.wire import Reply, Tap, Wire
 
 POLICY: Final = """\
 policies:
@@ -53,7 +39,15 @@ policies:
     effect: Allow
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE, GROUP_CONSUME,
               GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT]
-    role: "*"
+    roles: [acme, strict, globex]
+  - resource: [cluster, prod]
+    effect: Allow
+    actions: [TOPIC_INSPECT, TOPIC_PRODUCE, GROUP_CONSUME, TRANSACTION_PRODUCE]
+    role: reader
+  - resource: [cluster, prod, topic, "acme.secret.*"]
+    effect: Deny
+    actions: [TOPIC_INSPECT, TOPIC_PRODUCE]
+    role: reader
 tenants:
   - name: Acme
     resources: &acme
@@ -65,7 +59,7 @@ tenants:
           - [cluster, prod, topic, "acme.vault.*"]
           - [cluster, prod, group, "acme-vault-*"]
           - [cluster, prod, transactional-id, "acme-vault-*"]
-    roles: [acme]
+    roles: [acme, reader]
   - name: Strict
     resources: *acme
     roles: [strict]
@@ -86,14 +80,16 @@ tenants:
           - [cluster, prod, transactional-id, "globex-*"]
     roles: [globex]
 """
-LISTENERS: Final = {
+LISTENERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "acme": {"identity": {"principal": "alice", "roles": ["acme"]}},
     "strict": {"identity": {"principal": "sue", "roles": ["strict"]}},
     "globex": {"identity": {"principal": "gus", "roles": ["globex"]}},
+    "reader": {"identity": {"principal": "rita", "roles": ["reader"]}},
+    "door": {"sasl": {"PLAIN": "staff"}},
 }
+PASSWORD: Final = "a-password-of-everybodys"
 
 SESSION: Final = int(LONG.total_seconds() * 1000)
-RECORDS: Final = (b"one", b"two", b"three")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +107,10 @@ class Neighbours:
     """Acme's, with a consumer in the middle of its work."""
     idle: Things
     """Acme's too, and nobody is at it."""
+    secret: Things
+    """A topic of Acme's that a reader may neither read nor write."""
+    mixed: tuple[Things, ...]
+    """Groups of Acme's, which somebody at the broker has made work on Globex's topics too: idle, classic, new."""
 
     @property
     def marks(self) -> tuple[bytes, ...]:
@@ -120,6 +120,11 @@ class Neighbours:
         addresses = (mark for port in ports for mark in (port.to_bytes(4, "big"), f":{port}".encode()))
         names = {mark for things in self.foreign for mark in things.marks}
         return (self.kafka.cluster_id.encode(), *addresses, *names)
+
+    def traces(self, reply: Reply, *, besides: Things | None = None) -> list[bytes]:
+        """The marks that an answer has; what was asked for it may say."""
+        asked = () if besides is None else besides.marks
+        return [mark for mark in self.marks if mark in reply.frame and mark not in asked]
 
     def direct(self) -> Wire:
         """A connection to Kafka that nobody overhears."""
@@ -165,7 +170,7 @@ def is_acmes(name: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def neighbours() -> Iterator[Neighbours]:
+def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
     """The cluster with everything in it, and Kordon in front of it."""
     with ExitStack() as stack:
         tap = Tap(lambda: ("127.0.0.1", next(iter(kafka.nodes.values())).listeners["PLAINTEXT"]))
@@ -182,12 +187,21 @@ def neighbours() -> Iterator[Neighbours]:
         (node,) = kafka.nodes.values()
         with Wire(node.address("PLAINTEXT"), "direct") as wire:
             settled = Settlers(wire)
-            foreign, own, idle = settled.globex(), settled.own(), settled.idle()
+            foreign, own, idle, secret = settled.globex(), settled.own(), settled.idle(), settled.topic("acme.secret")
+            mixed = settled.mixed(own, foreign[1])
+        users = tmp_path_factory.mktemp("users") / "users.yaml"
+        with users_edit.edit(users, create=True) as content:
+            users_edit.add_user(content, "alice", PASSWORD, roles=("acme",))
+            users_edit.add_user(content, "gus", PASSWORD, roles=("globex",))
         kordon = Kordon(
             clusters={"prod": f"127.0.0.1:{tap.port}"},
             policy=POLICY,
             listeners=LISTENERS,
-            settings={"inference": {"interval": "1s"}},
+            settings={
+                "inference": {"interval": "1s"},
+                "providers": {"staff": {"type": "users", "file": "users.yaml"}},
+            },
+            files={"users.yaml": users.read_text()},
         )
         stack.enter_context(kordon)
         yield Neighbours(
@@ -198,109 +212,6 @@ def neighbours() -> Iterator[Neighbours]:
             missing=tuple(things.without_trace() for things in foreign),
             own=own,
             idle=idle,
+            secret=secret,
+            mixed=mixed,
         )
-
-
-class Settlers:
-    """Fill the cluster, at the broker itself."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
-
-    def globex(self) -> tuple[Things, ...]:
-        """A transaction that is open, ended, or has only its producer id; groups of both protocols, live and empty."""
-        abba = self._transaction(self._classic(self._topic("abba")), ended=None)
-        vault = self._transaction(self._idle(self._topic("acme.vault")), ended=True)
-        globex = self._consumer(self._producer(self._topic("globex")), leaves=False)
-        last = self._consumer(self._transaction(self._topic("globex.z"), ended=False), leaves=True)
-        internal = replace(last, topic="__consumer_offsets", topic_id=self._topic_ids()["__consumer_offsets"])
-        return abba, vault, globex, last, internal
-
-    def own(self) -> Things:
-        """With a live group."""
-        return self._producer(self._classic(self._topic("acme")))
-
-    def idle(self) -> Things:
-        """With a group that nobody is in."""
-        return self._producer(self._idle(self._topic("acme.z")))
-
-    def _topic_ids(self) -> Mapping[str, UUID]:
-        return {topic.name: topic.topic_id for topic in self.wire.ask(find_all_topics(12)).message.topics}
-
-    def _topic(self, owner: str) -> Things:
-        """A topic with records and a setting of its own."""
-        other = f"{owner.replace('.', '-')}-pay"
-        things = Things(topic=f"{owner}.pay", topic_id=UUID(int=0), group=other, transactional_id=other)
-        setting = asked(ApiKey.CREATE_TOPICS, 7, "topics", "configs", name="retention.ms", value="123456789")
-        made = self._ask(create_topics(7, things, num_partitions=2, configs=(setting,)))
-        self._ask(produce(12, things, batch=a_batch(*RECORDS)))
-        for key_type in (0, 1):  # so that there are coordinators
-            self._ask(find_coordinator(4, other, key_type=key_type))
-        return replace(things, topic_id=made.topics[0].topic_id)
-
-    def _idle(self, things: Things) -> Things:
-        """A classic group that nobody is in, with an offset."""
-        self._ask(commit(9, things, things))
-        return things
-
-    def _classic(self, things: Things) -> Things:
-        """A group of the classic protocol with one static member, an assignment and an offset."""
-        things = replace(things, instance_id="static-member")
-        joined = self._ask(join(9, things, things.topic))
-        things = replace(things, member_id=joined.member_id, generation=joined.generation_id)
-        self._ask(sync(5, things, things.topic))
-        self._ask(commit(9, things, things, member=True))
-        return things
-
-    def _consumer(self, things: Things, *, leaves: bool) -> Things:
-        """A group of the new protocol with one member and an offset; the member stays, or leaves."""
-        things = replace(things, member_id=str(uuid4()))
-        answer = self._ask(beat(1, things, things.topic))
-        while answer.assignment is None or not answer.assignment.topic_partitions:
-            time.sleep(0.02)
-            answer = self._ask(beat(1, things, things.topic, epoch=answer.member_epoch))
-        owned = asked(
-            ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, "topic_partitions", topic_id=things.topic_id, partitions=(0, 1)
-        )
-        self._ask(beat(1, things, things.topic, epoch=answer.member_epoch, topic_partitions=(owned,)))
-        things = replace(things, generation=answer.member_epoch)
-        self._ask(commit(9, things, things, member=True))
-        self._ask(alter_settings(1, (GROUP, things.group), setting=("consumer.heartbeat.interval.ms", "5555")))
-        if leaves:
-            self._ask(beat(1, things, epoch=-1))
-        return things
-
-    def _producer(self, things: Things) -> Things:
-        """A transactional id that has got its producer id."""
-        answer = self._ask(init_producer(5, things))
-        return replace(things, producer_id=answer.producer_id, producer_epoch=answer.producer_epoch)
-
-    def _transaction(self, things: Things, *, ended: bool | None) -> Things:
-        """A transaction with a record: committed, aborted, or open (None)."""
-        things = self._producer(things)
-        batch = a_batch(
-            b"in a transaction",
-            producer_id=things.producer_id,
-            producer_epoch=things.producer_epoch,
-            sequence=0,
-            transactional=True,
-        )
-        self._ask(produce(12, things, by=things, batch=batch, partition=1))
-        if ended is not None:
-            answer = self._ask(end_transaction(5, things, committed=ended))
-            eventually(lambda: self._has_ended(things.transactional_id))
-            things = replace(things, producer_id=answer.producer_id, producer_epoch=answer.producer_epoch)
-        return things
-
-    def _has_ended(self, transactional_id: str) -> bool:
-        """Whether the markers are written, which takes a moment longer than the answer."""
-        (state,) = self._ask(describe_transactions(transactional_id)).transaction_states
-        return bool(state.transaction_state.startswith("Complete"))
-
-    def _ask(self, request: Any) -> Any:
-        """Ask until it works: leaders are chosen, coordinators load, transactions end."""
-        deadline = time.monotonic() + 30
-        while errors_of(answer := self.wire.ask(request).message):
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.02)
-        return answer

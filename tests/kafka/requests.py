@@ -264,15 +264,19 @@ def sync(
     assignment: bytes | None = None,
 ) -> Any:
     said = an_assignment(*topics) if assignment is None else assignment
-    entry = asked(ApiKey.SYNC_GROUP, version, "assignments", member_id=things.member_id, assignment=said)
     return a_request(
         ApiKey.SYNC_GROUP,
         version,
-        assignments=(entry,),
+        assignments=(assigned_to(version, things.member_id, said),),
         protocol_type=protocol_type,
         protocol_name="range",
         **_member(things),
     )
+
+
+def assigned_to(version: int, member_id: str, assignment: bytes) -> Any:
+    """What a leader says of one member."""
+    return asked(ApiKey.SYNC_GROUP, version, "assignments", member_id=member_id, assignment=assignment)
 
 
 def heartbeat(version: int, things: Things) -> Any:

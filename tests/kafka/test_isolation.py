@@ -4,8 +4,7 @@ Every admitted API in every version names what its neighbour has and, in the sam
 are the same byte for byte, the broker hears the same of both, and what the neighbour has is as it was.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -13,250 +12,9 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.table import APIS
 from tests.kafka import requests as ask
 from tests.kafka.neighbours import Neighbours
-from tests.kafka.requests import GROUP, TOPIC, Things
-
-Build = Callable[[int, Things, Neighbours], Any]
-"""A request in this version that names these things, of a tenant that has things of its own."""
-
-
-class Probe:
-    """One way to ask about somebody's things; `since` a version, `until` another (not included)."""
-
-    def __init__(self, name: str, build: Build, *, since: int = 0, until: int = 99) -> None:
-        self.name = name
-        self.build = build
-        self.versions = range(since, until)
-
-
-def named_settings(kind: int) -> Callable[[Things], tuple[int, str]]:
-    return lambda it: (kind, it.topic if kind == TOPIC else it.group)
-
-
-GROUP_SETTING: Final = ("consumer.heartbeat.interval.ms", "6666")
-NOBODY: Final = "acme-nobody"
-NEW_TOPIC: Final = "acme.new"
-
-
-def a_new(own: Things) -> Things:
-    return ask.Things(topic=NEW_TOPIC, topic_id=own.topic_id, group=NOBODY, transactional_id=NOBODY)
-
-
-PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
-    ApiKey.PRODUCE: (
-        Probe("alone", lambda v, it, we: ask.produce(v, it)),
-        Probe("twice", lambda v, it, we: ask.produce(v, it, it)),
-        Probe("to no partition", lambda v, it, we: ask.produce(v, it, partition=-1)),
-        Probe("in its transaction", lambda v, it, we: ask.produce(v, it, by=it)),
-        Probe("ours in its transaction", lambda v, it, we: ask.produce(v, we.own, by=it)),
-        Probe("in ours", lambda v, it, we: ask.produce(v, it, by=we.own)),
-    ),
-    ApiKey.FETCH: (
-        Probe("alone", lambda v, it, we: ask.fetch(v, it)),
-        Probe("alone in a session", lambda v, it, we: ask.fetch(v, it, session=(0, 0))),
-        Probe("in a session of others", lambda v, it, we: ask.fetch(v, it, session=(4711, 3)), since=7),
-        Probe("ends a session of others", lambda v, it, we: ask.fetch(v, it, session=(4711, 0)), since=7),
-        Probe("between ours", lambda v, it, we: ask.fetch(v, we.own, it, we.idle)),
-        Probe("between ours in a session", lambda v, it, we: ask.fetch(v, we.own, it, we.idle, session=(0, 0))),
-        Probe("forgotten", lambda v, it, we: ask.fetch(v, we.own, forgotten=(it,)), since=7),
-        Probe("strange partitions", lambda v, it, we: ask.fetch(v, it, we.own, partitions=(-1, 0, 2**31 - 1))),
-        Probe("from the end", lambda v, it, we: ask.fetch(v, it, fetch_offset=2**62)),
-    ),
-    ApiKey.LIST_OFFSETS: (
-        *(
-            Probe(f"at {at}", lambda v, it, we, at=at: ask.list_offsets(v, it, timestamp=at))  # type: ignore[misc]
-            for at in (-1, -2, -3, -4, -5, 0)
-        ),
-        Probe("between ours", lambda v, it, we: ask.list_offsets(v, we.own, it, we.idle)),
-        Probe("for a broker", lambda v, it, we: ask.list_offsets(v, we.own, it, replica_id=-2)),
-        Probe("twice", lambda v, it, we: ask.list_offsets(v, it, it)),
-    ),
-    ApiKey.OFFSET_FOR_LEADER_EPOCH: (
-        Probe("alone", lambda v, it, we: ask.find_epochs(v, it)),
-        Probe("between ours", lambda v, it, we: ask.find_epochs(v, we.own, it, we.idle)),
-    ),
-    ApiKey.METADATA: (
-        Probe("alone", lambda v, it, we: ask.find_topics(v, it)),
-        Probe("creating nothing", lambda v, it, we: ask.find_topics(v, it, creating=False)),
-        Probe("with bits", lambda v, it, we: ask.find_topics(v, it, bits=True)),
-        Probe("between ours", lambda v, it, we: ask.find_topics(v, we.own, it, we.idle)),
-        Probe("between ours with bits", lambda v, it, we: ask.find_topics(v, we.own, it, we.idle, bits=True)),
-        Probe("by id", lambda v, it, we: ask.find_topics_by_id(v, it), since=12),
-        Probe("by id where none may be", lambda v, it, we: ask.find_topics_by_id(v, it, named=True), since=10),
-        Probe("by id between ours", lambda v, it, we: ask.find_topics_by_id(v, we.own, it, we.idle), since=12),
-        Probe("by id and name", lambda v, it, we: ask.find_topics_by_id(v, we.own, it, named=True), since=12),
-    ),
-    ApiKey.DESCRIBE_TOPIC_PARTITIONS: (
-        Probe("alone", lambda v, it, we: ask.describe_topics(v, it)),
-        Probe("between ours", lambda v, it, we: ask.describe_topics(v, we.own, it, we.idle)),
-        Probe("in small pages", lambda v, it, we: ask.describe_topics(v, we.own, it, we.idle, limit=1)),
-        Probe("from there on", lambda v, it, we: ask.describe_topics(v, we.own, it, we.idle, cursor=(it.topic, 1))),
-        Probe("all from there on", lambda v, it, we: ask.describe_topics(v, cursor=(it.topic, 1))),
-        Probe("a cursor elsewhere", lambda v, it, we: ask.describe_topics(v, we.own, cursor=(it.topic, 0))),
-    ),
-    ApiKey.CREATE_TOPICS: (
-        Probe("alone", lambda v, it, we: ask.create_topics(v, it)),
-        Probe("only to see", lambda v, it, we: ask.create_topics(v, it, only_validate=True)),
-        Probe("on too many brokers", lambda v, it, we: ask.create_topics(v, it, replication_factor=99)),
-        Probe("twice", lambda v, it, we: ask.create_topics(v, it, it)),
-        Probe("with ours", lambda v, it, we: ask.create_topics(v, we.own, it)),
-        Probe("with a new one", lambda v, it, we: ask.create_topics(v, a_new(we.own), it, only_validate=True), until=7),
-    ),
-    ApiKey.DELETE_TOPICS: (
-        Probe("alone", lambda v, it, we: ask.delete_topics(v, it)),
-        Probe("twice", lambda v, it, we: ask.delete_topics(v, it, it)),
-        Probe("with one that is not there", lambda v, it, we: ask.delete_topics(v, a_new(we.own), it)),
-        Probe("by id", lambda v, it, we: ask.delete_topics_by_id(v, it), since=6),
-        Probe("by id twice", lambda v, it, we: ask.delete_topics_by_id(v, it, it), since=6),
-        Probe("by id and name", lambda v, it, we: ask.delete_topics_by_id(v, it, named=True), since=6),
-    ),
-    ApiKey.DELETE_RECORDS: (
-        Probe("alone", lambda v, it, we: ask.truncate(v, it)),
-        Probe("between ours", lambda v, it, we: ask.truncate(v, we.own, it, we.idle, offset=0)),
-    ),
-    ApiKey.CREATE_PARTITIONS: (
-        Probe("alone", lambda v, it, we: ask.grow_topics(v, it)),
-        Probe("only to see", lambda v, it, we: ask.grow_topics(v, it, only_validate=True)),
-        Probe("not growing", lambda v, it, we: ask.grow_topics(v, it, count=1)),
-        Probe("between ours", lambda v, it, we: ask.grow_topics(v, we.own, it, we.idle, only_validate=True)),
-        Probe("twice", lambda v, it, we: ask.grow_topics(v, it, it)),
-    ),
-    ApiKey.DESCRIBE_CONFIGS: (
-        Probe("topic", lambda v, it, we: ask.describe_settings(v, (TOPIC, it.topic))),
-        Probe("group", lambda v, it, we: ask.describe_settings(v, (GROUP, it.group))),
-        Probe(
-            "between ours",
-            lambda v, it, we: ask.describe_settings(
-                v, (TOPIC, we.own.topic), (TOPIC, it.topic), (GROUP, it.group), (GROUP, we.own.group)
-            ),
-        ),
-        Probe("no key", lambda v, it, we: ask.describe_settings(v, (TOPIC, it.topic), (GROUP, it.group), keys=())),
-    ),
-    ApiKey.INCREMENTAL_ALTER_CONFIGS: (
-        Probe("topic", lambda v, it, we: ask.alter_settings(v, (TOPIC, it.topic), setting=("retention.ms", "1"))),
-        Probe("group", lambda v, it, we: ask.alter_settings(v, (GROUP, it.group), setting=GROUP_SETTING)),
-        Probe(
-            "only to see",
-            lambda v, it, we: ask.alter_settings(
-                v, (TOPIC, it.topic), (GROUP, it.group), setting=GROUP_SETTING, only_validate=True
-            ),
-        ),
-        Probe(
-            "between ours",
-            lambda v, it, we: ask.alter_settings(
-                v,
-                (TOPIC, we.own.topic),
-                (TOPIC, it.topic),
-                (TOPIC, we.idle.topic),
-                setting=("retention.ms", "99999999"),
-            ),
-        ),
-    ),
-    ApiKey.FIND_COORDINATOR: (
-        Probe("group", lambda v, it, we: ask.find_coordinator(v, it.group)),
-        Probe("transaction", lambda v, it, we: ask.find_coordinator(v, it.transactional_id, key_type=1), since=1),
-        Probe("shared partition", lambda v, it, we: ask.find_coordinator(v, f"{it.group}:{it.topic_id}:0", key_type=2)),
-        Probe("between ours", lambda v, it, we: ask.find_coordinator(v, we.own.group, it.group, we.idle.group)),
-        Probe(
-            "a transaction of ours", lambda v, it, we: ask.find_coordinator(v, it.group, NOBODY, key_type=1), since=4
-        ),
-    ),
-    ApiKey.JOIN_GROUP: (
-        Probe("as a new member", lambda v, it, we: ask.join(v, it, we.own.topic)),
-        Probe("as its member", lambda v, it, we: ask.join(v, it, it.topic, member_id=it.member_id)),
-        Probe("in another protocol", lambda v, it, we: ask.join(v, it, protocol_type="connect", metadata=b"x")),
-    ),
-    ApiKey.SYNC_GROUP: (
-        Probe("as its member", lambda v, it, we: ask.sync(v, it, we.own.topic)),
-        Probe("in another protocol", lambda v, it, we: ask.sync(v, it, protocol_type="connect", assignment=b"x")),
-    ),
-    ApiKey.HEARTBEAT: (Probe("as its member", lambda v, it, we: ask.heartbeat(v, it)),),
-    ApiKey.LEAVE_GROUP: (
-        Probe("as its member", lambda v, it, we: ask.leave(v, it, it.member_id)),
-        Probe("a member without an id", lambda v, it, we: ask.leave(v, it, "")),
-        Probe("all members", lambda v, it, we: ask.leave(v, it, it.member_id, "another")),
-    ),
-    ApiKey.DESCRIBE_GROUPS: (
-        Probe("alone", lambda v, it, we: ask.describe_groups(v, it.group)),
-        Probe("without bits", lambda v, it, we: ask.describe_groups(v, it.group, bits=False)),
-        Probe("between ours", lambda v, it, we: ask.describe_groups(v, we.own.group, it.group, we.idle.group)),
-        Probe("twice", lambda v, it, we: ask.describe_groups(v, it.group, NOBODY, it.group)),
-    ),
-    ApiKey.LIST_GROUPS: (),
-    ApiKey.DELETE_GROUPS: (
-        Probe("alone", lambda v, it, we: ask.delete_groups(v, it.group)),
-        Probe("with one that is not there", lambda v, it, we: ask.delete_groups(v, NOBODY, it.group)),
-        Probe("with one that is in use", lambda v, it, we: ask.delete_groups(v, it.group, we.own.group, it.group)),
-    ),
-    ApiKey.OFFSET_COMMIT: (
-        Probe("from outside", lambda v, it, we: ask.commit(v, it, we.own)),
-        Probe("its topic from outside", lambda v, it, we: ask.commit(v, it, it)),
-        Probe("as its member", lambda v, it, we: ask.commit(v, it, it, member=True)),
-        Probe("its topic to ours", lambda v, it, we: ask.commit(v, we.idle, it)),
-        Probe("between ours", lambda v, it, we: ask.commit(v, we.idle, we.own, it, we.idle)),
-        Probe("as our member", lambda v, it, we: ask.commit(v, we.own, we.own, it, member=True)),
-    ),
-    ApiKey.OFFSET_FETCH: (
-        Probe("ours of its group", lambda v, it, we: ask.fetch_offsets(v, it, we.own)),
-        Probe("its topic of its group", lambda v, it, we: ask.fetch_offsets(v, it, it)),
-        Probe("all of its group", lambda v, it, we: ask.fetch_all_offsets(v, it), since=2),
-        Probe("its topic of ours", lambda v, it, we: ask.fetch_offsets(v, we.idle, it)),
-        Probe("between ours", lambda v, it, we: ask.fetch_offsets(v, we.idle, we.own, it, we.idle)),
-        Probe(
-            "many groups",
-            lambda v, it, we: ask.fetch_many_offsets(
-                v, (it, None), (we.idle, (we.idle, it)), (it, (it, we.own)), (we.own, None)
-            ),
-            since=8,
-        ),
-    ),
-    ApiKey.OFFSET_DELETE: (
-        Probe("ours of its group", lambda v, it, we: ask.delete_offsets(v, it, we.own)),
-        Probe("its topic of its group", lambda v, it, we: ask.delete_offsets(v, it, it)),
-        Probe("its topic of ours", lambda v, it, we: ask.delete_offsets(v, we.idle, it)),
-        Probe("between ours", lambda v, it, we: ask.delete_offsets(v, we.idle, we.own, it, we.idle)),
-    ),
-    ApiKey.CONSUMER_GROUP_HEARTBEAT: (
-        Probe("as a new member", lambda v, it, we: ask.beat(v, it, we.own.topic)),
-        Probe("as its member", lambda v, it, we: ask.beat(v, it, it.topic, epoch=it.generation)),
-        Probe("leaving", lambda v, it, we: ask.beat(v, it, epoch=-1)),
-        Probe("leaving for a while", lambda v, it, we: ask.beat(v, it, epoch=-2, instance_id=it.instance_id)),
-        Probe("by pattern", lambda v, it, we: ask.beat(v, it, subscribed_topic_regex=".*"), since=1),
-        Probe("by no pattern", lambda v, it, we: ask.beat(v, it, subscribed_topic_regex="("), since=1),
-    ),
-    ApiKey.CONSUMER_GROUP_DESCRIBE: (
-        Probe("alone", lambda v, it, we: ask.describe_consumers(v, it.group)),
-        Probe("with others", lambda v, it, we: ask.describe_consumers(v, NOBODY, it.group, we.own.group)),
-    ),
-    ApiKey.INIT_PRODUCER_ID: (
-        Probe("anew", lambda v, it, we: ask.init_producer(v, it)),
-        Probe("as its producer", lambda v, it, we: ask.init_producer(v, it, again=True), since=3),
-    ),
-    ApiKey.ADD_PARTITIONS_TO_TXN: (
-        Probe("ours to its", lambda v, it, we: ask.add_partitions(v, it, we.own)),
-        Probe("its to ours", lambda v, it, we: ask.add_partitions(v, we.own, it)),
-        Probe("between ours", lambda v, it, we: ask.add_partitions(v, we.own, we.own, it, we.idle)),
-    ),
-    ApiKey.ADD_OFFSETS_TO_TXN: (
-        Probe("ours to its", lambda v, it, we: ask.add_offsets(v, it, we.idle.group)),
-        Probe("its to ours", lambda v, it, we: ask.add_offsets(v, we.own, it.group)),
-        Probe("its to its", lambda v, it, we: ask.add_offsets(v, it, it.group)),
-    ),
-    ApiKey.END_TXN: (
-        Probe("commit", lambda v, it, we: ask.end_transaction(v, it, committed=True)),
-        Probe("abort", lambda v, it, we: ask.end_transaction(v, it, committed=False)),
-    ),
-    ApiKey.TXN_OFFSET_COMMIT: (
-        Probe("in its transaction", lambda v, it, we: ask.commit_in_transaction(v, it, we.idle, we.own)),
-        Probe("to its group", lambda v, it, we: ask.commit_in_transaction(v, we.own, it, we.own)),
-        Probe(
-            "to its group from outside", lambda v, it, we: ask.commit_in_transaction(v, we.own, it, it, member=False)
-        ),
-        Probe("its topic to ours", lambda v, it, we: ask.commit_in_transaction(v, we.own, we.idle, it, member=False)),
-    ),
-    ApiKey.DESCRIBE_CLUSTER: (),
-}
-"""How each API names things. The two without a probe name nothing: what they tell is tested below."""
-
+from tests.kafka.probes import PROBES
+from tests.kafka.requests import Things, errors_of
+from tests.proxy.apis.verdicts import a_request
 
 ADMITTED: Final = [
     pytest.param(ApiKey(key), version, id=f"{api.name}-{version}")
@@ -264,10 +22,23 @@ ADMITTED: Final = [
     if api.judge is not None
     for version in api.versions
 ]
+NAMING_NOTHING: Final = {ApiKey.LIST_GROUPS, ApiKey.DESCRIBE_CLUSTER}
+OWN_ANSWERS: Final = {ApiKey.API_VERSIONS, ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE}
+"""What Kordon answers from what it knows of itself and of the brokers."""
 
 
-def test_every_admitted_api_is_probed_in_every_version_that_clients_get(neighbours: Neighbours) -> None:
-    assert set(PROBES) == {key for key, api in APIS.items() if api.judge is not None}
+def test_every_api_that_clients_are_offered_is_probed_in_all_its_versions(neighbours: Neighbours) -> None:
+    with neighbours.through() as wire:
+        offered = wire.ask(a_request(ApiKey.API_VERSIONS, 3, client_software_name="a", client_software_version="1"))
+
+    ranges = {ApiKey(api.api_key): range(api.min_version, api.max_version + 1) for api in offered.message.api_keys}
+    assert ranges.keys() - OWN_ANSWERS == PROBES.keys()
+    assert {key for key, probes in PROBES.items() if not probes} == NAMING_NOTHING
+    for key, probes in PROBES.items():
+        admitted = APIS[key].versions
+        assert ranges[key] == (range(admitted.stop) if key is ApiKey.PRODUCE else admitted)  # KAFKA-18659
+        for version in admitted if probes else ():
+            assert any(version in probe.versions for probe in probes), (key, version)
 
 
 def in_terms_of(frame: bytes, of: Things, instead: Things) -> bytes:
@@ -283,31 +54,71 @@ def test_a_foreign_name_and_a_missing_one_get_the_same_answer(
     neighbours: Neighbours, key: ApiKey, version: int, listener: str
 ) -> None:
     before, since = neighbours.state(), len(neighbours.tap.heard)
-    asked = [
-        (f"{probe.name}: {foreign.topic}", foreign, missing, probe)
-        for probe in PROBES[key]
-        if version in probe.versions
-        for foreign, missing in zip(neighbours.foreign, neighbours.missing, strict=True)
-    ]
-    messages = [
-        probe.build(version, things, neighbours)
-        for _, foreign, missing, probe in asked
-        for things in (foreign, missing)
-    ]
+    pairs = tuple(zip(neighbours.foreign, neighbours.missing, strict=True))
+    asked = [(probe, *pair) for probe in PROBES[key] if version in probe.versions for pair in pairs]
 
     with neighbours.through(listener) as wire:
-        replies = wire.ask_all(messages)
+        replies = wire.ask_all(probe.build(version, one, neighbours) for probe, *pair in asked for one in pair)
 
     heard = neighbours.tap.requests("client", since)
-    for place, (name, foreign, missing, _) in enumerate(asked):
-        of_foreign, of_missing = replies[2 * place], replies[2 * place + 1]
-        assert in_terms_of(of_foreign.body, foreign, missing) == of_missing.body, (
-            f"{name}: {of_foreign.message} but {of_missing.message}"
-        )
-        echoed = set(foreign.marks)
-        assert not [mark for mark in neighbours.marks if mark in of_foreign.frame and mark not in echoed], name
-        assert not [mark for mark in neighbours.marks if mark in of_missing.frame], name
-        passed = heard.get(2 * place + 1), heard.get(2 * place + 2)
-        assert passed[0] == passed[1], name
-        assert not [mark for mark in (*foreign.marks, *missing.marks) if mark in (passed[0] or b"")], name
+    for place, (probe, foreign, missing) in enumerate(asked):
+        name, of_foreign, of_missing = f"{probe.name}: {foreign.topic}", replies[2 * place], replies[2 * place + 1]
+        assert in_terms_of(of_foreign.body, foreign, missing) == of_missing.body, (name, of_foreign, of_missing)
+        assert not neighbours.traces(of_foreign, besides=foreign), name
+        assert not neighbours.traces(of_missing), name
+        sent = heard.get(2 * place + 1)
+        assert sent == heard.get(2 * place + 2), name
+        assert not [mark for mark in (*foreign.marks, *missing.marks) if mark in (sent or b"")], name
     assert neighbours.state() == before
+
+
+# What a tenant is told that wants names outside its view to be denied
+
+DENIED: Final = {
+    ApiKey.PRODUCE: (12, 29),
+    ApiKey.FETCH: (12, 29),
+    ApiKey.LIST_OFFSETS: (11, 29),
+    ApiKey.OFFSET_FOR_LEADER_EPOCH: (4, 29),
+    ApiKey.METADATA: (13, 29),
+    ApiKey.DESCRIBE_TOPIC_PARTITIONS: (0, 29),
+    ApiKey.CREATE_TOPICS: (7, 29),
+    ApiKey.DELETE_TOPICS: (6, 29),
+    ApiKey.DELETE_RECORDS: (2, 29),
+    ApiKey.CREATE_PARTITIONS: (3, 29),
+    ApiKey.DESCRIBE_CONFIGS: (4, 29),
+    ApiKey.INCREMENTAL_ALTER_CONFIGS: (1, 29),
+    ApiKey.FIND_COORDINATOR: (6, 30),
+    ApiKey.JOIN_GROUP: (9, 30),
+    ApiKey.SYNC_GROUP: (5, 30),
+    ApiKey.HEARTBEAT: (4, 30),
+    ApiKey.LEAVE_GROUP: (5, 30),
+    ApiKey.DESCRIBE_GROUPS: (6, 30),
+    ApiKey.CONSUMER_GROUP_DESCRIBE: (1, 30),
+    ApiKey.CONSUMER_GROUP_HEARTBEAT: (1, 30),
+    ApiKey.DELETE_GROUPS: (2, 30),
+    ApiKey.OFFSET_COMMIT: (9, 30),
+    ApiKey.OFFSET_FETCH: (9, 30),
+    ApiKey.OFFSET_DELETE: (0, 30),
+    ApiKey.INIT_PRODUCER_ID: (5, 53),
+    ApiKey.ADD_PARTITIONS_TO_TXN: (3, 53),
+    ApiKey.ADD_OFFSETS_TO_TXN: (4, 53),
+    ApiKey.END_TXN: (5, 53),
+    ApiKey.TXN_OFFSET_COMMIT: (5, 53),
+}
+
+
+def test_names_outside_the_view_are_denied_where_the_tenant_is_to_be_told_so(neighbours: Neighbours) -> None:
+    assert DENIED.keys() == PROBES.keys() - NAMING_NOTHING
+    for key, (version, code) in DENIED.items():
+        things = (*neighbours.foreign, *neighbours.missing)
+        with neighbours.through("strict") as wire:
+            replies = wire.ask_all(PROBES[key][0].build(version, one, neighbours) for one in things)
+        assert {frozenset(errors_of(reply.message)) for reply in replies} == {frozenset({code})}, key
+
+
+@pytest.mark.parametrize("version", [13, 18])
+def test_an_id_outside_the_view_is_unknown_even_there(neighbours: Neighbours, version: int) -> None:
+    with neighbours.through("strict") as wire:
+        replies = wire.ask_all(ask.fetch(version, one) for one in (*neighbours.foreign, *neighbours.missing))
+
+    assert {tuple(errors_of(reply.message)) for reply in replies} == {(100,)}

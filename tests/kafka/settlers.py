@@ -1,0 +1,153 @@
+"""Fills a cluster with things of all kinds: topics with records, groups of both protocols, transactions."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from kordon_protocol.keys import ApiKey
+from tests.kafka.requests import (
+    GROUP,
+    Things,
+    alter_settings,
+    beat,
+    commit,
+    create_topics,
+    describe_transactions,
+    end_transaction,
+    errors_of,
+    find_all_topics,
+    find_coordinator,
+    init_producer,
+    join,
+    produce,
+    sync,
+)
+from tests.kafka.tenants import eventually
+from tests.kafka.wire import Wire, a_batch
+from tests.proxy.apis.exchanges import asked
+
+RECORDS: Final = (b"one", b"two", b"three")
+
+
+class Settlers:
+    """Fill the cluster, at the broker itself."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+
+    def globex(self) -> tuple[Things, ...]:
+        """A transaction that is open, ended, or has only its producer id; groups of both protocols, live and empty."""
+        abba = self._transaction(self._classic(self.topic("abba")), ended=None)
+        vault = self._transaction(self._idle(self.topic("acme.vault")), ended=True)
+        globex = self._consumer(self._producer(self.topic("globex")))
+        last = self._consumer(self._transaction(self.topic("globex.z"), ended=False), leaves=True)
+        internal = replace(last, topic="__consumer_offsets", topic_id=self._topic_ids()["__consumer_offsets"])
+        return abba, vault, globex, last, internal
+
+    def own(self) -> Things:
+        """With a live group."""
+        return self._producer(self._classic(self.topic("acme")))
+
+    def idle(self) -> Things:
+        """With a group that nobody is in."""
+        return self._producer(self._idle(self.topic("acme.z")))
+
+    def mixed(self, ours: Things, theirs: Things) -> tuple[Things, ...]:
+        """Groups of ours that work on both topics: without a member, with one of the old and one of the new protocol.
+
+        The latter has a second member, which subscribes by pattern.
+        """
+        idle, classic, new = (replace(ours, group=f"acme-{name}", instance_id=None) for name in ("idle", "jam", "kip"))
+        self._ask(commit(9, idle, ours, theirs))
+        classic = self._classic(classic, ours, theirs)
+        new = self._consumer(new, ours, theirs)
+        pattern = replace(new, member_id=str(uuid4()))
+        self._ask(beat(1, pattern, subscribed_topic_names=None, subscribed_topic_regex="acme.vault.p.*"))
+        return idle, classic, new
+
+    def _topic_ids(self) -> Mapping[str, UUID]:
+        return {topic.name: topic.topic_id for topic in self.wire.ask(find_all_topics(12)).message.topics}
+
+    def topic(self, owner: str) -> Things:
+        """A topic with records and a setting of its own."""
+        other = f"{owner.replace('.', '-')}-pay"
+        things = Things(topic=f"{owner}.pay", topic_id=UUID(int=0), group=other, transactional_id=other)
+        setting = asked(ApiKey.CREATE_TOPICS, 7, "topics", "configs", name="retention.ms", value="123456789")
+        made = self._ask(create_topics(7, things, num_partitions=2, configs=(setting,)))
+        self._ask(produce(12, things, batch=a_batch(*RECORDS)))
+        for key_type in (0, 1):  # so that there are coordinators
+            self._ask(find_coordinator(4, other, key_type=key_type))
+        return replace(things, topic_id=made.topics[0].topic_id)
+
+    def _idle(self, things: Things) -> Things:
+        """A classic group that nobody is in, with an offset."""
+        self._ask(commit(9, things, things))
+        return things
+
+    def _classic(self, things: Things, *topics: Things) -> Things:
+        """A group of the classic protocol with one static member, an assignment and offsets."""
+        names = [one.topic for one in topics or (things,)]
+        things = replace(things, instance_id="static-member")
+        joined = self._ask(join(9, things, *names))
+        things = replace(things, member_id=joined.member_id, generation=joined.generation_id)
+        self._ask(sync(5, things, *names))
+        self._ask(commit(9, things, *(topics or (things,)), member=True))
+        return things
+
+    def _consumer(self, things: Things, *topics: Things, leaves: bool = False) -> Things:
+        """A group of the new protocol with one member and offsets; the member stays, or leaves."""
+        topics = topics or (things,)
+        things = replace(things, member_id=str(uuid4()))
+        names = [one.topic for one in topics]
+        answer = self._ask(beat(1, things, *names))
+        while answer.assignment is None or len(answer.assignment.topic_partitions) < len(topics):
+            time.sleep(0.02)
+            answer = self._ask(beat(1, things, *names, epoch=answer.member_epoch))
+        owned = tuple(
+            asked(ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, "topic_partitions", topic_id=one.topic_id, partitions=(0, 1))
+            for one in topics
+        )
+        self._ask(beat(1, things, *names, epoch=answer.member_epoch, topic_partitions=owned))
+        things = replace(things, generation=answer.member_epoch)
+        self._ask(commit(9, things, *topics, member=True))
+        self._ask(alter_settings(1, (GROUP, things.group), setting=("consumer.heartbeat.interval.ms", "5555")))
+        if leaves:
+            self._ask(beat(1, things, epoch=-1))
+        return things
+
+    def _producer(self, things: Things) -> Things:
+        """A transactional id that has got its producer id."""
+        answer = self._ask(init_producer(5, things))
+        return replace(things, producer_id=answer.producer_id, producer_epoch=answer.producer_epoch)
+
+    def _transaction(self, things: Things, *, ended: bool | None) -> Things:
+        """A transaction with a record: committed, aborted, or open (None)."""
+        things = self._producer(things)
+        batch = a_batch(
+            b"in a transaction",
+            producer_id=things.producer_id,
+            producer_epoch=things.producer_epoch,
+            sequence=0,
+            transactional=True,
+        )
+        self._ask(produce(12, things, by=things, batch=batch, partition=1))
+        if ended is not None:
+            answer = self._ask(end_transaction(5, things, committed=ended))
+            eventually(lambda: self._has_ended(things.transactional_id))
+            things = replace(things, producer_id=answer.producer_id, producer_epoch=answer.producer_epoch)
+        return things
+
+    def _has_ended(self, transactional_id: str) -> bool:
+        """Whether the markers are written, which takes a moment longer than the answer."""
+        (state,) = self._ask(describe_transactions(transactional_id)).transaction_states
+        return bool(state.transaction_state.startswith("Complete"))
+
+    def _ask(self, request: Any) -> Any:
+        """Ask until it works: leaders are chosen, coordinators load, transactions end."""
+        deadline = time.monotonic() + 30
+        while errors_of(answer := self.wire.ask(request).message):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.02)
+        return answer
