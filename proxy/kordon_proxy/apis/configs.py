@@ -38,10 +38,8 @@ TYPES: Final = {
 """`ConfigResource.Type` of Kafka's client library."""
 OWN_SOURCE: Final = {TOPIC: 1, GROUP: 8}
 """`ConfigSource` of what was set on that very topic or group."""
-ADDRESSES: Final = frozenset(
-    {"advertised.listeners", "controller.quorum.bootstrap.servers", "controller.quorum.voters", "listeners"}
-)
-"""Broker settings that hold real addresses, which nobody learns through Kordon."""
+ADDRESSES: Final = ("listeners", "bootstrap.servers", "controller.quorum.voters", "zookeeper.connect")
+"""How the names of broker settings end that hold real addresses, which nobody learns through Kordon."""
 
 
 def resource_of(entry: Any) -> Hashable:
@@ -114,7 +112,7 @@ def _mend_description(response: Any, may: May) -> Any:
 
 def _without_addresses(config: Any) -> Any:
     """As Kafka hides a sensitive value."""
-    if config.name not in ADDRESSES:
+    if not config.name.endswith(ADDRESSES):
         return config
     return replace(config, value=None, is_sensitive=True, synonyms=())
 

@@ -230,6 +230,29 @@ def test_nobody_learns_a_real_address_from_a_broker_s_settings(version: int) -> 
     assert [name for name, *_ in shown(got)][-1] == "advertised.listeners"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "listeners",
+        "advertised.listeners",
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+        "rlmm.config.remote.log.metadata.common.client.bootstrap.servers",
+        "zookeeper.connect",
+    ],
+)
+def test_no_setting_of_a_broker_tells_an_address(name: str) -> None:
+    def broker(request: Any) -> Any:
+        told = (setting(4, name, "real-1:9092", (name, "real-1:9092", 4)),)
+        result = said(DESCRIBE.key, 4, "results", resource_type=BROKER, resource_name="1", configs=told)
+        return an_answer(DESCRIBE.key, 4, results=(result,))
+
+    got = pass_through(DESCRIBE, describing(4, (BROKER, "1")), of("owners", tenant="platform"), broker).got
+
+    ((told,),) = (result.configs for result in got.results)
+    assert (told.name, told.value, told.is_sensitive, told.synonyms) == (name, None, True, ())
+
+
 @pytest.mark.parametrize("version", DESCRIBE.versions)
 def test_a_type_that_kafka_does_not_know_fails_the_whole_request(version: int) -> None:
     request = describing(version, (TOPIC, "acme.a"), (3, "x"), (TOPIC, "globex.pay"))
