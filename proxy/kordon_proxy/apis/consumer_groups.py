@@ -30,7 +30,7 @@ from .may import May, Refusal
 from .operations import group_operations
 from .parts import refuse
 from .subscriptions import InvalidPattern, Pattern, Subscription, compile_pattern
-from .table import Api, Record
+from .table import Api
 from .texts import constant_text, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict
 
@@ -232,6 +232,5 @@ APIS = (
         name="ConsumerGroupDescribe",
         versions=range(2),
         judge=judge_describe,
-        record=Record.COUNTED,
     ),
 )

@@ -131,9 +131,8 @@ APIS = (
         name="DescribeGroups",
         versions=range(7),
         judge=judge_describe,
-        record=Record.COUNTED,
     ),
-    Api(key=ApiKey.LIST_GROUPS, name="ListGroups", versions=range(6), judge=judge_list, record=Record.COUNTED),
+    Api(key=ApiKey.LIST_GROUPS, name="ListGroups", versions=range(6), judge=judge_list),
     Api(
         key=ApiKey.DELETE_GROUPS,
         name="DeleteGroups",

@@ -247,7 +247,6 @@ APIS = (
         name="OffsetFetch",
         versions=range(1, 11),
         judge=judge_fetch,
-        record=Record.COUNTED,
         needs_fresh_picture=asks_for_all_by_id,
     ),
     Api(

@@ -14,7 +14,7 @@ class Record(Enum):
     """What the audit keeps of an API when everything is allowed. Denials are always kept."""
 
     NOTHING = "nothing"
-    """Bookkeeping of the protocol, such as a heartbeat."""
+    """Bookkeeping of the protocol, such as a heartbeat, and what is only looked at: seeing needs no action."""
     COUNTED = "counted"
     """Reads and produces: counted per principal, action, resource and window."""
     EVENT = "event"
