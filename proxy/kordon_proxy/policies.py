@@ -35,7 +35,6 @@ class Policies:
         self._text = b""
         self._refused: bytes | None = None
         """What stands in the file, if that is known to be no policy."""
-        self._document: Document | None = None
         self._snapshot: Snapshot | None = None
         self._listeners: list[Callable[[Snapshot], None]] = []
         self._reloading = asyncio.Lock()
@@ -56,7 +55,7 @@ class Policies:
         timer."""
         snapshot = self.snapshot
         if snapshot.valid_until is not None and now >= snapshot.valid_until:
-            snapshot = self._take(self._document, snapshot.epoch + 1)
+            snapshot = self._take(snapshot.document, snapshot.epoch + 1, now)
         return snapshot
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
@@ -101,7 +100,8 @@ class Policies:
     def _put_in_force(self, text: bytes, document: Document) -> Snapshot:
         self._text, self._refused = text, None
         self.loaded, self.last_failure = time.time(), None
-        return self._take(document, 1 if self._snapshot is None else self._snapshot.epoch + 1)
+        epoch = 1 if self._snapshot is None else self._snapshot.epoch + 1
+        return self._take(document, epoch, time.time_ns() // 1_000_000)
 
     def _is_known(self, text: bytes) -> None:
         """The file has not changed; or what is in force stands in it again, and a mistake has been taken back."""
@@ -118,10 +118,7 @@ class Policies:
             "policy_reload_failed", file=str(self._path), reason=reason, mistakes=mistakes, in_force=self.snapshot.epoch
         )
 
-    def _take(self, document: Document | None, epoch: int) -> Snapshot:
-        assert document is not None
-        self._document = document
-        now = time.time_ns() // 1_000_000
+    def _take(self, document: Document, epoch: int, now: int) -> Snapshot:
         self._snapshot = compile_snapshot(document, epoch=epoch, now=now, previous=self._snapshot)
         for listener in self._listeners:
             listener(self._snapshot)

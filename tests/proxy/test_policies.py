@@ -169,7 +169,10 @@ def test_a_file_that_is_known_to_be_wrong_is_not_read_again_and_again(
 
 
 def test_a_snapshot_that_has_run_out_is_made_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instants: list[int] = []
+
     def until_noon(*given: Any, now: int, **more: Any) -> Snapshot:
+        instants.append(now)
         made = compile_snapshot(*given, now=now, **more)
         made.valid_until = 1_000 if more["epoch"] == 1 else None
         return made
@@ -181,6 +184,7 @@ def test_a_snapshot_that_has_run_out_is_made_anew(path: Path, monkeypatch: pytes
     assert policies.at(999) is first
     assert policies.at(1_000).epoch == 2
     assert policies.at(1_000) is policies.snapshot
+    assert instants[1:] == [1_000]  # the request's own instant, however long it has waited
 
 
 def test_two_that_look_at_once_take_a_file_over_once(path: Path) -> None:
