@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from kordon_proxy.demo.kafka import Kafka
@@ -23,7 +23,7 @@ def consume(address: str, topic: str, wanted: str) -> list[dict[str, Any]]:
         for _ in range(200):
             message = consumer.poll(0.2)
             if message is not None and message.error() is None:
-                events.append(json.loads(message.value()))
+                events.append(json.loads(message.value() or b""))
                 if events[-1]["id"] == wanted:
                     return events
     finally:
