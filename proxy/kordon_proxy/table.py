@@ -15,6 +15,7 @@ from .apis import (
     offsets,
     produce,
     refused,
+    topic_pages,
     topics,
     transactions,
 )
@@ -25,6 +26,7 @@ FAMILIES: Final = (
     fetch,
     metadata,
     lookups,
+    topic_pages,
     topics,
     configs,
     cluster_info,
