@@ -6,6 +6,7 @@ are escaped, so that no client can forge a line or colour a terminal.
 """
 
 import logging
+import os
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=_console(colours=stream.isatty()) if is_console else _JSON,
+            processors=_console(colours=stream.isatty() and not os.environ.get("NO_COLOR")) if is_console else _JSON,
         )
     )
     root = logging.getLogger()

@@ -44,6 +44,20 @@ def fail() -> None:
     raise ValueError("it broke\nhere, password=canary-text")
 
 
+@pytest.mark.parametrize(("setting", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_colours_unless_its_owner_wants_none(
+    monkeypatch: pytest.MonkeyPatch, setting: str, coloured: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", setting)
+    stream = Terminal()
+    configure_logging(stream=stream)
+
+    structlog.get_logger("kordon").info("policy_loaded", epoch=3)
+
+    assert "policy_loaded" in stream.getvalue()
+    assert ("\x1b" in stream.getvalue()) == coloured
+
+
 def test_a_line_is_json_with_time_level_logger_and_event_in_front() -> None:
     stream = io.StringIO()
     configure_logging(format="json", stream=stream)

@@ -1,16 +1,25 @@
 """The `kordon` command.
 
 Exit codes: 0 it went well; 1 it was refused (mistakes in a file, a change that cannot be made); 2 it could not be tried
-(wrong usage, a file that cannot be read).
+(wrong usage, a file that cannot be read, a port that is taken); 130 it was interrupted.
 """
 
 import sys
 from collections.abc import Sequence
+from typing import Final
+
+INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command, and exit."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # early: while modules are loaded, or before a server listens to signals
+        sys.exit(INTERRUPTED)
+
+
+def _run(words: list[str]) -> None:
     if words[:1] == ["serve"] and not {"--help", "-h"} & set(words):
         # Without Typer: a process that serves starts faster, and holds less.
         from .serve import run

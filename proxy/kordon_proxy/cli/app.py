@@ -9,14 +9,17 @@ from typing import Annotated
 import typer
 
 from kordon_proxy.config.findings import Severity
+from kordon_proxy.reasons import reason_of
 
 from . import users
-from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings, reason_and_file
+from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="An authorization proxy for Apache Kafka: tenants, role policies and audit on the wire.",
+    epilog="To see it: kordon demo. To use it: write kordon.yaml and rbac.yaml, then users add, check, serve.",
 )
 app.add_typer(users.app, name="users")
 
@@ -51,7 +54,9 @@ def _kordon(
 
 
 @app.command()
-def serve(config: Annotated[Path, typer.Option("--config", "-c", help="kordon.yaml")] = Path("kordon.yaml")) -> None:
+def serve(
+    config: Annotated[Path, typer.Option("--config", "-c", help="Where it is described.")] = Path("kordon.yaml"),
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     from .serve import serve as run
 
@@ -76,7 +81,7 @@ def check(
     try:
         findings = run(files, read_secrets=not without_secrets)
     except OSError as error:
-        complain(f"cannot read a file: {reason_and_file(error)}")
+        complain(f"cannot read {error.filename}: {reason_of(error)}")
         raise typer.Exit(UNTRIED) from None
     if output is Output.JSON:
         sys.stdout.write(findings_json(findings) + "\n")
@@ -89,7 +94,7 @@ def check(
 
 @app.command()
 def schema(of: Annotated[SchemaOf, typer.Argument(help="Of which file.")]) -> None:
-    """Print the JSON Schema of a file, for editors."""
+    """Print the JSON Schema of kordon.yaml or rbac.yaml, for editors."""
     if of is SchemaOf.RBAC:
         from kordon_policy.schema import shipped_schema
     else:

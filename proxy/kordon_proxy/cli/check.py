@@ -15,6 +15,7 @@ from kordon_proxy.identity.groups import load_groups
 from kordon_proxy.identity.users import LoadedUsers, load_users
 
 from .between import groups_and_policy, listeners_and_policy, users_and_policy
+from .certificates import unusable
 
 KEYS: Final = {
     "kordon.yaml": {"clusters", "listeners", "providers"},
@@ -78,13 +79,14 @@ class _Run:
 
     def _config(self, loaded: Loaded) -> None:
         self.findings += loaded.findings
-        if (parts := loaded.parts) is None:
+        if (parts := loaded.parts) is None or loaded.document is None:
             return
+        self.findings += unusable(parts, loaded.document, private=self.read_secrets)
         policy = None
         compat = loaded.config.compat if loaded.config is not None else Compat()
         if (path := parts.files.get("policy")) is not None and path.is_file():
             policy = self._policy(path, compat, parts.cluster_names)
-        if policy is not None and loaded.document is not None:
+        if policy is not None:
             self.findings += listeners_and_policy(parts, loaded.document, policy)
         for name, provider in parts.providers.items():
             if self.read_secrets and provider.file.is_file():

@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, TextIO
 
 from kordon_proxy.config.findings import Finding, Severity
@@ -21,10 +22,10 @@ def complain(message: str) -> None:
     sys.stderr.write(f"kordon: {' '.join(message.split())}\n")
 
 
-def reason_and_file(error: OSError) -> str:
-    """Say what the system says, with the file where it names one."""
-    reason = reason_of(error)
-    return f"{reason}: {error.filename}" if error.filename is not None and error.strerror else reason
+def reason_and_file(error: OSError, told: Path | None = None) -> str:
+    """Say what the system says, with the file where it names one that has not been `told`."""
+    reason, file = reason_of(error), error.filename
+    return reason if file is None or not error.strerror or str(file) == str(told) else f"{reason}: {file}"
 
 
 def print_findings(findings: Sequence[Finding], stream: TextIO) -> None:

@@ -5,50 +5,60 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kordon_proxy.config.findings import Finding, Refused
-from kordon_proxy.config.load import load_config
+from kordon_proxy.config.findings import Finding, Refused, has_errors
+from kordon_proxy.config.load import inspect_config
 from kordon_proxy.config.model import Config
+from kordon_proxy.reasons import reason_of
 
+from .certificates import unusable
 from .report import MISTAKES, OK, UNTRIED, complain, print_findings, reason_and_file
 
 
 def run(words: Sequence[str]) -> int:
     """Parse the command's own words, then serve. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="kordon serve", description="Serve until SIGTERM or SIGINT.")
-    parser.add_argument("-c", "--config", type=Path, default=Path("kordon.yaml"), help="kordon.yaml")
+    parser.add_argument("-c", "--config", type=Path, default=Path("kordon.yaml"), help="Where it is described.")
     return serve(parser.parse_args(words).config)
 
 
 def serve(path: Path) -> int:
     """Serve with the configuration of a file. Returns the exit code."""
     try:
-        config = load_config(path)
-    except Refused as refused:
-        return _refused(refused.findings)
+        loaded = inspect_config(path)
     except OSError as error:
-        complain(f"cannot read {path}: {reason_and_file(error)}")
+        complain(f"cannot read {path}: {reason_of(error)}; --config names another file")
         return UNTRIED
-    return _serve(config)
+    findings = list(loaded.findings)
+    if loaded.parts is not None and loaded.document is not None:
+        findings += unusable(loaded.parts, loaded.document)
+    if loaded.config is None or has_errors(findings):
+        return _refused(findings)
+    return _serve(loaded.config, findings)
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, warnings: Sequence[Finding]) -> int:
+    import structlog
+
     from kordon_proxy import server
     from kordon_proxy.audit.segments import AuditError
     from kordon_proxy.health import CannotServe
-    from kordon_proxy.identity.tls import TlsFault
     from kordon_proxy.logs import configure_logging
     from kordon_proxy.policies import PolicyRefused
 
     configure_logging(level=config.log.level, format=config.log.format)
+    log = structlog.get_logger()
+    for warning in warnings:
+        place = f"{warning.source}:{warning.line}:{warning.column}"
+        log.warning("configuration_warning", place=place, where=warning.path, reason=warning.message, hint=warning.hint)
     try:
         server.serve(config)
     except PolicyRefused as refused:
         return _refused([Finding.of(found) for found in refused.findings])
     except Refused as refused:
         return _refused(refused.findings)
-    except (AuditError, CannotServe, TlsFault) as error:
+    except (AuditError, CannotServe) as error:
         complain(str(error))
-        return MISTAKES
+        return UNTRIED
     except OSError as error:
         complain(f"cannot start: {reason_and_file(error)}")
         return UNTRIED

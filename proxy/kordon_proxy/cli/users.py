@@ -54,12 +54,13 @@ def add(
     """Add a user. Makes the file where there is none."""
     with _complaining(file):
         password = _password(generate=generate, stdin=stdin)
-        ends = _instant(expires)
+        ends = _end(expires)
         with users_edit.edit(file, create=True) as content:
             users_edit.add_user(
                 content, name, password, roles=tuple(role or ()), default_tenant=default_tenant, expires=ends
             )
-        _tell(f"added {name}", password if generate else None)
+        unable = "" if role else ", who has no role and can log in only with one from a groups file"
+        _tell(f"added {name}{unable}", password if generate else None)
 
 
 @app.command()
@@ -76,7 +77,7 @@ def passwd(
 ) -> None:
     """Replace the password of a user. Who is connected with the old one is out at the next request."""
     with _complaining(file):
-        password, ends = _password(generate=generate, stdin=stdin), _instant(expires)
+        password, ends = _password(generate=generate, stdin=stdin), _end(expires)
         with users_edit.edit(file) as content:
             users_edit.set_password(content, name, password, expires=ends)
         _tell(f"changed the password of {name}", password if generate else None)
@@ -88,7 +89,7 @@ def rotate(
 ) -> None:
     """Give a user a second password, so that clients can move to it one by one. Then: retire."""
     with _complaining(file):
-        password, ends = _password(generate=generate, stdin=stdin), _instant(expires)
+        password, ends = _password(generate=generate, stdin=stdin), _end(expires)
         with users_edit.edit(file) as content:
             made = users_edit.rotate(content, name, password, expires=ends)
         _tell(
@@ -135,7 +136,7 @@ def _complaining(file: Path) -> Iterator[None]:
         complain(str(fault))
         raise typer.Exit(MISTAKES) from None
     except OSError as error:
-        complain(f"cannot use {file}: {reason_and_file(error)}")
+        complain(f"cannot use {file}: {reason_and_file(error, file)}")
         raise typer.Exit(UNTRIED) from None
 
 
@@ -158,13 +159,21 @@ def _password(*, generate: bool, stdin: bool) -> str:
     return password
 
 
-def _instant(text: str | None) -> float | None:
+def _end(text: str | None) -> float | None:
+    """Return when a password ends. Raises UserFault for what is no instant, or over already."""
     if text is None:
         return None
+    now = time.time()
     try:
-        return time.time() + parse_duration(text)
+        ends = now + parse_duration(text)
     except Mistake:
-        return parse_instant(text)
+        try:
+            ends = parse_instant(text)
+        except Mistake:
+            raise UserFault(f"`{text}` is no time and no date, as in 90d or 2027-01-31T12:00:00Z") from None
+    if ends <= now:
+        raise UserFault(f"a password until {text} would have ended already")
+    return ends
 
 
 def _tell(done: str, password: str | None = None) -> None:

@@ -4,8 +4,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
-from kordon_proxy.secrets import is_reference
-
 from .document import Document, Path, Plain
 from .findings import Finding, Severity
 from .mistakes import finding
@@ -17,7 +15,7 @@ OPEN: int = stat.S_IRWXG | stat.S_IRWXO
 def check_files(parts: Parts, document: Document, *, private: bool = True) -> Iterator[Finding]:
     """Give a finding for each file that is missing, and for users and keys that others may read."""
     for key, path in parts.files.items():
-        yield from _missing(document, (key,), path)
+        yield from _missing(document, (key,), path, hint=f"`{key}` names another one, from this file's folder")
     for index, cluster in parts.clusters.items():
         if cluster.tls is not None:
             where: Path = ("clusters", index, "tls")
@@ -28,7 +26,8 @@ def check_files(parts: Parts, document: Document, *, private: bool = True) -> It
                 yield from _readable(parts, document, (*where, "key"), cluster.tls.key)
     if private:
         for name, provider in parts.providers.items():
-            yield from _missing(document, ("providers", name, "file"), provider.file)
+            hint = f"make it: kordon users add NAME --role ROLE --file {provider.file}"
+            yield from _missing(document, ("providers", name, "file"), provider.file, hint=hint)
             yield from _readable(parts, document, ("providers", name, "file"), provider.file)
         yield from _secrets(document)
 
@@ -38,9 +37,15 @@ def is_open(path: FilePath) -> bool:
     return bool(path.stat().st_mode & OPEN)
 
 
-def _missing(document: Document, where: Path, path: FilePath | None) -> Iterator[Finding]:
+def _missing(
+    document: Document,
+    where: Path,
+    path: FilePath | None,
+    *,
+    hint: str = "relative paths start from this file's folder",
+) -> Iterator[Finding]:
     if path is not None and not path.is_file():
-        yield finding(document, where, f"there is no file {path}", "relative paths start from this file's folder")
+        yield finding(document, where, f"there is no file {path}", hint)
 
 
 def _readable(parts: Parts, document: Document, where: Path, path: FilePath | None) -> Iterator[Finding]:
@@ -51,7 +56,7 @@ def _readable(parts: Parts, document: Document, where: Path, path: FilePath | No
 
 def _secrets(document: Document) -> Iterator[Finding]:
     for where, text in _passwords(document.value):
-        if not is_reference(text):
+        if "${" not in text:  # else it is a reference, or a wrong one, which is an error already
             hint = "keep it elsewhere: ${env:NAME} or ${file:path}"
             yield finding(document, where, "a password in clear text", hint, severity=Severity.WARNING)
 

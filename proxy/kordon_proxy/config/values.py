@@ -104,6 +104,10 @@ def parse_address(value: object) -> Address:
     if isinstance(value, Address):
         return value
     text = _text(value)
+    if "," in text:
+        raise Mistake(f"`{text}` is no address", "several stand in a list, as in [kafka-0:9092, kafka-1:9092]")
+    if "://" in text:
+        raise Mistake(f"`{text}` is no address", "host:port alone, as in 127.0.0.1:9092")
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -173,7 +177,9 @@ def check_principal(name: str) -> str:
 
 
 def check_role(role: str) -> str:
-    """Refuse the word that stands for every role."""
+    """Refuse what is empty, and the word that stands for every role."""
+    if not role:
+        raise Mistake("a role has no name")
     if role == EVERYBODY:
         raise Mistake(f'`"{EVERYBODY}"` is no role that somebody can have')
     return role

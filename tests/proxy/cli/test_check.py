@@ -31,6 +31,26 @@ def test_a_mistake_is_printed_with_place_and_hint(kordon: Run, folder: Path) -> 
     assert ran.out.endswith("2 errors\n")
 
 
+def test_files_that_tls_does_not_take_are_a_mistake(kordon: Run, folder: Path) -> None:
+    (folder / "ca.pem").write_text("no certificate")
+    (folder / "kordon.yaml").write_text(CONFIG.replace("9092", "9093", 1).replace('93"', '93", tls: {ca: ca.pem}', 1))
+
+    ran = kordon("check", "kordon.yaml")
+
+    assert ran.code == 1
+    assert "clusters[0].tls: cannot use the authorities in" in ran.out
+    assert kordon("serve").code == 1
+
+
+def test_a_machine_without_the_key_checks_the_authorities_only(kordon: Run, folder: Path) -> None:
+    (folder / "cert.pem").write_text("no certificate")
+    tls = '93", tls: {cert: cert.pem}'
+    (folder / "kordon.yaml").write_text(CONFIG.replace("9092", "9093", 1).replace('93"', tls, 1))
+
+    assert "cannot use the certificate in" in kordon("check", "kordon.yaml").out
+    assert kordon("check", "--without-secrets", "kordon.yaml").code == 0
+
+
 def test_what_is_printed_has_no_colours_where_nobody_looks(kordon: Run, folder: Path) -> None:
     (folder / "kordon.yaml").write_text("clusters: []\n")
 
@@ -135,7 +155,7 @@ def test_a_file_that_cannot_be_read_is_one_line_and_another_code(kordon: Run, fo
     ran = kordon("check", "kordon.yaml", "missing.yaml")
 
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "kordon: cannot read a file: no such file or directory: missing.yaml\n"
+    assert ran.err == "kordon: cannot read missing.yaml: no such file or directory\n"
 
 
 def test_a_file_of_another_kind_is_told(kordon: Run, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The command as a whole: versions, schemas, and starts that fail in one line."""
 
 import json
+import socket
 import subprocess
 import sys
 from importlib import metadata
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kordon_proxy.cli import serve
 from kordon_proxy.demo import tour
 from tests.proxy.cli.command import Run
 from tests.proxy.cli.conftest import CONFIG
@@ -31,7 +33,7 @@ def test_an_unknown_word_is_wrong_usage(kordon: Run) -> None:
     assert kordon("explode").code == 2
 
 
-@pytest.mark.parametrize("words", [(), ("users",), ("--help",), ("serve", "--help"), ("check", "--help")])
+@pytest.mark.parametrize("words", [(), ("users",), ("--help",), ("-h",), ("serve", "-h"), ("check", "--help")])
 def test_help_names_what_there_is(kordon: Run, words: tuple[str, ...]) -> None:
     ran = kordon(*words)
 
@@ -54,7 +56,8 @@ def test_a_start_without_a_configuration_is_one_line(kordon: Run, tmp_path: Path
     ran = kordon("serve", "--config", tmp_path / "kordon.yaml")
 
     assert ran.code == 2
-    assert ran.err == f"kordon: cannot read {tmp_path}/kordon.yaml: no such file or directory: {tmp_path}/kordon.yaml\n"
+    told = f"cannot read {tmp_path}/kordon.yaml: no such file or directory; --config names another file"
+    assert ran.err == f"kordon: {told}\n"
 
 
 def test_a_start_with_mistakes_tells_them_all(kordon: Run, folder: Path) -> None:
@@ -65,6 +68,40 @@ def test_a_start_with_mistakes_tells_them_all(kordon: Run, folder: Path) -> None
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.endswith("3 errors\n")
     assert "Traceback" not in ran.err
+
+
+def test_ctrl_c_before_there_is_anything_to_stop_is_no_traceback(kordon: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(words: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serve, "run", interrupted)
+
+    ran = kordon("serve")
+
+    assert (ran.code, ran.err) == (130, "")
+
+
+def test_a_start_tells_warnings_in_the_log_and_a_port_that_is_taken_in_one_line(folder: Path) -> None:
+    """In a process of its own, because a server takes over signals and logging."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        login = "own_login: {mechanism: PLAIN, username: kordon, password: kordon-secret}"
+        (folder / "kordon.yaml").write_text(
+            CONFIG.replace('9092"}', f'9092", {login}}}', 1) + f'admin: {{bind: "127.0.0.1:{port}"}}\n'
+        )
+
+        ran = subprocess.run(
+            [sys.executable, "-m", "kordon_proxy", "serve"], cwd=folder, capture_output=True, text=True, timeout=60
+        )
+
+    warning, *_, last = ran.stderr.splitlines()
+    told = json.loads(warning)
+    assert told["event"] == "configuration_warning"
+    assert (told["place"], told["where"]) == ("kordon.yaml:1:112", "clusters[0].own_login.password")
+    assert told["reason"] == "a password in clear text"
+    assert "kordon-secret" not in ran.stderr
+    assert last.startswith(f"kordon: cannot serve metrics and health on 127.0.0.1:{port}: address already in use")
+    assert ran.returncode == 2
 
 
 def test_a_start_with_a_broken_policy_tells_its_mistakes(folder: Path) -> None:

@@ -41,6 +41,14 @@ def test_a_password_that_was_made_is_the_only_thing_on_standard_output(kordon: R
     assert password not in ran.err
 
 
+@pytest.mark.parametrize(("words", "told"), [((), ", who has no role"), (("--role", "devs"), "")])
+def test_who_has_no_role_is_said_to_need_one(kordon: Run, folder: Path, words: tuple[str, ...], told: str) -> None:
+    ran = kordon("users", "add", "bob", "--generate", *words)
+
+    assert ran.err.startswith(f"added bob{told}")
+    assert ("role" in ran.err) == bool(told)
+
+
 def test_a_file_is_made_where_there_is_none_and_only_its_owner_may_read_it(kordon: Run, tmp_path: Path) -> None:
     path = tmp_path / "new.yaml"
 
@@ -114,13 +122,16 @@ def test_a_user_is_removed(kordon: Run, folder: Path) -> None:
         (("add", "bob", "--generate", "--stdin"), "", 2, "either --generate or --stdin"),
         (("add", "bob"), "", 2, "no terminal to ask for a password on"),
         (("add", "bob", "--generate", "--role", "*"), "", 1, "no role that somebody can have"),
-        (("add", "bob", "--generate", "--expires", "soon"), "", 1, "`soon` is no date"),
+        (("add", "bob", "--generate", "--expires", "soon"), "", 1, "`soon` is no time and no date, as in 90d or"),
+        (("add", "bob", "--generate", "--expires", "2020-01-31"), "", 1, "until 2020-01-31 would have ended already"),
+        (("passwd", "alice", "--generate", "--expires", "0"), "", 1, "would have ended already"),
+        (("add", "bob", "--generate", "--role", ""), "", 1, "a role has no name"),
         (("remove", "bob"), "", 1, "there is no user bob"),
         (("passwd", "bob", "--generate"), "", 1, "there is no user bob"),
         (("rotate", "bob", "--generate"), "", 1, "there is no user bob"),
         (("retire", "alice"), "", 1, "one password only"),
         (("retire", "alice", "--id", "x"), "", 1, "no credential x; there is a1"),
-        (("list", "--file", "missing.yaml"), "", 2, "no such file or directory: missing.yaml"),
+        (("list", "--file", "missing.yaml"), "", 2, "cannot use missing.yaml: no such file or directory"),
         (("remove", "bob", "--file", "missing.yaml"), "", 2, "no such file or directory"),
     ],
 )

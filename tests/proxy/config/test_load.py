@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kordon_policy.model import Compat
 from kordon_proxy.config import Config, Finding, Refused, Severity, inspect_config, load_config
+from kordon_proxy.config.findings import Mistake
 from kordon_proxy.config.load import parse_config
 from kordon_proxy.config.schema import schema_text, shipped_schema
 from kordon_proxy.config.values import (
@@ -340,6 +341,16 @@ def test_addresses(text: str, host: str, port: int) -> None:
 
     assert address == (host, port)
     assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("kafka-0:9092,kafka-1:9092", "several stand in a list"), ("kafka://a:9092", "host:port alone")]
+)
+def test_what_is_usual_elsewhere_is_said_to_be_written_otherwise(text: str, hint: str) -> None:
+    with pytest.raises(Mistake) as refused:
+        parse_address(text)
+
+    assert refused.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize(
