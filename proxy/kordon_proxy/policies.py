@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -13,8 +14,12 @@ from kordon_policy.model import Compat, Document
 from kordon_policy.snapshot import Snapshot, compile_snapshot
 
 from .config.findings import Finding as Shown
+from .reasons import reason_of
 
 log = structlog.get_logger()
+
+MOST_WARNINGS: Final = 20
+"""How many are told each time that a file is read; `kordon check` tells all."""
 
 
 class PolicyRefused(Exception):
@@ -85,7 +90,7 @@ class Policies:
                 return False
             except OSError as error:
                 self._refused = None  # so that whatever is in its place later is read
-                self._failed(str(error), 1)
+                self._failed(f"cannot read it: {reason_of(error)}", 1)
                 return False
             log.info("policy_reloaded", epoch=snapshot.epoch, file=str(self._path))
             return True
@@ -95,7 +100,16 @@ class Policies:
         if loaded.document is None:
             errors = (finding for finding in loaded.findings if finding.severity is Severity.ERROR)
             raise PolicyRefused(self._path, tuple(errors))
+        self._warn([finding for finding in loaded.findings if finding.severity is Severity.WARNING])
         return loaded.document
+
+    def _warn(self, warnings: Sequence[Finding]) -> None:
+        """Tell what has no effect: a Deny with a slip in it denies nothing, and nobody else would notice."""
+        for warning in warnings[:MOST_WARNINGS]:
+            place = f"{warning.source}:{warning.line}:{warning.column}"
+            log.warning("policy_warning", place=place, reason=warning.message, hint=warning.hint)
+        if (more := len(warnings) - MOST_WARNINGS) > 0:
+            log.warning("policy_warnings_left_out", file=str(self._path), count=more)
 
     def _put_in_force(self, text: bytes, document: Document) -> Snapshot:
         self._text, self._refused = text, None

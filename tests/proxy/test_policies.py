@@ -14,7 +14,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Compat
 from kordon_policy.snapshot import Snapshot, compile_snapshot
 from kordon_proxy import policies as module
-from kordon_proxy.policies import Policies, PolicyRefused
+from kordon_proxy.policies import MOST_WARNINGS, Policies, PolicyRefused
 
 GOOD: Final = """\
 policies:
@@ -75,6 +75,28 @@ def test_a_start_with_a_wrong_file_is_refused_with_the_place(path: Path, kind: s
     assert all(finding.source == str(path) for finding in refused.value.findings)
 
 
+def test_what_has_no_effect_is_told_at_the_start_and_at_each_reload(path: Path) -> None:
+    policy_with_a_slip = GOOD.removeprefix("policies:\n").replace("TOPIC_INSPECT", "TOPIC_INSPEKT")
+    path.write_text("policies:\n" + policy_with_a_slip)
+
+    with capture_logs() as at_start:
+        policies = loaded(path)
+    path.write_text(BETTER)
+    with capture_logs() as when_right:
+        reload(policies)
+    path.write_text("policies:\n" + 25 * policy_with_a_slip)
+    with capture_logs() as when_wrong_again:
+        reload(policies)
+
+    (warning,) = at_start
+    assert (warning["event"], warning["log_level"], warning["place"]) == ("policy_warning", "warning", f"{path}:2:73")
+    assert "TOPIC_INSPEKT" in warning["reason"]
+    assert [line["event"] for line in when_right] == ["policy_reloaded"]
+    told = [line["event"] for line in when_wrong_again]
+    assert told == [*MOST_WARNINGS * ["policy_warning"], "policy_warnings_left_out", "policy_reloaded"]
+    assert when_wrong_again[-2]["count"] == 5
+
+
 def test_a_start_without_a_file_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Policies(tmp_path / "rbac.yaml", Compat()).load()
@@ -126,7 +148,7 @@ def test_a_file_that_is_gone_leaves_the_last_one_in_force(path: Path) -> None:
     path.unlink()
     assert not reload(policies)
     assert policies.last_failure is not None
-    assert "No such file" in policies.last_failure
+    assert "no such file" in policies.last_failure
 
     path.write_text(BETTER)
 
