@@ -195,7 +195,8 @@ class Recorder:
         decision = ruling.decision
         if decision is None:
             allowed = ruling.access is Access.ALLOWED
-            return Why(effect=Effect.ALLOW if allowed else Effect.DENY, epoch=epoch, reason=self._reason(ruling))
+            reason = None if may is None else self._reason(may, ruling)
+            return Why(effect=Effect.ALLOW if allowed else Effect.DENY, epoch=epoch, reason=reason)
         return Why(
             effect=decision.effect or Effect.DENY,
             rules=tuple(str(rule) for rule in decision.rules),
@@ -203,11 +204,13 @@ class Recorder:
             reason=decision.reason,
         )
 
-    def _reason(self, ruling: Ruling) -> str | None:
+    def _reason(self, may: May, ruling: Ruling) -> str | None:
         """Why, where no policy was asked."""
-        if ruling.access is Access.HIDDEN:
-            return f"outside the tenant {self.who.tenant}"
-        return None if ruling.refusal is None else ruling.refusal.text
+        view, kind, name = may.standing.view, ruling.kind, ruling.name
+        if ruling.access is Access.HIDDEN and kind is not None and name is not None and not view.sees(kind, name):
+            return view.reason(kind, name)
+        text = None if ruling.refusal is None else ruling.refusal.text
+        return f"outside the tenant {self.who.tenant}" if text is None and ruling.access is Access.HIDDEN else text
 
     def _event(self, what: What, why: Why, outcome: Outcome) -> Event:
         return Event(

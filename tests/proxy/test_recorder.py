@@ -74,7 +74,8 @@ def test_a_denial_names_its_rule_and_what_the_client_is_told() -> None:
 def test_what_is_hidden_and_what_is_staged_are_events_of_their_own() -> None:
     hidden, staged = denials(growing("foreign", "a-ask", "other"))
 
-    assert (hidden.why.effect, hidden.why.reason, hidden.outcome.items_denied) == ("Deny", "outside the tenant acme", 2)
+    assert (hidden.why.effect, hidden.outcome.items_denied) == ("Deny", 2)
+    assert hidden.why.reason == "topic foreign is not in tenant acme: not included"
     assert (staged.why.effect, staged.outcome.error_name) == ("Stage", ErrorCode.policy_violation.name)
 
 

@@ -5,6 +5,7 @@ subscribed or assigned here: from such a claim it would be inferred for this gro
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -43,8 +44,9 @@ def judge_topic(may: May, action: Action | None, entry: Any, group: str) -> Refu
 def _judge(may: May, action: Action | None, name: str, group: str, outside: Refusal) -> Refusal | None:
     if usable_by(may, group)(name):
         return may.topic(action, name)
-    may.notes.append(Ruling(Access.HIDDEN, action, Kind.TOPIC, name, None, outside))
-    return outside
+    refusal = replace(outside, text=f"group {group} may not use topic {name}, which is not the tenant's own")
+    may.notes.append(Ruling(Access.HIDDEN, action, Kind.TOPIC, name, None, refusal))
+    return refusal
 
 
 def _not_found(may: May) -> Refusal:
