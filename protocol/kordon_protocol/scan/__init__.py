@@ -1,8 +1,9 @@
 """Skip-scans: find what matters in large messages without decoding them, and never look at a record byte."""
 
-from kordon_protocol.scan.endpoints import NodeEndpoint, endpoints_replacement, node_endpoints
+from kordon_protocol.scan.endpoints import endpoints_replacement, node_endpoints
 from kordon_protocol.scan.fetch import FetchedPartition, FetchHead, FetchResponseWalker
-from kordon_protocol.scan.metadata import MetadataBroker, MetadataHead, encode_metadata_head, metadata_response_head
+from kordon_protocol.scan.metadata import MetadataHead, encode_metadata_head, metadata_response_head
+from kordon_protocol.scan.pieces import Endpoint
 from kordon_protocol.scan.produce import (
     ProduceScan,
     ScannedPartition,
@@ -13,12 +14,11 @@ from kordon_protocol.scan.produce import (
 from kordon_protocol.scan.produce_response import ProducedPartition, ProduceResponseScan, scan_produce_response
 
 __all__ = (
+    "Endpoint",
     "FetchHead",
     "FetchResponseWalker",
     "FetchedPartition",
-    "MetadataBroker",
     "MetadataHead",
-    "NodeEndpoint",
     "ProduceResponseScan",
     "ProduceScan",
     "ProducedPartition",

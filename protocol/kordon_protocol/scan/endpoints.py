@@ -5,30 +5,19 @@ rest is filled with a tagged field that no version knows, which every client has
 """
 
 from collections.abc import Iterable
-from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import CUT_OFF, compact_length, count_of, name, tags, text
+from kordon_protocol.scan.pieces import CUT_OFF, Endpoint, compact_length, count_of, encode_endpoint, endpoint
 from kordon_protocol.tagged import tagged_fields
 from kordon_protocol.varints import Buffer, encode_varint
 
-_INT32: Final = Struct(">i")
 _NODE_ENDPOINTS: Final = 0
 # Far from the numbers that Kafka gives, which are counted up from 0, and of two, three and one byte.
 _PADDING_TAGS: Final = (10_007, 1_000_007, 107)
 
 
-class NodeEndpoint(NamedTuple):
-    """Where a broker can be reached."""
-
-    node_id: int
-    host: str
-    port: int
-    rack: str | None
-
-
-def node_endpoints(section: Buffer) -> tuple[NodeEndpoint, ...]:
+def node_endpoints(section: Buffer) -> tuple[Endpoint, ...]:
     """Read the endpoints from the tagged fields at the end of a response. Raises `MalformedBody`."""
     try:
         fields, end = tagged_fields(section, 0)
@@ -77,30 +66,17 @@ def _filled(field: bytes, size: int) -> bytes | None:
     return None
 
 
-def _endpoints(value: Buffer) -> tuple[NodeEndpoint, ...]:
+def _endpoints(value: Buffer) -> tuple[Endpoint, ...]:
     count, offset = count_of(compact_length, value, 0)
     found = []
     for _ in range(count):
-        (node_id,) = _INT32.unpack_from(value, offset)
-        host, offset = name(compact_length, value, offset + 4)
-        (port,) = _INT32.unpack_from(value, offset)
-        rack, offset = text(compact_length, value, offset + 4)
-        _, offset = tags(value, offset)
-        found.append(NodeEndpoint(node_id, host, port, rack))
+        one, offset = endpoint(value, offset, flexible=True)
+        found.append(one)
     if offset != len(value):
         raise MalformedBody(f"node endpoints end at byte {offset} of {len(value)}")
     return tuple(found)
 
 
 def _encoded(endpoints: tuple[tuple[int, str, int, str | None], ...]) -> bytes:
-    parts = [encode_varint(len(endpoints) + 1)]
-    for node_id, host, port, rack in endpoints:
-        parts += (_INT32.pack(node_id), _text(host), _INT32.pack(port), _text(rack), b"\x00")
-    return b"".join(parts)
-
-
-def _text(value: str | None) -> bytes:
-    if value is None:
-        return b"\x00"
-    encoded = value.encode()
-    return encode_varint(len(encoded) + 1) + encoded
+    written = (encode_endpoint(one, flexible=True) for one in endpoints)
+    return encode_varint(len(endpoints) + 1) + b"".join(written)

@@ -9,30 +9,30 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, count_of, name, tags, text
+from kordon_protocol.scan.pieces import (
+    COMPACT,
+    CUT_OFF,
+    LEGACY,
+    Endpoint,
+    count_of,
+    encode_endpoint,
+    encode_text,
+    endpoint,
+    text,
+)
 from kordon_protocol.varints import Buffer, encode_varint
 
 _FIRST_FLEXIBLE: Final = 9
-_INT16: Final = Struct(">h")
 _INT32: Final = Struct(">i")
 _MOST_BROKERS: Final = 100_000
 """More than that is no cluster; a head is held back until it is complete, so its size must have an end."""
-
-
-class MetadataBroker(NamedTuple):
-    """A broker as clients see it."""
-
-    node_id: int
-    host: str
-    port: int
-    rack: str | None
 
 
 class MetadataHead(NamedTuple):
     """What stands before the topics. Offsets count from the body's start. What a version lacks is 0, None or -1."""
 
     throttle_ms: int
-    brokers: tuple[MetadataBroker, ...]
+    brokers: tuple[Endpoint, ...]
     cluster_id: str | None
     controller_id: int
     topics_count: int
@@ -64,14 +64,9 @@ def encode_metadata_head(
     flexible = version >= _FIRST_FLEXIBLE
     brokers = tuple(brokers)
     parts = [_INT32.pack(throttle_ms) if version >= 3 else b"", _count(len(brokers), flexible)]
-    for node_id, host, port, rack in brokers:
-        parts += (_INT32.pack(node_id), _text(host, flexible), _INT32.pack(port))
-        if version >= 1:
-            parts.append(_text(rack, flexible))
-        if flexible:
-            parts.append(b"\x00")
+    parts += (encode_endpoint(broker, flexible=flexible, has_rack=version >= 1) for broker in brokers)
     if version >= 2:
-        parts.append(_text(cluster_id, flexible))
+        parts.append(encode_text(cluster_id, flexible))
     if version >= 1:
         parts.append(_INT32.pack(controller_id))
     parts.append(_count(topics_count, flexible))
@@ -79,7 +74,8 @@ def encode_metadata_head(
 
 
 def _head(version: int, data: Buffer) -> MetadataHead:
-    string, length = COMPACT if version >= _FIRST_FLEXIBLE else LEGACY
+    flexible = version >= _FIRST_FLEXIBLE
+    string, length = COMPACT if flexible else LEGACY
     offset, throttle_ms, cluster_id, controller_id = 0, 0, None, -1
     if version >= 3:
         (throttle_ms,) = _INT32.unpack_from(data)
@@ -89,7 +85,7 @@ def _head(version: int, data: Buffer) -> MetadataHead:
         raise MalformedBody(f"metadata of {count} brokers")
     brokers = []
     for _ in range(count):
-        broker, offset = _broker(version, data, offset)
+        broker, offset = endpoint(data, offset, flexible=flexible, has_rack=version >= 1)
         brokers.append(broker)
     if version >= 2:
         cluster_id, offset = text(string, data, offset)
@@ -100,26 +96,5 @@ def _head(version: int, data: Buffer) -> MetadataHead:
     return MetadataHead(throttle_ms, tuple(brokers), cluster_id, controller_id, topics_count, offset, topics_start)
 
 
-def _broker(version: int, data: Buffer, offset: int) -> tuple[MetadataBroker, int]:
-    string, _ = COMPACT if version >= _FIRST_FLEXIBLE else LEGACY
-    rack = None
-    (node_id,) = _INT32.unpack_from(data, offset)
-    host, offset = name(string, data, offset + 4)
-    (port,) = _INT32.unpack_from(data, offset)
-    offset += 4
-    if version >= 1:
-        rack, offset = text(string, data, offset)
-    if version >= _FIRST_FLEXIBLE:
-        _, offset = tags(data, offset)
-    return MetadataBroker(node_id, host, port, rack), offset
-
-
 def _count(count: int, flexible: bool) -> bytes:
     return encode_varint(count + 1) if flexible else _INT32.pack(count)
-
-
-def _text(value: str | None, flexible: bool) -> bytes:
-    if value is None:
-        return b"\x00" if flexible else b"\xff\xff"
-    encoded = value.encode()
-    return (encode_varint(len(encoded) + 1) if flexible else _INT16.pack(len(encoded))) + encoded

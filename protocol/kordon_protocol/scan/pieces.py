@@ -1,6 +1,6 @@
 """The pieces that the scans are made of: each reads something at an offset and returns it with the offset behind it.
 
-All raise one of `CUT_OFF` where the buffer ends too early.
+All raise one of `CUT_OFF` where the buffer ends too early. What is also written has its `encode_…` beside it.
 """
 
 import struct
@@ -10,22 +10,22 @@ from uuid import UUID
 
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.tagged import tagged_fields
-from kordon_protocol.varints import Buffer, read_varint
+from kordon_protocol.varints import Buffer, encode_varint, read_varint
 
 Length: TypeAlias = Callable[[Buffer, int], tuple[int, int]]
 """Reads a length or a count; -1 stands for null."""
 
 CUT_OFF: Final = (IndexError, struct.error)
 
-_INT16: Final = struct.Struct(">h").unpack_from
-_INT32: Final = struct.Struct(">i").unpack_from
+_INT16: Final = struct.Struct(">h")
+_INT32: Final = struct.Struct(">i")
 _NO_TAGS: Final[Mapping[int, int]] = {}
 _ZERO_ID: Final = bytes(16)
 
 
 def int16_length(buffer: Buffer, offset: int) -> tuple[int, int]:
     """Read the length of a string of the versions that are not flexible."""
-    length: int = _INT16(buffer, offset)[0]
+    length: int = _INT16.unpack_from(buffer, offset)[0]
     if length < -1:
         raise MalformedBody(f"length {length}")
     return length, offset + 2
@@ -33,7 +33,7 @@ def int16_length(buffer: Buffer, offset: int) -> tuple[int, int]:
 
 def int32_length(buffer: Buffer, offset: int) -> tuple[int, int]:
     """Read the length of an array or of bytes of the versions that are not flexible."""
-    length: int = _INT32(buffer, offset)[0]
+    length: int = _INT32.unpack_from(buffer, offset)[0]
     if length < -1:
         raise MalformedBody(f"length {length}")
     return length, offset + 4
@@ -104,3 +104,45 @@ def tags(buffer: Buffer, offset: int) -> tuple[Mapping[int, int], int]:
         return _NO_TAGS, offset + 1
     fields, offset = tagged_fields(buffer, offset)
     return {tag: end - start for tag, (start, end) in fields.items()}, offset
+
+
+class Endpoint(NamedTuple):
+    """Where a broker can be reached."""
+
+    node_id: int
+    host: str
+    port: int
+    rack: str | None
+
+
+def endpoint(buffer: Buffer, offset: int, *, flexible: bool, has_rack: bool = True) -> tuple[Endpoint, int]:
+    """Read a broker of a Metadata response, or a new leader of a Fetch response. Tagged fields are dropped."""
+    length = COMPACT.string if flexible else LEGACY.string
+    (node_id,) = _INT32.unpack_from(buffer, offset)
+    host, offset = name(length, buffer, offset + 4)
+    (port,) = _INT32.unpack_from(buffer, offset)
+    rack, offset = text(length, buffer, offset + 4) if has_rack else (None, offset + 4)
+    if flexible:
+        _, offset = tags(buffer, offset)
+    return Endpoint(node_id, host, port, rack), offset
+
+
+def encode_endpoint(endpoint: tuple[int, str, int, str | None], *, flexible: bool, has_rack: bool = True) -> bytes:
+    """Write what `endpoint` reads."""
+    node_id, host, port, rack = endpoint
+    parts = (
+        _INT32.pack(node_id),
+        encode_text(host, flexible),
+        _INT32.pack(port),
+        encode_text(rack, flexible) if has_rack else b"",
+        b"\x00" if flexible else b"",
+    )
+    return b"".join(parts)
+
+
+def encode_text(value: str | None, flexible: bool) -> bytes:
+    """Write a nullable string."""
+    if value is None:
+        return b"\x00" if flexible else b"\xff\xff"
+    encoded = value.encode()
+    return (encode_varint(len(encoded) + 1) if flexible else _INT16.pack(len(encoded))) + encoded
