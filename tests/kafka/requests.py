@@ -333,6 +333,14 @@ def beat(version: int, things: Things, *topics: str, epoch: int = 0, **values: A
     )
 
 
+def owned(version: int, *all_things: Things) -> tuple[Any, ...]:
+    """What a member of the new protocol says that it owns: two partitions of each topic."""
+    return tuple(
+        asked(ApiKey.CONSUMER_GROUP_HEARTBEAT, version, "topic_partitions", topic_id=one.topic_id, partitions=(0, 1))
+        for one in all_things
+    )
+
+
 def describe_consumers(version: int, *names: str, bits: bool = True) -> Any:
     return a_request(ApiKey.CONSUMER_GROUP_DESCRIBE, version, group_ids=names, include_authorized_operations=bits)
 

@@ -21,6 +21,7 @@ from tests.kafka.requests import (
     find_coordinator,
     init_producer,
     join,
+    owned,
     produce,
     sync,
 )
@@ -105,11 +106,8 @@ class Settlers:
         while answer.assignment is None or len(answer.assignment.topic_partitions) < len(topics):
             time.sleep(0.02)
             answer = self._ask(beat(1, things, *names, epoch=answer.member_epoch))
-        owned = tuple(
-            asked(ApiKey.CONSUMER_GROUP_HEARTBEAT, 1, "topic_partitions", topic_id=one.topic_id, partitions=(0, 1))
-            for one in topics
-        )
-        self._ask(beat(1, things, *names, epoch=answer.member_epoch, topic_partitions=owned))
+        held = owned(1, *topics)
+        self._ask(beat(1, things, *names, epoch=answer.member_epoch, topic_partitions=held))
         things = replace(things, generation=answer.member_epoch)
         self._ask(commit(9, things, *topics, member=True))
         self._ask(alter_settings(1, (GROUP, things.group), setting=("consumer.heartbeat.interval.ms", "5555")))
