@@ -20,6 +20,7 @@ from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.identity.upstream import LoggedIn, LoginFailed
+from kordon_proxy.reasons import reason_of
 
 from .addresses import Address
 from .errors import (
@@ -55,7 +56,10 @@ LoginFactory = Callable[[], UpstreamLogin]
 class _Link(asyncio.Protocol):
     """Frames out, frames in, each to whoever waits longest. Says once why it ended."""
 
-    def __init__(self, max_answer: int) -> None:
+    def __init__(self, max_answer: int, broker: str, untried: str) -> None:
+        self._broker = broker
+        self._untried = untried
+        self._answers = 0
         self._frames = FrameSplitter(max_answer)
         self._waiting: deque[asyncio.Future[bytes]] = deque()
         self._transport: asyncio.Transport | None = None
@@ -68,18 +72,24 @@ class _Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for frame in self._frames.feed(data):
+                self._answers += 1
                 if not self._waiting:
-                    return self.end(UpstreamGarbled("the broker sent an answer to a question that nobody asked"))
+                    return self.end(UpstreamGarbled(f"{self._broker} sent an answer to a question that nobody asked"))
                 future = self._waiting.popleft()
                 if not future.done():  # who asked may have stopped waiting; the order stays
                     future.set_result(frame)
         except ProtocolError as error:
-            self.end(UpstreamGarbled(f"the broker's bytes are no Kafka answer: {error}"))
+            self.end(UpstreamGarbled(f"{self._broker} sends no Kafka answer: {error}{self._doubt()}"))
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.end(UpstreamUnavailable(f"the broker closed the connection{f': {exc}' if exc else ''}"))
+        reason = f": {exc}" if exc else ""
+        self.end(UpstreamUnavailable(f"{self._broker} closed the connection{reason}{self._doubt()}"))
         self.gone.set()
+
+    def _doubt(self) -> str:
+        """A broker that expects TLS or a login does not say so: it hangs up, at the latest after the first answer."""
+        return f"; does it want {self._untried}?" if self._untried and self._answers < 2 else ""
 
     def send(self, data: bytes) -> asyncio.Future[bytes]:
         if self.error is not None or self._transport is None:
@@ -110,6 +120,15 @@ class _Link(asyncio.Protocol):
             self._transport.abort()
 
 
+def _named(address: Address) -> str:
+    return f"broker at {address[0]}:{address[1]}"
+
+
+def _untried(tls: ssl.SSLContext | None, login: LoginFactory | None) -> str:
+    """What the broker may want that it is not given, by the keys of kordon.yaml."""
+    return " or ".join(key for key, given in (("`tls`", tls), ("`own_login`", login)) if given is None)
+
+
 class BrokerConnection:
     """One logged-in connection, which knows what its broker speaks. Made by `open`."""
 
@@ -134,7 +153,7 @@ class BrokerConnection:
 
         Raises UpstreamUnavailable (UpstreamTimeout among it), UpstreamLoginRefused, UpstreamTooOld, UpstreamGarbled.
         """
-        link = _Link(max_answer)
+        link = _Link(max_answer, _named(address), _untried(tls, login))
         connection = cls(address, link)
         try:
             async with asyncio.timeout(within):
@@ -151,7 +170,7 @@ class BrokerConnection:
         return connection
 
     def __str__(self) -> str:
-        return f"broker at {self.address[0]}:{self.address[1]}"
+        return _named(self.address)
 
     async def _connect(self, link: _Link, tls: ssl.SSLContext | None) -> None:
         host, port = self.address
@@ -160,9 +179,12 @@ class BrokerConnection:
                 lambda: link, host, port, ssl=tls, server_hostname=host if tls is not None else None
             )
         except ssl.SSLError as error:
-            raise UpstreamUnavailable(f"{self}: TLS failed: {error}; check its certificate and ours") from error
+            reason = getattr(error, "verify_message", None) or error.reason or error
+            raise UpstreamUnavailable(f"{self}: TLS failed: {reason}; check its certificate and `tls`") from error
         except OSError as error:
-            raise UpstreamUnavailable(f"{self} cannot be reached: {error}") from error
+            hung_up = tls is not None and isinstance(error, ConnectionResetError | ConnectionAbortedError)
+            reason = "it hung up when TLS began; does it speak TLS on this port?" if hung_up else reason_of(error)
+            raise UpstreamUnavailable(f"{self} cannot be reached: {reason}") from error
 
     async def _log_in(self, login: UpstreamLogin) -> None:
         step: bytes | LoggedIn | LoginFailed = login.start()

@@ -151,8 +151,53 @@ async def test_a_listener_without_tls_is_named_as_such() -> None:
     async with server:
         address = server.sockets[0].getsockname()[:2]
 
-        with pytest.raises(UpstreamUnavailable, match=r"broker at 127\.0\.0\.1:\d+"):
+        with pytest.raises(UpstreamUnavailable, match=r"broker at 127\.0\.0\.1:\d+ .*does it speak TLS on this port"):
             await BrokerConnection.open(address, tls=ssl.create_default_context())
+
+
+@scenario
+async def test_a_broker_that_hangs_up_at_once_may_want_tls_or_a_login() -> None:
+    def hang_up(_: Any) -> Any:
+        raise HangUp
+
+    async with a_broker(hang_up) as broker:  # as Kafka does, after it has told what it speaks
+        connection = await BrokerConnection.open(broker.address)
+
+        with pytest.raises(UpstreamUnavailable, match="does it want `tls` or `own_login`"):
+            await connection.request(LIST_GROUPS, 5)
+        await connection.close()
+
+
+@scenario
+async def test_an_alert_of_tls_is_told_from_an_answer() -> None:
+    def send_alert(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes.fromhex("15030300020250"))
+        writer.close()
+
+    server = await asyncio.start_server(send_alert, "127.0.0.1", 0)
+    async with server:
+        address = server.sockets[0].getsockname()[:2]
+
+        with pytest.raises(UpstreamGarbled, match=r"sends no Kafka answer: .*; does it want `tls` or `own_login`"):
+            await BrokerConnection.open(address)
+
+
+@scenario
+async def test_a_broker_that_has_served_and_hangs_up_wants_nothing() -> None:
+    answers = [some_listed()]
+
+    def serve_once(_: Any) -> Any:
+        if not answers:
+            raise HangUp
+        return answers.pop()
+
+    async with a_broker(serve_once) as broker:
+        connection = await BrokerConnection.open(broker.address)
+        await connection.request(LIST_GROUPS, 5)
+
+        with pytest.raises(UpstreamUnavailable, match=r"closed the connection$"):
+            await connection.request(LIST_GROUPS, 5)
+        await connection.close()
 
 
 @scenario
