@@ -16,52 +16,40 @@ from kordon_protocol.frames import RequestCollector, with_prefix
 from kordon_protocol.header import peek_request, request_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import FetchResponseWalker, metadata_response_head, scan_produce_request
-from kordon_protocol.shapes import Entity, shape_of, zero_of
+from kordon_proxy.apis.entries import make, struct_type
 
 CHUNK = 65_536
 
 
-def made(entity: Entity, **values: Any) -> Any:
-    """A message or struct; what is left out is zero."""
-    shape = shape_of(entity)
-    return entity(**{field.name: zero_of(field) for field in (*shape.fields, *shape.tagged)} | values)
-
-
-def entry(entity: Entity, field: str) -> Entity:
-    """The class of the entries of an array."""
-    (struct,) = (inner.struct for inner in shape_of(entity).fields if inner.name == field and inner.struct)
-    return struct.entity
-
-
 def fetch_request(topics: int, partitions: int) -> Any:
     kind = request_type(ApiKey.FETCH, 12)
-    topic = entry(kind, "topics")
-    parts = tuple(made(entry(topic, "partitions"), partition=index) for index in range(partitions))
-    return made(kind, topics=tuple(made(topic, topic=f"topic-{index}", partitions=parts) for index in range(topics)))
+    topic = struct_type(kind, "topics")
+    parts = tuple(make(struct_type(topic, "partitions"), partition=index) for index in range(partitions))
+    return make(kind, topics=tuple(make(topic, topic=f"topic-{index}", partitions=parts) for index in range(topics)))
 
 
 def fetch_response(partitions: int, size: int) -> Any:
     kind = response_type(ApiKey.FETCH, 16)
-    topic = entry(kind, "responses")
-    part = entry(topic, "partitions")
-    parts = tuple(made(part, partition_index=index, records=bytes(size)) for index in range(partitions))
-    return made(kind, responses=(made(topic, partitions=parts),))
+    topic = struct_type(kind, "responses")
+    part = struct_type(topic, "partitions")
+    parts = tuple(make(part, partition_index=index, records=bytes(size)) for index in range(partitions))
+    return make(kind, responses=(make(topic, partitions=parts),))
 
 
 def produce_request(size: int) -> Any:
     kind = request_type(ApiKey.PRODUCE, 9)
-    topic = entry(kind, "topic_data")
-    part = made(entry(topic, "partition_data"), records=bytes(size))
-    return made(kind, topic_data=(made(topic, name="orders", partition_data=(part,)),))
+    topic = struct_type(kind, "topic_data")
+    part = make(struct_type(topic, "partition_data"), records=bytes(size))
+    return make(kind, topic_data=(make(topic, name="orders", partition_data=(part,)),))
 
 
 def metadata_response(topics: int) -> Any:
     kind = response_type(ApiKey.METADATA, 12)
-    topic = entry(kind, "topics")
-    part = made(entry(topic, "partitions"), replica_nodes=(1, 2, 3), isr_nodes=(1, 2, 3))
-    broker = made(entry(kind, "brokers"), host="broker.example", port=9092)
-    entries = tuple(made(topic, name=f"topic-{index}", partitions=(part,)) for index in range(topics))
-    return made(kind, brokers=(broker,) * 3, topics=entries)
+    topic = struct_type(kind, "topics")
+    part = make(struct_type(topic, "partitions"), replica_nodes=(1, 2, 3), isr_nodes=(1, 2, 3))
+    broker = make(struct_type(kind, "brokers"), host="broker.example", port=9092)
+    entries = tuple(make(topic, name=f"topic-{index}", partitions=(part,)) for index in range(topics))
+    return make(kind, brokers=(broker,) * 3, topics=entries)
 
 
 def written_by_kio(message: Any) -> bytes:
