@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from pathlib import PurePath
 from typing import Final
 
 from kordon_policy.actions import READS, Action, Domain, Kind
@@ -66,7 +67,8 @@ class RuleRef:
     note: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place} ({self.source}:{self.line})" if self.source else self.place
+        # The name of the file alone: clients are told this too, and need not know where on the server it lies.
+        return f"{self.place} ({PurePath(self.source).name}:{self.line})" if self.source else self.place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

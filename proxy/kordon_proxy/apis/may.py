@@ -77,6 +77,12 @@ UNKNOWN_ID: Final = Refusal(ErrorCode.unknown_topic_id)
 Question = tuple[bool, Action | None, Kind | None, str | None]
 
 
+def _told(decision: Decision) -> str:
+    """Why not, for the client: a sentence that names the action which is missing."""
+    by_rule = decision.effect is not None and not decision.because
+    return f"{decision.action} is {decision.reason}" if by_rule else decision.reason
+
+
 class Standing:
     """One kind of principal in its tenant of one cluster, under one snapshot and one set of inferred topics.
 
@@ -106,9 +112,9 @@ class Standing:
         if decision.allowed:
             return Ruling(Access.ALLOWED, action, kind, name, decision, None)
         if decision.effect is Effect.STAGE:
-            refusal = Refusal(ErrorCode.policy_violation, decision.reason)
+            refusal = Refusal(ErrorCode.policy_violation, _told(decision))
             return Ruling(Access.STAGED, action, kind, name, decision, refusal)
-        return Ruling(Access.DENIED, action, kind, name, decision, Refusal(DENIED_CODE[kind], decision.reason))
+        return Ruling(Access.DENIED, action, kind, name, decision, Refusal(DENIED_CODE[kind], _told(decision)))
 
     def _in_view(self, kind: Kind | None, name: str | None, *, explicit: bool) -> bool:
         if kind is None or name is None:

@@ -106,3 +106,12 @@ def test_the_memo_is_bounded_in_number_and_in_length(monkeypatch: pytest.MonkeyP
     remembered = rights.standing._rulings
     assert 0 < len(remembered) <= 100
     assert max(len(name or "") for *_, name in remembered) <= 255
+
+
+def test_a_denial_tells_the_client_the_action_and_the_rule_but_no_path_of_the_server() -> None:
+    denying = POLICY.replace("effect: Stage", "effect: Deny")
+
+    refusal = may(denying).group(Action.GROUP_EDIT, "a-group")
+
+    assert refusal is not None
+    assert refusal.text == "GROUP_EDIT is denied by policies[1] (rbac.yaml:4)"
