@@ -15,12 +15,12 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Kind
 from kordon_protocol.keys import ApiKey
 
-from .entries import answer_type, in_place, make, respond, struct_type
+from .entries import answer_type, make, respond, struct_type
 from .may import DENIED_CODE, Access, May, Refusal, Ruling
-from .parts import refuse
+from .parts import forward_rest, refuse
 from .table import Api
 from .texts import constant_text
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from .verdict import Answer, Forward, Mended, Verdict
 
 GROUP: Final = 0
 SHARE: Final = 2
@@ -64,15 +64,18 @@ def _judge_many(request: Any, may: May, kind: Kind) -> Verdict:
         for place, key in enumerate(keys)
         if may(None, kind, key) is Access.HIDDEN
     }
-    kept = tuple(key for place, key in enumerate(keys) if place not in own)
-    if own and not kept:
-        return Answer(respond(request, coordinators=tuple(own.values())))
 
     def mend(response: Any, now: May) -> Any:
-        found = (_relocated(coordinator, now) for coordinator in response.coordinators)
-        return replace(response, coordinators=in_place(keys, own, found, lambda coordinator: coordinator.key))
+        return replace(response, coordinators=tuple(_relocated(one, now) for one in response.coordinators))
 
-    return Rewrite(replace(request, coordinator_keys=kept), Mended(mend)) if own else Forward(Mended(mend))
+    return forward_rest(
+        request,
+        own,
+        items="coordinator_keys",
+        answers="coordinators",
+        key=lambda entry: getattr(entry, "key", entry),
+        plan=Mended(mend),
+    )
 
 
 def _outside(may: May, kind: Kind, key: str) -> dict[str, Any]:

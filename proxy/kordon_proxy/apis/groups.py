@@ -17,14 +17,14 @@ from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
 
 from . import members
-from .entries import answer_type, in_place, make, respond, struct_type
+from .entries import answer_type, make, struct_type
 from .may import May, Refusal
 from .members import CONSUMER, Cut, Keep
 from .operations import NOT_ASKED, group_operations
-from .parts import judge_each
+from .parts import forward_rest, judge_each
 from .table import Api, Record
 from .texts import constant_text, without_free_text
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from .verdict import Forward, Mended, Verdict
 
 HOST: Final = "/kordon"
 """Where every member is, as far as clients are told (Kafka writes `/` before an address)."""
@@ -38,17 +38,18 @@ MendGroup = Callable[[Any, May], Any]
 
 def judge_described(request: Any, may: May, *, items: str, missing: Missing, mend_group: MendGroup) -> Verdict:
     """Describe the groups of the view; `missing` makes the answer for each other one."""
-    names = getattr(request, items)
-    own = {place: missing(name, refusal) for place, name in enumerate(names) if (refusal := may.group(None, name))}
-    kept = tuple(name for place, name in enumerate(names) if place not in own)
-    if own and not kept:
-        return Answer(respond(request, groups=tuple(own.values())))
+    named = enumerate(getattr(request, items))
+    own = {place: missing(name, refusal) for place, name in named if (refusal := may.group(None, name))}
 
     def mend(response: Any, now: May) -> Any:
-        described = (mend_group(group, now) for group in response.groups)
-        return replace(response, groups=in_place(names, own, described, lambda group: group.group_id))
+        return replace(response, groups=tuple(mend_group(group, now) for group in response.groups))
 
-    return Rewrite(replace(request, **{items: kept}), Mended(mend)) if own else Forward(Mended(mend))
+    return forward_rest(request, own, items=items, answers="groups", key=group_name, plan=Mended(mend))
+
+
+def group_name(entry: Any) -> Any:
+    """The group of an entry, which in requests is nothing but its name."""
+    return getattr(entry, "group_id", entry)
 
 
 def judge_describe(request: Any, may: May) -> Verdict:
@@ -120,7 +121,7 @@ def judge_delete(request: Any, may: May) -> Verdict:
         lambda name: may.group(Action.GROUP_DELETE, name),
         items="groups_names",
         answers="results",
-        key=lambda entry: getattr(entry, "group_id", entry),
+        key=group_name,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kordon_protocol.refusals import refusal as refusal_response
 
-from .entries import in_place
+from .entries import in_place, respond
 from .may import May, Refusal
 from .verdict import RELAY, Answer, Forward, Mended, Relay, Rewrite, Verdict, unchanged
 
@@ -59,15 +59,31 @@ def judge_each(
     """
     entries: Sequence[Any] = getattr(request, items)
     refused = {place: refusal for place, entry in enumerate(entries) if (refusal := rule(entry)) is not None}
-    if not refused:
-        return Forward(plan)
     own = _own_answers(request, refused, items=items, answers=answers)
     if finish is not None:
         own = {place: finish(entries[place], answer) for place, answer in own.items()}
-    kept = tuple(entry for place, entry in enumerate(entries) if place not in refused)
+    return forward_rest(request, own, items=items, answers=answers, key=key, plan=plan)
+
+
+def forward_rest(
+    request: Any,
+    own: Mapping[int, Any],
+    *,
+    items: str,
+    answers: str,
+    key: Key = name_or_id,
+    plan: Relay | Mended = RELAY,
+) -> Verdict:
+    """Forward what has no answer here, and put the answers that there are into the broker's.
+
+    `own`: place in `request.<items>` -> entry of `response.<answers>`. `key` and `plan` as for `judge_each`.
+    """
+    if not own:
+        return Forward(plan)
+    entries = getattr(request, items)
+    kept = tuple(entry for place, entry in enumerate(entries) if place not in own)
     if not kept:
-        whole = refused_response(replace(request, **{items: entries[:1]}), refused[0], deepest=True)
-        return Answer(replace(whole, **{answers: tuple(own.values())}))
+        return Answer(respond(request, **{answers: tuple(own.values())}))
     asked = tuple(map(key, entries))
     mend = plan.mend if isinstance(plan, Mended) else plan.stale or unchanged
 
