@@ -512,19 +512,28 @@ async def test_what_is_refused_when_its_answer_comes_is_a_denial_and_no_read(lin
     assert world.metric("decisions", "TOPIC_INSPECT", "denied") == 1
 
 
-@scenario
-async def test_what_nobody_asked_for_costs_the_connection_and_is_said(links: Links) -> None:
-    world = a_world(links)
-    client, other = await a_client(world), await a_client(world)
+@pytest.mark.parametrize("turn", [1, 12345], ids=["out of order", "to nothing that was asked"])
+def test_an_answer_that_is_not_due_costs_the_connection_and_is_said(links: Links, turn: int) -> None:
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client, other = await a_client(world), await a_client(world)
+        first = client.sends(heartbeat())
+        client.sends(heartbeat())
 
-    with capture_logs() as logs:
-        client.session.from_broker(struct.pack(">ii", 4, 12345))
+        with capture_logs() as logs:
+            client.session.from_broker(struct.pack(">iiqh", 14, first + turn, 0, 0))
 
-    assert client.transport.closing
-    assert client.frames() == []
-    assert other.open
-    assert "broker_answer_unreadable" in [line["event"] for line in logs]
-    assert [line["reason"] for line in logs if line["event"] == "connection_closed"] == ["broker-malformed"]
+        assert client.transport.closing
+        assert client.frames() == []
+        assert other.open
+        assert [line["event"] for line in logs] == ["broker_answer_unreadable", "connection_closed"]
+        assert (logs[0]["reason"], logs[1]["reason"]) == (
+            f"the broker answered correlation id {first + turn} where {first} is due",
+            "broker-malformed",
+        )
+
+    run()
 
 
 # ---- the audit
