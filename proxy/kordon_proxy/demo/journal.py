@@ -132,7 +132,9 @@ def _outcome(event: Event) -> str:
         times = "once" if window["count"] == 1 else f"{window['count']} times"
         return f"{times}, {outcome['bytes']} bytes"
     moved = event["data"]["what"]["parameters"].get("offsets", {})
-    return ", ".join([outcome.get("error_name", "none"), *(f"{place} to {offset}" for place, offset in moved.items())])
+    name = outcome.get("error_name", "unknown")
+    ended = "done" if name == "none" else name
+    return ", ".join([ended, *(f"{place} to {offset}" for place, offset in moved.items())])
 
 
 def _each(texts: list[str]) -> str:
