@@ -64,10 +64,11 @@ def findings_json(findings: Sequence[Finding]) -> str:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Count the findings: `2 errors, 1 warning`."""
+    """Count the findings: `2 errors, 1 warning`, `no mistakes, 2 notices`."""
     counts = Counter(finding.severity for finding in findings)
     parts = [f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}" for kind in Severity if counts[kind]]
-    return ", ".join(parts) or "no mistakes"
+    harmless = set(counts) <= {Severity.NOTICE}
+    return ", ".join(["no mistakes"] * harmless + parts)
 
 
 def shown(text: str) -> str:

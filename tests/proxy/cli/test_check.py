@@ -15,6 +15,12 @@ def test_files_without_mistakes_are_said_to_have_none(kordon: Run, folder: Path)
     assert (ran.code, ran.out, ran.err) == (0, "no mistakes\n", "")
 
 
+def test_a_notice_is_no_mistake(kordon: Run, folder: Path) -> None:
+    (folder / "rbac.yaml").write_text(POLICY.replace("actions: [GROUP_CONSUME]", "actions: GROUP_CONSUME"))
+
+    assert kordon("check", "rbac.yaml").out.endswith("\nno mistakes, 1 notice\n")
+
+
 @pytest.mark.parametrize("name", ["rbac.yaml", "users.yaml"])
 def test_each_file_can_be_checked_alone(kordon: Run, folder: Path, name: str) -> None:
     assert kordon("check", name).code == 0
