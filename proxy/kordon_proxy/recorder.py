@@ -11,10 +11,8 @@ from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Effect
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import RequestHead
-from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import body_error_codes
 
-from .apis import fetch
 from .apis.may import Access, May, Ruling
 from .apis.table import Record
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
@@ -240,6 +238,5 @@ def _read(exchange: Exchange, response: Any | None) -> Mapping[str, int] | None:
     """Topic -> bytes of records that were read; None for what reads no records."""
     if exchange.stream is not None:
         return exchange.stream.sizes()
-    if exchange.head.api_key != ApiKey.FETCH or response is None or exchange.now is None:
-        return None
-    return fetch.sizes(response, exchange.now)
+    sizes = exchange.api.sizes
+    return None if sizes is None or response is None or exchange.now is None else sizes(response, exchange.now)

@@ -139,6 +139,30 @@ def test_a_mutation_without_an_answer_has_an_unknown_outcome() -> None:
     assert (event.outcome.unknown, event.outcome.error_code, event.outcome.error_name) == (True, None, None)
 
 
+def test_of_reads_the_records_that_came_are_counted_and_of_the_rest_what_was_sent() -> None:
+    topics = tuple(
+        said(ApiKey.FETCH, 4, "responses", topic=name, partitions=partitions)
+        for name, partitions in (
+            ("a1", (said(ApiKey.FETCH, 4, "responses", "partitions", records=b"records"),)),
+            ("a2", (said(ApiKey.FETCH, 4, "responses", "partitions", records=b""),)),
+        )
+    )
+    wanted = tuple(asked(ApiKey.FETCH, 4, "topics", topic=name) for name in ("a1", "a2"))
+    read = judged(a_request(ApiKey.FETCH, 4, topics=wanted))
+    read.now = read.may
+    looked = judged(a_request(GROW, 3, topics=(asked(GROW, 3, "topics", name="a1"),), validate_only=True))
+    recorder = a_recorder()
+
+    recorder.count(read, an_answer(ApiKey.FETCH, 4, responses=topics))
+    recorder.count(looked)
+
+    audit: Any = recorder._audit
+    assert [(action, path[-1], verdict, size) for _, action, path, verdict, size in audit.tallies] == [
+        ("TOPIC_INSPECT", "a1", "Allow", len(b"records")),
+        ("TOPIC_EDIT", "a1", "Allow", looked.request_size),
+    ]
+
+
 def test_events_that_are_durable_are_reported_once_and_together() -> None:
     recorder = a_recorder()
     durable: list[str] = []

@@ -214,4 +214,4 @@ def sizes(response: Any, may: May) -> dict[str, int]:
     return found
 
 
-APIS = (Api(key=ApiKey.FETCH, name="Fetch", versions=range(4, 19), judge=judge, record=Record.COUNTED),)
+APIS = (Api(key=ApiKey.FETCH, name="Fetch", versions=range(4, 19), judge=judge, record=Record.COUNTED, sizes=sizes),)

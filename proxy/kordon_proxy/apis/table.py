@@ -1,12 +1,13 @@
 """One row of the table of APIs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from kio.schema.errors import ErrorCode
 
+from .may import May
 from .verdict import Judge
 
 
@@ -45,6 +46,9 @@ class Api:
     """Whether this request gets an answer at all; None: always."""
     changes_topics: bool = False
     """Topics come, go or change by it: the answer leaves when Kordon's own picture of the cluster has them."""
+    sizes: Callable[[Any, May], Mapping[str, int]] | None = None
+    """For what reads records: an answer that was collected -> topic -> bytes of records in it. Streams tell by
+    themselves."""
     parameters: Callable[[Any, Any], dict[str, object]] | None = None
     """Request and response -> what matters of them for the audit. Never a secret, never record contents."""
 
