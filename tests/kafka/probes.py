@@ -1,6 +1,7 @@
 """The ways in which each API can name what is not the tenant's: alone, and in the midst of what is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from kordon_protocol.keys import ApiKey
@@ -38,6 +39,7 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
         Probe("in its transaction", lambda v, it, we: ask.produce(v, it, by=it)),
         Probe("ours in its transaction", lambda v, it, we: ask.produce(v, we.own, by=it)),
         Probe("in ours", lambda v, it, we: ask.produce(v, it, by=we.own)),
+        Probe("nothing in its transaction", lambda v, it, we: ask.produce(v, by=it)),
     ),
     ApiKey.FETCH: (
         Probe("alone", lambda v, it, we: ask.fetch(v, it)),
@@ -73,6 +75,11 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
         Probe("by id where none may be", lambda v, it, we: ask.find_topics_by_id(v, it, named=True), since=10),
         Probe("by id between ours", lambda v, it, we: ask.find_topics_by_id(v, we.own, it, we.idle), since=12),
         Probe("by id and name", lambda v, it, we: ask.find_topics_by_id(v, we.own, it, named=True), since=12),
+        Probe(
+            "by our id",
+            lambda v, it, we: ask.find_topics_by_id(v, replace(we.own, topic=it.topic), named=True),
+            since=10,
+        ),
     ),
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: (
         Probe("alone", lambda v, it, we: ask.describe_topics(v, it)),

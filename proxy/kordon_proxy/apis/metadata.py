@@ -58,8 +58,9 @@ def _without_creation(request: Any) -> Any:
 def _named(request: Any, may: May) -> Verdict:
     version = request.__version__
     asked = tuple(request.topics)
-    if version >= 12 and any(topic.topic_id is not None for topic in asked):
-        asked = tuple(topic for topic in asked if topic.topic_id is not None)  # the broker ignores the names then
+    if version >= NULL_NAMES and any(topic.topic_id is not None for topic in asked):
+        # The broker goes by the ids then and ignores all names, so it is not told any.
+        asked = tuple(replace(topic, name=None) for topic in asked if topic.topic_id is not None)
     said, kept = [], []
     for topic in asked:
         refusal = _refusal(topic, may)
@@ -89,9 +90,10 @@ NOT_THERE: Final = Refusal(ErrorCode.unknown_topic_or_partition)
 
 
 def _refusal(topic: Any, may: May) -> Refusal | None:
+    refusal = None
     if getattr(topic, "topic_id", None) is not None:
-        return may.topic_id(None, topic.topic_id)
-    return may.topic(None, topic.name) if topic.name is not None else None
+        refusal = may.topic_id(None, topic.topic_id)
+    return may.topic(None, topic.name) if refusal is None and topic.name is not None else refusal
 
 
 def _may_create(request: Any, kept: Iterable[Any], may: May) -> bool:

@@ -7,10 +7,11 @@ Record bytes are never looked at: the request is scanned, and what is refused is
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from kordon_policy.actions import Action
-from kordon_protocol.codec import request_type
+from kordon_protocol.codec import request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.refusals import refusal as refusal_response
 from kordon_protocol.scan import ProduceScan, ScannedTopic, produce_request_without, scan_produce_request
@@ -44,13 +45,13 @@ def has_answer(request: ScannedProduce) -> bool:
 
 def judge(request: ScannedProduce, may: May) -> Verdict:
     refused = _refused(request.scan, may)
-    if not refused:
+    if request.scan.topics and not refused:
         if request.scan.exact:
             return Forward(MENDED)
         return Rewrite(produce_request_without(request.scan, request.frame, lambda _: True), MENDED)
     keep = [topic for topic in request.scan.topics if topic.start not in refused]
     silent = not has_answer(request)
-    if not keep:
+    if not keep:  # nothing is allowed, or nothing is named: then the broker need not hear of the transactional id
         return Answer(None if silent else _answer(request, request.scan.topics, refused))
     body = produce_request_without(request.scan, request.frame, lambda topic: topic.start not in refused)
     return Rewrite(body, MENDED if silent else Mended(_put_back(request, refused)))
@@ -77,7 +78,8 @@ def _refused(scan: ProduceScan, may: May) -> dict[int, Refusal]:
 def _answer(request: ScannedProduce, topics: Iterable[ScannedTopic], refused: dict[int, Refusal]) -> Any:
     """A response that holds exactly the refused topics."""
     answers = [_refuse_topic(request, topic, refused[topic.start]) for topic in topics if topic.start in refused]
-    return replace(answers[0], responses=tuple(entry for answer in answers for entry in answer.responses))
+    entries = tuple(entry for answer in answers for entry in answer.responses)
+    return make(response_type(ApiKey.PRODUCE, request.version), throttle_time=timedelta(), responses=entries)
 
 
 def _refuse_topic(request: ScannedProduce, topic: ScannedTopic, refusal: Refusal) -> Any:

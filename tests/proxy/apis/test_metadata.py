@@ -1,5 +1,6 @@
 """Metadata: the tenant's topics at Kordon's addresses, whatever form the question has."""
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -165,6 +166,21 @@ def test_names_beside_ids_are_ignored_as_brokers_do(version: int) -> None:
 
     assert isinstance(verdict, Rewrite)
     assert verdict.request.topics == topics[:1]
+
+
+@pytest.mark.parametrize("version", range(10, 14))
+@pytest.mark.parametrize("name", ["foreign", "nowhere"])
+def test_the_broker_is_told_no_other_name_under_an_id_of_the_view(version: int, name: str) -> None:
+    topic = asked(ApiKey.METADATA, version, "topics", topic_id=topic_id("a1"), name=name)
+
+    verdict = metadata.judge(request(version, topics=(topic,)), may())
+
+    if version >= 12:
+        assert isinstance(verdict, Rewrite)
+        assert verdict.request.topics == (replace(topic, name=None),)
+    else:  # brokers take no ids yet, and one that did might go by the name
+        assert isinstance(verdict, Answer)
+        assert [answer.error_code for answer in verdict.response.topics] == [NOT_FOUND]
 
 
 @pytest.mark.parametrize("version", range(4, 14))

@@ -152,6 +152,15 @@ def test_a_transactional_id_needs_its_right_even_without_any_other_request(versi
     assert errors(verdict.response) == [(key(version, "a1"), [(0, code), (7, code)])]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("transactional_id", ["globex-t", "a-t", None])
+def test_what_names_no_topic_is_answered_and_not_sent_on(version: int, transactional_id: str | None) -> None:
+    verdict = produce.judge(request(version, transactional_id=transactional_id), may())
+
+    assert verdict == Answer(answer(version))
+    assert produce.judge(request(version, transactional_id=transactional_id, acks=0), may()) == Answer(None)
+
+
 @pytest.mark.parametrize("version", range(10, 14))
 def test_leader_hints_are_moved_to_kordons_addresses(version: int) -> None:
     endpoint = said(ApiKey.PRODUCE, version, "node_endpoints", node_id=2, host="real-2.internal", port=9092)
