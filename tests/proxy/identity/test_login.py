@@ -408,12 +408,14 @@ def a_client_in_a_session(of: float = 3600.0) -> Client:
     return client
 
 
-def test_a_session_with_an_end_says_so_in_the_answer() -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_session_with_an_end_says_so_in_the_answer(version: int) -> None:
     client = Client(max_session=3600.0)
+    client.shakes_hands()
 
-    actions = client.logs_in()
+    actions = client.says(a_token(), version)
 
-    assert the_answer(actions, ApiKey.SASL_AUTHENTICATE, 2).session_lifetime.total_seconds() == 3600
+    assert the_answer(actions, ApiKey.SASL_AUTHENTICATE, version).session_lifetime.total_seconds() == 3600
     assert client.conversation.ends == NOON + 3600
 
 

@@ -49,6 +49,15 @@ def test_an_authority_of_ones_own_is_the_only_one(tmp_path: Path) -> None:
     assert len(context.get_ca_certs()) == 1
 
 
+def test_without_one_the_machines_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "machine.pem"
+    path.write_text(CA)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+
+    assert len(tls_context(UpstreamTls()).get_ca_certs()) == 1
+
+
 def test_an_encrypted_key_is_told_and_not_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "kordon.pem"
     path.write_text(CA + ENCRYPTED_KEY)
