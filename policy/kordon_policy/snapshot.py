@@ -13,7 +13,10 @@ _NOBODY: Final[frozenset[str]] = frozenset({EVERYBODY})
 
 
 class Compiled:
-    """What is worked out from a file alone, and so outlives the snapshots that temporary policies make of it."""
+    """What is worked out from a file alone, and so outlives the snapshots that temporary policies make of it.
+
+    Indexes are made when somebody first asks.
+    """
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -38,6 +41,16 @@ class Compiled:
         if role not in self._indexes:
             self._indexes[role] = RoleIndex(self._rules[role])
         return self._indexes[role]
+
+    def prepare_like(self, other: "Compiled") -> None:
+        """Make the indexes now that the other has had to make.
+
+        With thousands of policies that takes a second, which somebody would have to wait for.
+        """
+        for role in tuple(other._indexes):
+            self.index(role)
+        for key in tuple(other.views):
+            self.views[key]
 
     def _views(self, key: tuple[str | None, Collection[str], bool]) -> Views:
         tenant_name, cluster_names, admin = key
@@ -119,26 +132,15 @@ class Snapshot:
 
 
 def compile_snapshot(
-    document: Document,
-    *,
-    epoch: int,
-    temporary: Iterable[TemporaryRule] = (),
-    now: int = 0,
-    clusters: Iterable[Collection[str]] = (),
-    previous: Snapshot | None = None,
+    document: Document | Compiled, *, epoch: int, temporary: Iterable[TemporaryRule] = (), now: int = 0
 ) -> Snapshot:
     """Make the snapshot that holds at `now` (ms since the epoch) and until `valid_until`.
 
-    `temporary` are all temporary policies, live or not: the next start or expiry ends the snapshot. From a `previous`
-    snapshot of the same document everything that the file alone decides is taken over. `clusters`, each by its names,
-    are those to work out the tenants' views for at once, rather than when somebody first asks.
+    `document` may be one that has been compiled already, for the snapshot before, say. `temporary` are all temporary
+    policies, live or not: the next start or expiry ends the snapshot.
     """
+    compiled = document if isinstance(document, Compiled) else Compiled(document)
     known = tuple(temporary)
-    same = previous is not None and previous.document is document
-    compiled = previous.compiled if previous is not None and same else Compiled(document)
-    for names in clusters:
-        for tenant in compiled.tenants:
-            compiled.views[tenant.name, names, False].under(NOTHING_INFERRED)
     instants = [ts for one in known for ts in (one.starts_ts, one.expires_ts) if ts is not None and ts > now]
     live = tuple(one for one in known if one.is_live(now))
     return Snapshot(compiled, epoch=epoch, temporary=live, valid_until=min(instants, default=None))

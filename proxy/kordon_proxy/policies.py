@@ -10,8 +10,8 @@ import structlog
 
 from kordon_policy.findings import Finding, Severity
 from kordon_policy.load import load
-from kordon_policy.model import Compat, Document
-from kordon_policy.snapshot import Snapshot, compile_snapshot
+from kordon_policy.model import Compat
+from kordon_policy.snapshot import Compiled, Snapshot, compile_snapshot
 
 from .config.findings import Finding as Shown
 from .reasons import reason_of
@@ -60,7 +60,7 @@ class Policies:
         timer."""
         snapshot = self.snapshot
         if snapshot.valid_until is not None and now >= snapshot.valid_until:
-            snapshot = self._take(snapshot.document, snapshot.epoch + 1, now)
+            snapshot = self._take(snapshot.compiled, snapshot.epoch + 1, now)
         return snapshot
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
@@ -95,13 +95,16 @@ class Policies:
             log.info("policy_reloaded", epoch=snapshot.epoch, file=str(self._path))
             return True
 
-    def _read(self, text: bytes) -> Document:
+    def _read(self, text: bytes) -> Compiled:
         loaded = load(text, str(self._path), compat=self._compat)
         if loaded.document is None:
             errors = (finding for finding in loaded.findings if finding.severity is Severity.ERROR)
             raise PolicyRefused(self._path, tuple(errors))
         self._warn([finding for finding in loaded.findings if finding.severity is Severity.WARNING])
-        return loaded.document
+        compiled = Compiled(loaded.document)
+        if self._snapshot is not None:
+            compiled.prepare_like(self._snapshot.compiled)
+        return compiled
 
     def _warn(self, warnings: Sequence[Finding]) -> None:
         """Tell what has no effect: a Deny with a slip in it denies nothing, and nobody else would notice."""
@@ -111,11 +114,11 @@ class Policies:
         if (more := len(warnings) - MOST_WARNINGS) > 0:
             log.warning("policy_warnings_left_out", file=str(self._path), count=more)
 
-    def _put_in_force(self, text: bytes, document: Document) -> Snapshot:
+    def _put_in_force(self, text: bytes, compiled: Compiled) -> Snapshot:
         self._text, self._refused = text, None
         self.loaded, self.last_failure = time.time(), None
         epoch = 1 if self._snapshot is None else self._snapshot.epoch + 1
-        return self._take(document, epoch, time.time_ns() // 1_000_000)
+        return self._take(compiled, epoch, time.time_ns() // 1_000_000)
 
     def _is_known(self, text: bytes) -> None:
         """The file has not changed; or what is in force stands in it again, and a mistake has been taken back."""
@@ -132,8 +135,8 @@ class Policies:
             "policy_reload_failed", file=str(self._path), reason=reason, mistakes=mistakes, in_force=self.snapshot.epoch
         )
 
-    def _take(self, document: Document, epoch: int, now: int) -> Snapshot:
-        self._snapshot = compile_snapshot(document, epoch=epoch, now=now, previous=self._snapshot)
+    def _take(self, compiled: Compiled, epoch: int, now: int) -> Snapshot:
+        self._snapshot = compile_snapshot(compiled, epoch=epoch, now=now)
         for listener in self._listeners:
             listener(self._snapshot)
         return self._snapshot

@@ -51,7 +51,7 @@ def answered(text: str | bytes) -> None:
         assert finding.message.isprintable()
         assert len(finding.message) < 1_000
     if loaded.document is not None:
-        compile_snapshot(loaded.document, epoch=1, clusters=[("prod",)])
+        compile_snapshot(loaded.document, epoch=1)
 
 
 @settings(max_examples=150)

@@ -5,7 +5,7 @@ import pytest
 from kordon_policy.actions import Action, Domain, Kind, parts_of
 from kordon_policy.model import Effect, Path, Rule, RuleRef, TemporaryRule
 from kordon_policy.patterns import pattern
-from kordon_policy.snapshot import compile_snapshot
+from kordon_policy.snapshot import Compiled, compile_snapshot
 from tests.policy.given import PROD, a_document, a_snapshot, rights_of
 
 HOUR = 3_600_000
@@ -113,12 +113,29 @@ def test_a_temporary_stage_of_a_read_denies_it() -> None:
 
 def test_what_the_file_alone_decides_outlives_a_grant() -> None:
     document = a_document("tenants: [{name: T, resources: [{include: ['*']}], roles: [a]}]")
-    before = compile_snapshot(document, epoch=1, clusters=[PROD])
+    before = compile_snapshot(document, epoch=1)
 
-    after = compile_snapshot(document, epoch=2, temporary=[a_grant()], now=1, previous=before)
-    reloaded = compile_snapshot(a_document("policies: []"), epoch=3, previous=after)
+    after = compile_snapshot(before.compiled, epoch=2, temporary=[a_grant()], now=1)
 
     assert after.view("T", PROD) is before.view("T", PROD)
     assert after.epoch == 2
     assert rights_of(after, "devs").decide(Action.GROUP_EDIT, Kind.GROUP, "trade_b2").epoch == 2
-    assert not reloaded.view("T", PROD).sees(Kind.TOPIC, "a")
+
+
+def test_what_a_file_has_been_asked_for_can_be_prepared_of_the_next() -> None:
+    text = """
+        policies: [{effect: Allow, actions: [GROUP_EDIT], resource: ['*'], roles: [a, b]}]
+        tenants: [{name: T, resources: [{include: ['*']}], roles: [a, b]}]
+    """
+    before = compile_snapshot(a_document(text), epoch=1)
+    before.view("T", PROD)
+    rights_of(before, "a").decide(Action.GROUP_EDIT, Kind.GROUP, "g")
+    after = Compiled(a_document(text.replace("GROUP_EDIT", "GROUP_DELETE")))
+
+    after.prepare_like(before.compiled)
+
+    assert list(after._indexes) == ["a"]
+    assert list(after.views) == [("T", PROD, False)]
+    allowed = rights_of(compile_snapshot(after, epoch=2), "a")
+    assert not allowed.decide(Action.GROUP_EDIT, Kind.GROUP, "g").allowed
+    assert allowed.decide(Action.GROUP_DELETE, Kind.GROUP, "g").allowed

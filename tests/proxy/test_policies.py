@@ -209,6 +209,17 @@ def test_a_snapshot_that_has_run_out_is_made_anew(path: Path, monkeypatch: pytes
     assert instants[1:] == [1_000]  # the request's own instant, however long it has waited
 
 
+def test_the_indexes_of_a_new_file_are_made_before_it_is_in_force(path: Path) -> None:
+    policies = loaded(path)
+    allows(policies.snapshot, "tx_one")
+    path.write_text(BETTER)
+
+    assert reload(policies)
+
+    assert policies.snapshot.compiled._indexes.keys() == {"devs"}
+    assert allows(policies.snapshot, "pay_one")
+
+
 def test_two_that_look_at_once_take_a_file_over_once(path: Path) -> None:
     policies = loaded(path)
     told: list[Snapshot] = []
