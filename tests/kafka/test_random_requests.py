@@ -1,0 +1,152 @@
+"""Requests of every API with anything in them: none gets, touches or even mentions what is outside the view."""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kordon_protocol.codec import encode, request_type
+from kordon_protocol.keys import ApiKey
+from kordon_protocol.shapes import Entity, Field, Shape, shape_of, zero_of
+from kordon_proxy.table import APIS
+from tests.kafka import requests as ask
+from tests.kafka.neighbours import Neighbours
+from tests.kafka.requests import Things
+from tests.kafka.tenants import eventually
+from tests.kafka.wire import a_batch
+from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
+
+WAITING: Final = {ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP}
+"""They wait for other members, who are not there."""
+EVERY_REQUEST: Final = [
+    (key, version)
+    for key, api in APIS.items()
+    if api.judge is not None and key not in WAITING
+    for version in api.versions
+]
+TOPIC_NAMES: Final = {"topic", "topic_name", "topic_names", "name", "subscribed_topic_names"}
+OTHER_NAMES: Final = {
+    "coordinator_keys",
+    "group_id",
+    "group_ids",
+    "groups",
+    "groups_names",
+    "key",
+    "transactional_id",
+    "v3_and_below_transactional_id",
+}
+INTEGERS: Final = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}
+RANDOM: Final = tuple(f"acme.random.{number}" for number in range(3))
+
+
+class Drawing:
+    """Strategies for requests that name things of the tenant's and of others."""
+
+    def __init__(self, neighbours: Neighbours, own: tuple[Things, ...]) -> None:
+        foreign, missing = neighbours.foreign, neighbours.missing
+        everything = (*foreign, *foreign, *missing, *own, *own)
+        self._topics = st.sampled_from([one.topic for one in everything] + ["acme.random.new", "", "*"])
+        self._others = st.sampled_from([one.group for one in everything] + [""])
+        self._resources = self._topics | self._others | st.sampled_from(["1", ""])
+        self._ids = st.sampled_from([None, uuid4(), *(one.topic_id for one in everything)])
+        self._numbers = st.sampled_from([-1, 0, 1, *(one.producer_id for one in foreign)])
+        self._members = st.sampled_from(["", "member", *(one.member_id for one in foreign)])
+        self._bytes = st.sampled_from(
+            [b"", b"\0\1private", *(make(one.topic) for make in (a_subscription, an_assignment) for one in foreign)]
+        )
+        self._records = st.sampled_from(
+            [a_batch(b"x"), a_batch(b"x", producer_id=0, producer_epoch=0, sequence=1, transactional=True)]
+        )
+        self.request = st.sampled_from(EVERY_REQUEST).flatmap(lambda which: self._message(request_type(*which)))
+
+    @cache  # noqa: B019 -- there is one for the whole run
+    def _message(self, entity: Entity, path: tuple[str, ...] = ()) -> st.SearchStrategy[Any]:
+        shape: Shape = shape_of(entity)
+        values = {field.name: self._field(field, path) for field in shape.fields}
+        values |= {field.name: st.just(zero_of(field)) | self._field(field, path) for field in shape.tagged}
+        return st.builds(entity, **values)
+
+    def _field(self, field: Field, path: tuple[str, ...]) -> st.SearchStrategy[Any]:
+        one = (
+            self._value(field, path)
+            if field.struct is None
+            else self._message(field.struct.entity, (*path, field.name))
+        )
+        values = st.lists(one, max_size=3).map(tuple) if field.array else one
+        return values | st.none() if field.nullable and field.wire != "records" else values
+
+    def _value(self, field: Field, path: tuple[str, ...]) -> st.SearchStrategy[Any]:
+        if field.wire == "string":
+            return self._text(field.name, path)
+        if field.name == "acks":
+            return st.sampled_from([-1, 1])
+        if field.name.endswith("producer_id"):
+            return self._numbers
+        if field.name in {"resource_type", "config_operation", "key_type"}:
+            return st.sampled_from([0, 1, 2, 4, 8, 16, 32])
+        if field.name in {"count", "num_partitions", "replication_factor"}:
+            return st.sampled_from([-1, 0, 1, 2, 3])
+        if field.wire in INTEGERS:
+            most = 2 ** INTEGERS[field.wire] - 1
+            return st.sampled_from([0, 1, 2, -1, -2, most, -most - 1])
+        return {
+            "bool": st.booleans(),
+            "bytes": self._bytes,
+            "records": self._records,
+            "timedelta": st.sampled_from([timedelta(), timedelta(milliseconds=50)]),
+            "uuid": self._ids,
+        }[field.wire.partition("_")[0]]
+
+    def _text(self, name: str, path: tuple[str, ...]) -> st.SearchStrategy[str]:
+        if name == "name" and "configs" in path:
+            return st.sampled_from(["retention.ms", "max.message.bytes", "consumer.heartbeat.interval.ms"])
+        if name in TOPIC_NAMES:
+            return self._topics
+        if name in OTHER_NAMES:
+            return self._others
+        if name == "resource_name":
+            return self._resources
+        if name == "member_id":
+            return self._members
+        if name == "subscribed_topic_regex":
+            return st.sampled_from(["", ".*", "globex.*", "("])
+        return st.sampled_from(["", "1", "static-member"])
+
+
+@pytest.fixture(scope="session")
+def drawing(neighbours: Neighbours) -> Drawing:
+    with neighbours.through() as wire:
+        own = [
+            Things(topic=name, topic_id=UUID(int=0), group=name.replace(".", "-"), transactional_id=name)
+            for name in RANDOM
+        ]
+        made = wire.ask(ask.create_topics(7, *own)).message.topics
+        own = [replace(one, topic_id=topic.topic_id) for one, topic in zip(own, made, strict=True)]
+        eventually(lambda: not ask.errors_of(wire.ask(ask.commit(9, own[0], *own)).message))
+    return Drawing(neighbours, tuple(own))
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_no_request_gets_or_touches_what_is_outside_the_view(
+    neighbours: Neighbours, drawing: Drawing, data: st.DataObject
+) -> None:
+    messages = data.draw(st.lists(drawing.request, min_size=20, max_size=30))
+    state, since = neighbours.state(), len(neighbours.tap.heard)
+
+    with neighbours.through() as wire:
+        replies = wire.ask_all(messages)
+
+    heard = neighbours.tap.requests("client", since)
+    foreign = {mark for one in (*neighbours.foreign, *neighbours.missing) for mark in one.marks}
+    for place, (message, reply) in enumerate(zip(messages, replies, strict=True), start=1):
+        said = encode(message)
+        assert not [mark for mark in neighbours.traces(reply) if mark not in said], (message, reply.message)
+        sent = heard.get(place, b"")
+        assert not [mark for mark in foreign if mark in sent], message
+    assert neighbours.state() == state
