@@ -44,6 +44,8 @@ class Holds:
     def remove(self, reason: Hold) -> None:
         """The reason is gone; it may have been none."""
         since = self._since.pop(reason, None)
+        if not self._since:
+            self._since = {}  # a dictionary that has held something keeps the room for it
         if since is not None:
             self._meter.went_on(reason, time.monotonic() - since)
 

@@ -13,7 +13,10 @@ from typing import Any, Final
 
 import structlog
 
+from kordon_policy.model import Effect
+
 from . import config
+from .audit.event import Event, EventType, What, Who, Why, new_id
 from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.pool import Reach
@@ -106,6 +109,7 @@ class Server:
             settings.audit, source=f"urn:kordon:{self._instance}", metrics=self.metrics, kafka=self._audit_kafka()
         )
         await self._audit.start()
+        self._record_configuration(None)
         for cluster in settings.clusters:
             self.upstreams[cluster.name] = self._upstream(cluster)
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
@@ -320,13 +324,34 @@ class Server:
         self._spawn(self._look_at_files())
 
     async def _look_at_files(self) -> None:
-        await self.policies.reload()
+        if await self.policies.reload():
+            self._record_configuration(None)
+        if self.policies.failures > self._failures_shown:
+            self._record_configuration(self.policies.last_failure)
         self.metrics.policy_reload_failures.inc(self.policies.failures - self._failures_shown)
         self._failures_shown = self.policies.failures
         if self._directory.poll():
             for problem in self._directory.problems:
                 log.error("users_reload_failed", reason=problem)
             log.info("users_reloaded", revision=self._directory.current.revision)
+
+    def _record_configuration(self, failure: str | None) -> None:
+        """Write down which policy is in force from now on, or why a newer file is not."""
+        assert self._audit is not None
+        self._audit.record(
+            Event(
+                id=new_id(),
+                type=EventType.CONFIGURATION,
+                time=time.time_ns() // 1_000_000,
+                who=Who(principal="kordon"),
+                what=What(action="LOAD_POLICY", parameters={"file": self._settings.policy.name}),
+                why=Why(
+                    effect=Effect.ALLOW if failure is None else Effect.DENY,
+                    epoch=self.policies.snapshot.epoch,
+                    reason=failure or "the policy file is in force",
+                ),
+            )
+        )
 
     async def _sweep(self) -> None:
         now = time.monotonic()

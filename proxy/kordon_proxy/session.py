@@ -43,6 +43,9 @@ ids = itertools.count(1)
 
 AT_MOST_STALE: Final = 1.0
 """Seconds: how old the picture of the cluster may be for requests that ask for everything."""
+OTHERS: Final = 8 << 20
+"""Bytes of a request that is no Produce. It is decoded as a whole, which takes a second or two for so much, and no
+client needs more: a Fetch of 10,000 partitions has a tenth of it."""
 CONNECT_TIMEOUT: Final = 10.0
 STORED_LIMIT: Final = 1 << 20
 """Bytes of answers that may wait behind an earlier one before reading from the broker stops."""
@@ -99,7 +102,7 @@ class Session(asyncio.Protocol):
         self._linked = False
         self._connecting: float | None = None
         """Since when the link is being made; None before and after."""
-        self._collector = RequestCollector(listener.limits.max_frame, least=0)
+        self._collector = RequestCollector(listener.limits.max_frame, OTHERS, least=0)
         self._waiting: list[Collected] = []  # short, and an empty deque has 600 bytes in every connection
         self._holds = Holds(self.meter)
         self._broker_holds = Holds(self.meter)

@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic
-from tests.kafka.tenants import LISTENERS, POLICY
+from tests.kafka.tenants import LISTENERS, POLICY, eventually
 
 
 def consume(address: str, topic: str, wanted: str) -> list[dict[str, Any]]:
@@ -82,3 +82,18 @@ def test_reads_and_produces_are_counted_once_a_window(kafka: Kafka, new_topic: M
 
     assert [data["what"]["action"] for data in counted] == ["TOPIC_PRODUCE"]
     assert counted[0]["window"]["count"] == 200
+
+
+def test_every_policy_that_comes_into_force_is_written_down_and_every_one_that_is_refused(kafka: Kafka) -> None:
+    def loads(kordon: Kordon) -> list[tuple[str, int]]:
+        events = [event["data"] for event in kordon.audit() if event["type"] == "kordon.audit.configuration.v1"]
+        return [(data["why"]["effect"], data["why"]["epoch"]) for data in events]
+
+    with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS) as kordon:
+        assert loads(kordon) == [("Allow", 1)]
+
+        kordon.policy_file.write_text(POLICY.replace("tx_secret", "tx_top_secret"))
+        eventually(lambda: loads(kordon) == [("Allow", 1), ("Allow", 2)])
+
+        kordon.policy_file.write_text("policies: nonsense")
+        eventually(lambda: loads(kordon) == [("Allow", 1), ("Allow", 2), ("Deny", 2)])

@@ -28,6 +28,7 @@ class EventType(StrEnum):
     DECISION = "kordon.audit.decision.v1"
     LOGIN = "kordon.audit.login.v1"
     AGGREGATE = "kordon.audit.aggregate.v1"
+    CONFIGURATION = "kordon.audit.configuration.v1"
     INTERRUPTION = "kordon.audit.interruption.v1"  # for a time, the log could not be written
 
     @property

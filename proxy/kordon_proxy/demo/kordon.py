@@ -160,6 +160,7 @@ class Kordon:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **self._environment},
+                start_new_session=True,  # Ctrl-C in a terminal is for Python, which ends Kordon
             )
         if wait:
             self.wait_until_ready()

@@ -48,7 +48,13 @@ def _roles(facts: Facts, door: Door, user: User | None, snapshot: Snapshot, dire
     held = directory.groups.get(facts.name, frozenset()) | (door.roles if facts.provider is None else frozenset())
     if user is not None:
         held |= user.roles
-    return held & _known_roles(snapshot)
+    return _shared(held & _known_roles(snapshot))
+
+
+@lru_cache(maxsize=4_096)
+def _shared(roles: frozenset[str]) -> frozenset[str]:
+    """One set for all connections with the same roles: of 10,000 connections, most have."""
+    return roles
 
 
 def _in_tenant(
