@@ -286,7 +286,7 @@ class Session(asyncio.Protocol):
         verdict = gate.judge(opened, may)
         if may.unknown_topics:
             self.listener.cluster.hint()
-        exchange.record = opened.api.record_for(opened.request)
+        exchange.record = Record.EVENT if may.creates else opened.api.record_for(opened.request)
         if (
             exchange.record is Record.EVENT
             and not self._member.recorder.accepts_mutations
@@ -450,13 +450,15 @@ class Session(asyncio.Protocol):
         response = exchange.plan.mend(reading.message, exchange.now)
         out = gate.mended_frame(exchange, frame, reading, response)
         self._finished(exchange, response)
-        # What was allowed when it was asked and is refused now, as the answer was judged again.
-        self.meter.refused(exchange.now)
-        self._record(exchange, self._member.recorder.denials(exchange, exchange.now))
+        if exchange.now is not exchange.may:
+            # What was allowed when it was asked and is refused now, as the answer was judged again.
+            self.meter.refused(exchange.now)
+            self._record(exchange, self._member.recorder.denials(exchange, exchange.now))
         if exchange.record is Record.EVENT:
-            self._record(exchange, [self._member.recorder.mutation(exchange, response)])
+            # As the broker says: what Kordon refused of the request is no outcome of what was done.
+            self._record(exchange, [self._member.recorder.mutation(exchange, reading.message)])
         changed = exchange.api.changes_topics and exchange.record is Record.EVENT
-        if changed or (exchange.may is not None and exchange.may.unknown_topics):
+        if changed or (exchange.may is not None and exchange.may.news):
             exchange.waits += 1
             self.spawn(self._refreshed(exchange))
         if exchange.waits == 0:
@@ -506,7 +508,9 @@ class Session(asyncio.Protocol):
         if standing is None:
             self.close("identity-ended")
             return None
-        return May(standing, picture, self._member.synthetic, self._state)
+        may = May(standing, picture, self._member.synthetic, self._state)
+        may.recordable = self._member.recorder.accepts_mutations
+        return may
 
     # ---- holds, writing, the end
 

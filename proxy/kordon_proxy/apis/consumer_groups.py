@@ -169,7 +169,7 @@ def _mend_member(request: Any, response: Any, member: Subscription, asked: May, 
     if response.assignment is not None:
         member.assigned = response.assignment.topic_partitions
         # Topics that are newer than the picture: the answer waits for a new one, and the next answer shows them.
-        asked.unknown_topics |= any(part.topic_id not in now.picture.ids for part in member.assigned)
+        asked.news |= any(part.topic_id not in now.picture.ids for part in member.assigned)
     if member.assigned is None:
         return response
     shown = _usable_part(member.assigned, now, request.group_id)

@@ -137,7 +137,17 @@ class Standing:
 class May:
     """The rights of one request. Cheap to make; `notes` holds every ruling that was asked for, in order."""
 
-    __slots__ = ("cluster", "connection", "notes", "picture", "standing", "unknown_topics")
+    __slots__ = (
+        "cluster",
+        "connection",
+        "creates",
+        "news",
+        "notes",
+        "picture",
+        "recordable",
+        "standing",
+        "unknown_topics",
+    )
 
     def __init__(self, standing: Standing, picture: Picture, cluster: SyntheticCluster, connection: Connection) -> None:
         self.standing = standing
@@ -146,7 +156,14 @@ class May:
         self.connection = connection
         self.notes: list[Ruling] = []
         self.unknown_topics = False
-        """Set when a topic or an id was asked for that the picture does not hold: a reason to look again."""
+        """Set when a topic or an id was asked for that the picture does not hold: a reason to look again soon."""
+        self.news = False
+        """Set when the answer tells of topics that the picture does not hold: it leaves when Kordon knows them, since
+        what the client is told it may use."""
+        self.creates = False
+        """Set when a request that mostly only looks brings something into being, which is recorded as a mutation."""
+        self.recordable = True
+        """False while the audit log takes no mutation."""
 
     def __call__(self, action: Action | None, kind: Kind | None, name: str | None) -> Access:
         """Judge and note. `action` None: may it be seen?"""

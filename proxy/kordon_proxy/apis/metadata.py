@@ -48,7 +48,7 @@ def _everything(request: Any, may: May) -> Verdict:
         return Answer(local_answer(request, may, ()))  # v0 has no way to ask for no topic
     kind = struct_type(type(request), "topics")
     topics = tuple(make(kind, name=name) for name in names)
-    return Rewrite(_without_creation(replace(request, topics=topics)), _plan(request, (), whole=False))
+    return Rewrite(_without_creation(replace(request, topics=topics)), _plan(request, (), may, whole=False))
 
 
 def _without_creation(request: Any) -> Any:
@@ -68,7 +68,7 @@ def _named(request: Any, may: May) -> Verdict:
             kept.append(topic)
         else:
             said.append(refused_topic(version, topic, refusal))
-    creating = _may_create(request, kept, may)
+    creating = _create(request, kept, may)
     if version < WITH_FLAG and not creating:
         # Naming a missing topic would create it, so the broker hears of those only that are there.
         missing = [topic for topic in kept if topic.name not in may.picture.topics]
@@ -76,10 +76,9 @@ def _named(request: Any, may: May) -> Verdict:
         kept = [topic for topic in kept if topic.name in may.picture.topics]
     if asked and not kept:
         return Answer(local_answer(request, may, said))
-    if any(topic.name is not None and topic.name not in may.picture.topics for topic in kept):
-        may.unknown_topics = True
-    whole = may.unknown_topics
-    plan = _plan(request, tuple(said), whole=whole)
+    new = any(topic.name is not None and topic.name not in may.picture.topics for topic in kept)
+    may.unknown_topics |= new
+    plan = _plan(request, tuple(said), may, whole=new)
     wanted = replace(request, topics=tuple(kept))
     if not creating:
         wanted = _without_creation(wanted)
@@ -96,14 +95,21 @@ def _refusal(topic: Any, may: May) -> Refusal | None:
     return may.topic(None, topic.name) if refusal is None and topic.name is not None else refusal
 
 
-def _may_create(request: Any, kept: Iterable[Any], may: May) -> bool:
-    """Whether the request may create topics: it asks for it, and every topic that is missing may be created."""
-    if request.__version__ >= WITH_FLAG and not request.allow_auto_topic_creation:
+def _create(request: Any, kept: Iterable[Any], may: May) -> bool:
+    """Whether the request creates topics: it asks for it, and every topic that is missing may be created.
+
+    That is noted as what it is. That it may not be is no denial: clients ask for it without meaning to.
+    """
+    if not may.recordable or (request.__version__ >= WITH_FLAG and not request.allow_auto_topic_creation):
         return False
     missing = [topic.name for topic in kept if topic.name is not None and topic.name not in may.picture.topics]
-    return bool(missing) and all(
+    may.creates = bool(missing) and all(
         may.standing.ruling(Action.TOPIC_CREATE, Kind.TOPIC, name, explicit=True).refusal is None for name in missing
     )
+    if may.creates:
+        for name in missing:
+            may.create_topic(name)
+    return may.creates
 
 
 def refused_topic(version: int, topic: Any, refusal: Refusal) -> Any:
@@ -130,8 +136,8 @@ def local_answer(request: Any, may: May, topics: Iterable[Any]) -> Any:
     )
 
 
-def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
-    mend = _mend(request, said)
+def _plan(request: Any, said: tuple[Any, ...], asked: May, *, whole: bool) -> Plan:
+    mend = _mend(request, said, asked)
     asks_bits = any(getattr(request, f"include_{what}_authorized_operations", False) for what in ("topic", "cluster"))
     if whole or asks_bits:
         return Mended(mend)
@@ -139,7 +145,7 @@ def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
     return Streamed(lambda may: MetadataStream(version, said, may), mend)
 
 
-def _mend(request: Any, said: tuple[Any, ...]) -> Mend:
+def _mend(request: Any, said: tuple[Any, ...], asked: May) -> Mend:
     everything = is_all(request)
     ids = {topic_id for topic in request.topics or () if (topic_id := getattr(topic, "topic_id", None)) is not None}
 
@@ -149,6 +155,7 @@ def _mend(request: Any, said: tuple[Any, ...]) -> Mend:
             # What the broker answers was in the view when it was asked; the epoch may have moved since.
             if topic.name is None or may.sees(Kind.TOPIC, topic.name):
                 topics.append(_with_bits(topic, may))
+                asked.news |= topic.error_code is ErrorCode.none and topic.name not in may.picture.topics
             elif not everything:
                 topics.append(_gone(topic, may, by_id=getattr(topic, "topic_id", None) in ids))
         changes: dict[str, Any] = {
@@ -180,6 +187,15 @@ def _with_bits(topic: Any, may: May) -> Any:
     return replace(topic, topic_authorized_operations=topic_operations(may, topic.name, bits))
 
 
+NOT_YET: Final = frozenset({ErrorCode.unknown_topic_or_partition, ErrorCode.leader_not_available})
+
+
+def _created(_: Any, response: Any) -> dict[str, object]:
+    """A topic that is being created is not there yet; one that others have created meanwhile is."""
+    topics = () if response is None else response.topics
+    return {"created": [topic.name for topic in topics if topic.error_code in NOT_YET]}
+
+
 APIS = (
     Api(
         key=ApiKey.METADATA,
@@ -187,5 +203,6 @@ APIS = (
         versions=range(14),
         judge=judge,
         needs_fresh_picture=is_all,
+        parameters=_created,
     ),
 )

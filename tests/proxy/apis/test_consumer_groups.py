@@ -310,12 +310,12 @@ def test_a_topic_newer_than_the_picture_is_shown_with_the_next_answer(version: i
     asked = a_may(connection)
     verdict = judge_heartbeat(a_heartbeat(version, names=("acme.new",)), asked)
     assert assigned(mended(verdict, beaten(version, "acme.new"), asked)) == []
-    assert asked.unknown_topics
+    assert asked.news
 
     later = a_may(connection, (*TOPICS, "acme.new"), version=2)
     verdict = judge_heartbeat(a_heartbeat(version, owned=(), epoch=1), later)
     assert assigned(mended(verdict, beaten(version, unchanged=True), later)) == ["acme.new"]
-    assert not later.unknown_topics
+    assert not later.news
     verdict = judge_heartbeat(a_heartbeat(version, epoch=1), later)
     assert assigned(mended(verdict, beaten(version, unchanged=True), later)) is None
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Action
 from kordon_protocol.codec import decode_response, encode, response_frame
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import metadata
-from kordon_proxy.apis.may import May
+from kordon_proxy.apis.may import Access, May
 from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Streamed
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
 from tests.proxy.apis.worlds import make_may, topic_id
@@ -194,6 +195,30 @@ def test_a_missing_topic_is_created_only_where_it_may_be(version: int) -> None:
     assert isinstance(allowed, Forward)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_topic_that_is_created_by_asking_for_it_is_noted_as_created(version: int) -> None:
+    makers, devs = may("makers"), may("devs")
+    for rights in (makers, devs):
+        metadata.judge(request(version, "a1", "a-new", allow_auto_topic_creation=True), rights)
+
+    assert (makers.creates, devs.creates) == (True, False)
+    noted = [(note.access, note.name) for note in makers.notes if note.action is Action.TOPIC_CREATE]
+    assert noted == [(Access.ALLOWED, "a-new")]
+    assert [note.action for note in devs.notes] == [None, None]  # it was not meant, and so is no denial
+
+
+@pytest.mark.parametrize("version", range(4, 14))
+def test_nothing_is_created_while_it_could_not_be_recorded(version: int) -> None:
+    rights = may("makers")
+    rights.recordable = False
+
+    verdict = metadata.judge(request(version, "a-new", allow_auto_topic_creation=True), rights)
+
+    assert isinstance(verdict, Rewrite)
+    assert not verdict.request.allow_auto_topic_creation
+    assert not rights.creates
+
+
 @pytest.mark.parametrize("version", range(4))
 def test_before_the_flag_a_missing_topic_is_not_even_named(version: int) -> None:
     verdict = metadata.judge(request(version, "a1", "a-new"), may())
@@ -296,4 +321,10 @@ def test_asking_for_a_topic_that_the_picture_lacks_makes_kordon_look_again() -> 
 
     assert rights.unknown_topics
     assert isinstance(verdict, Forward)
-    assert isinstance(verdict.plan, Mended)  # so that the answer can wait until the new topic is known
+    assert isinstance(verdict.plan, Mended)
+    verdict.plan.mend(
+        answer(12, topics=(said(ApiKey.METADATA, 12, "topics", name="a-new", error_code=NOT_FOUND),)), rights
+    )
+    assert not rights.news
+    verdict.plan.mend(answer(12, "a-new"), rights)
+    assert rights.news  # the answer waits until the new topic is known
