@@ -53,7 +53,7 @@ class Demo:
             time.sleep(0.05)
 
     def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
+        os.killpg(self.process.pid, number)  # as a terminal does
         return self.process.wait(30)
 
     def leftovers(self) -> list[str]:
@@ -63,12 +63,24 @@ class Demo:
             time.sleep(0.1)
         return left
 
+    def who_else_hears_ctrl_c(self) -> list[int]:
+        """Processes that a terminal would interrupt together with the demonstration."""
+        processes = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
+        return [number for number in processes if _group(number) == self.process.pid != number]
+
     def _processes(self) -> Iterator[str]:
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if str(self.folder) in line:
                     yield line
+
+
+def _group(process: int) -> int | None:
+    try:
+        return os.getpgid(process)
+    except ProcessLookupError:
+        return None
 
 
 @pytest.fixture
@@ -140,6 +152,7 @@ def test_it_stays_beside_others_and_its_commands_do_what_they_say(taken_ports: s
     demo.wait_until(lambda: "Deny: no policy allows GROUP_EDIT" in demo.output.split("meanwhile")[1])
     assert not {port for port in taken_ports if f":{port}" in demo.output}
     assert "✘" not in demo.output
+    assert demo.who_else_hears_ctrl_c() == []
 
     # And then
     assert demo.end(signal.SIGINT) == 0
