@@ -132,7 +132,7 @@ def _outcome(event: Event) -> str:
         times = "once" if window["count"] == 1 else f"{window['count']} times"
         return f"{times}, {outcome['bytes']} bytes"
     moved = event["data"]["what"]["parameters"].get("offsets", {})
-    name = outcome.get("error_name", "unknown")
+    name = "unknown" if outcome.get("unknown") else outcome.get("error_name", "none")
     ended = "done" if name == "none" else name
     return ", ".join([ended, *(f"{place} to {offset}" for place, offset in moved.items())])
 
