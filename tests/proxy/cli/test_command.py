@@ -1,6 +1,7 @@
 """The command as a whole: versions, schemas, and starts that fail in one line."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from kordon_proxy.cli import serve
 from kordon_proxy.demo import tour
 from tests.proxy.cli.command import Run
-from tests.proxy.cli.conftest import CONFIG
+from tests.proxy.cli.conftest import CONFIG, POLICY
 
 
 def test_the_version_is_the_packages(kordon: Run) -> None:
@@ -79,6 +80,24 @@ def test_ctrl_c_before_there_is_anything_to_stop_is_no_traceback(kordon: Run, mo
     ran = kordon("serve")
 
     assert (ran.code, ran.err) == (130, "")
+
+
+def test_a_terminal_that_lacks_letters_gets_their_numbers(folder: Path) -> None:
+    """In a process of its own, because the encoding is the process's."""
+    (folder / "rbac.yaml").write_text(POLICY.replace("Trading", "Z\u00fcrich", 1), encoding="utf-8")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "kordon_proxy", "check", "kordon.yaml"],
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ran.returncode == 1
+    assert "there is Z\\xfcrich, Billing" in ran.stdout
+    assert ran.stderr == ""
 
 
 def test_a_start_tells_warnings_in_the_log_and_a_port_that_is_taken_in_one_line(folder: Path) -> None:
