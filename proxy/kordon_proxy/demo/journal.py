@@ -85,7 +85,8 @@ def rows(events: Iterable[Event]) -> list[tuple[str, ...]]:
     for event in events:
         if not is_login(event):
             what = event["data"]["what"]
-            key = (event["data"]["who"]["principal"], f"{what.get('action', '')}\n{_on(event)}".strip(), _verdict(event))
+            acted = f"{what.get('action', '')}\n{_on(event)}".strip()
+            key = (event["data"]["who"]["principal"], acted, _verdict(event))
             apis, outcomes = told.setdefault(key, ([], []))
             apis.append(what.get("api", ""))
             outcomes.append(_outcome(event))
