@@ -179,8 +179,10 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
             auto_create_topics=True,
             properties={
                 "advertised.listeners": f"PLAINTEXT://127.0.0.1:{tap.port}",
+                "group.max.session.timeout.ms": SESSION,
                 "group.consumer.max.session.timeout.ms": SESSION,
                 "group.consumer.session.timeout.ms": SESSION,
+                "transaction.max.timeout.ms": SESSION,
             },
         )
         stack.enter_context(kafka)

@@ -13,8 +13,8 @@ from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
 from tests.proxy.apis.exchanges import asked
 from tests.proxy.apis.verdicts import a_request
 
-LONG: Final = timedelta(minutes=10)
-"""For how long members and transactions live without a sign of life."""
+LONG: Final = timedelta(hours=2)
+"""For how long members and transactions live without a sign of life: longer than all tests take."""
 SOON: Final = timedelta(seconds=10)
 TOPIC, GROUP = 2, 32
 """Types of resources that have settings."""

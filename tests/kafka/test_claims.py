@@ -28,7 +28,7 @@ def group_of(neighbours: Neighbours, fresh: Fresh) -> Callable[[], Things]:
 @pytest.fixture
 def lent(neighbours: Neighbours, fresh: Fresh) -> Iterator[Callable[[Things], Things]]:
     """Lends a new topic of somebody else's to a group: commits for it at the broker. Returns when Acme sees it."""
-    groups: list[str] = []
+    given: list[tuple[str, Things]] = []
 
     def lend(to: Things) -> Things:
         with neighbours.direct() as wire, neighbours.through() as acme:
@@ -36,14 +36,18 @@ def lent(neighbours: Neighbours, fresh: Fresh) -> Iterator[Callable[[Things], Th
             topic = Things(topic=name, topic_id=UUID(int=0), group=name, transactional_id=name)
             made = wire.ask(ask.create_topics(7, topic)).message
             topic = replace(topic, topic_id=made.topics[0].topic_id)
+            given.append((to.group, topic))
             eventually(lambda: not errors_of(wire.ask(ask.commit(9, to, topic)).message))
-            groups.append(to.group)
             eventually(lambda: not errors_of(acme.ask(ask.find_topics(12, topic, creating=False)).message))
         return topic
 
     yield lend
-    with neighbours.direct() as wire:
-        wire.ask(ask.delete_groups(2, *groups))
+    topics = [topic for _, topic in given]
+    with neighbours.direct() as wire, neighbours.through() as acme:
+        wire.ask(ask.delete_groups(2, *(group for group, _ in given)))
+        wire.ask(ask.delete_topics(6, *topics))
+        acme.ask(ask.delete_topics_by_id(6, *topics))  # an id makes Kordon look at once
+    eventually(lambda: not any(sees(neighbours, topic) for topic in topics))
 
 
 def sees(neighbours: Neighbours, things: Things) -> bool:

@@ -158,13 +158,18 @@ def test_c4_a_produce_without_an_answer_gets_none_for_what_is_denied(
     assert errors_of(alive) == []
     assert end_of(neighbours, own) == before + 2
     assert neighbours.state() == state
-    drops = [
-        event
-        for event in neighbours.kordon.audit()
-        if (event["data"]["what"].get("api"), event["data"]["what"].get("correlation_id")) == ("Produce", silent)
-        and event["data"]["what"].get("api_version") == version
-    ]
-    assert {event["data"]["why"]["effect"] for event in drops} == {"Deny"}
+    eventually(lambda: drops_of(neighbours, silent, version) == {"Deny"})
+
+
+def drops_of(neighbours: Neighbours, correlation_id: int, version: int) -> set[str]:
+    """What the audit says of a Produce that got no answer, which did not wait for it."""
+    events = (event["data"] for event in neighbours.kordon.audit())
+    asked = ("Produce", version, correlation_id)
+    return {
+        event["why"]["effect"]
+        for event in events
+        if tuple(map(event["what"].get, ("api", "api_version", "correlation_id"))) == asked
+    }
 
 
 # C5
