@@ -75,16 +75,6 @@ def read_response(api_key: int, api_version: int, body: bytes, offset: int = 0) 
     return _whole(reader, body, offset)
 
 
-def encode_request(request: Any) -> bytes:
-    """Return the body of a request."""
-    return encode(request)
-
-
-def encode_response(response: Any) -> bytes:
-    """Return the body of a response."""
-    return encode(response)
-
-
 def request_frame(request: Any, correlation_id: int, client_id: str | None) -> bytes:
     """Return a whole request: length prefix, header, body."""
     header = request_header(request.__api_key__, request.__version__, correlation_id, client_id)

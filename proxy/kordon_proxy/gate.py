@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import Reading, encode_request, read_request, read_response, response_frame
+from kordon_protocol.codec import Reading, encode, read_request, read_response, response_frame
 from kordon_protocol.errors import (
     FrameTooLarge,
     FrameTooSmall,
@@ -112,7 +112,7 @@ def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collect
         pieces = verdict.request
         size = len(header) + sum(map(len, pieces))
         return [size.to_bytes(4, "big") + header, *pieces]
-    return [with_prefix(header, encode_request(verdict.request))]
+    return [with_prefix(header, encode(verdict.request))]
 
 
 def read_answer(exchange: Exchange, frame: bytes) -> Reading:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from kordon_protocol.codec import decode_response, encode_response, request_frame, request_type
+from kordon_protocol.codec import decode_response, encode, request_frame, request_type
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
@@ -58,9 +58,9 @@ def answer_for(may: May, request: Any, address: str) -> bytes:
     assert judge is not None
     verdict = judge(request, may)
     if isinstance(verdict, Answer):
-        return encode_response(verdict.response)
+        return encode(verdict.response)
     response = ask(address, getattr(verdict, "request", request))
-    return encode_response(verdict.plan.mend(response, may) if isinstance(verdict.plan, Mended) else response)
+    return encode(verdict.plan.mend(response, may) if isinstance(verdict.plan, Mended) else response)
 
 
 def named(key: ApiKey, version: int, *path: str, partitions: str, **values: Any) -> Any:

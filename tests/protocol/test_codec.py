@@ -10,8 +10,6 @@ from kordon_protocol.codec import (
     decode_request,
     decode_response,
     encode,
-    encode_request,
-    encode_response,
     read_request,
     reader_of,
     request_frame,
@@ -71,12 +69,12 @@ def test_whole_frames_are_read_back(key: ApiKey, version: int, data: st.DataObje
     head = peek_request(asked)
     assert (head.api_key, head.api_version, head.correlation_id, head.client_id) == (key, version, 7, "me")
     assert decode_request(key, version, asked, head.body_offset) == request
-    assert asked[head.body_offset :] == encode_request(request)
+    assert asked[head.body_offset :] == encode(request)
 
     answer = peek_response(answered, key, version)
     assert answer.correlation_id == 8
     assert decode_response(key, version, answered, answer.body_offset) == response
-    assert answered[answer.body_offset :] == encode_response(response)
+    assert answered[answer.body_offset :] == encode(response)
 
 
 @pytest.mark.parametrize("version", [1, 12])

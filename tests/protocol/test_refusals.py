@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import decode_response, encode_response, request_type, response_type
+from kordon_protocol.codec import decode_response, encode, request_type, response_type
 from kordon_protocol.errors import UnknownApi, UnsupportedVersion
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import body_error_codes
@@ -35,7 +35,7 @@ def test_every_request_of_every_version_can_be_refused(key: ApiKey, version: int
     deepest = data.draw(st.booleans())
     response = refusal(key, version, request, CODE, "because", deepest=deepest)
     assert type(response) is response_type(key, version)
-    assert decode_response(key, version, encode_response(response)) == response
+    assert decode_response(key, version, encode(response)) == response
     said = {code for _, code in body_error_codes(response)}
     assert said <= {CODE, ErrorCode.none}
 
@@ -43,7 +43,7 @@ def test_every_request_of_every_version_can_be_refused(key: ApiKey, version: int
 @every_version
 def test_a_request_that_is_not_known_can_be_refused(key: ApiKey, version: int) -> None:
     response = refusal(key, version, None, CODE)
-    assert decode_response(key, version, encode_response(response)) == response
+    assert decode_response(key, version, encode(response)) == response
     assert codes(response) in ({}, {"": CODE})
 
 

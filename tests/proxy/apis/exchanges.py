@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kordon_protocol.codec import decode_response, encode_response, request_type, response_type
+from kordon_protocol.codec import decode_response, encode, request_type, response_type
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
 from kordon_proxy.apis.table import Api
@@ -52,7 +52,7 @@ def pass_through(
             heard, response = wanted, _mended(plan, broker(wanted), leaving or may)
     # It must be fit to be sent, and read as it was meant.
     key, version = request.__api_key__, request.__version__
-    assert decode_response(key, version, encode_response(response)) == response
+    assert decode_response(key, version, encode(response)) == response
     return Passage(heard, response)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response
+from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.cluster_info import APIS
 from kordon_proxy.apis.may import May
@@ -65,7 +65,7 @@ def test_the_cluster_is_the_tenant_s_and_its_brokers_are_at_kordon(version: int)
         (1, "kordon.example", 9101, "zone-1"),
         (2, "kordon.example", 9102, "zone-2"),
     ]
-    assert b"real" not in encode_response(passage.got)
+    assert b"real" not in encode(passage.got)
 
 
 @pytest.mark.parametrize("version", CLUSTER.versions)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response
+from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
 from kordon_proxy.apis.may import Access, May
@@ -154,7 +154,7 @@ def test_a_foreign_resource_cannot_be_told_from_a_missing_one(
     version: int, tenant: str, foreign: Named, missing: Named
 ) -> None:
     answers = [
-        encode_response(pass_through(DESCRIBE, describing(version, resource), of(tenant=tenant), never).got)
+        encode(pass_through(DESCRIBE, describing(version, resource), of(tenant=tenant), never).got)
         for resource in (foreign, missing)
     ]
 
@@ -188,7 +188,7 @@ def test_a_hidden_topic_is_answered_as_the_broker_answers_a_missing_one(version:
     missing = pass_through(DESCRIBE, describing(version, (TOPIC, "acme.gone")), of(), without_it).got
     hidden = pass_through(DESCRIBE, describing(version, (TOPIC, "globex.pa")), of(), never).got
 
-    assert encode_response(hidden) == encode_response(missing).replace(b"acme.gone", b"globex.pa")
+    assert encode(hidden) == encode(missing).replace(b"acme.gone", b"globex.pa")
 
 
 @pytest.mark.parametrize("version", DESCRIBE.versions)
@@ -226,7 +226,7 @@ def test_a_broker_is_described_to_who_may_edit_that_one(version: int) -> None:
 def test_nobody_learns_a_real_address_from_a_broker_s_settings(version: int) -> None:
     got = pass_through(DESCRIBE, describing(version, (BROKER, "1")), of("owners", tenant="platform"), describer).got
 
-    assert b"real-1" not in encode_response(got)
+    assert b"real-1" not in encode(got)
     assert [name for name, *_ in shown(got)][-1] == "advertised.listeners"
 
 
@@ -336,7 +336,7 @@ def test_a_foreign_resource_is_altered_no_more_than_a_missing_one(
     version: int, tenant: str, foreign: Named, missing: Named
 ) -> None:
     answers = [
-        encode_response(pass_through(ALTER, altering(version, resource), of(tenant=tenant), never).got)
+        encode(pass_through(ALTER, altering(version, resource), of(tenant=tenant), never).got)
         for resource in (foreign, missing)
     ]
 

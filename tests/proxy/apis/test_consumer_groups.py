@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response, request_type, response_type
+from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.connection import Connection
 from kordon_proxy.apis.consumer_groups import judge_describe, judge_heartbeat, says_a_pattern
@@ -292,7 +292,7 @@ def test_an_assignment_has_only_topics_that_the_group_may_use(version: int) -> N
     verdict = judge_heartbeat(a_heartbeat(version, names=("acme.a",)), may)
     answer = mended(verdict, beaten(version, "globex.pay", "acme.a", "globex.read"), may)
     assert assigned(answer) == ["acme.a", "globex.read"]
-    assert topic_id("globex.pay").bytes not in encode_response(answer)
+    assert topic_id("globex.pay").bytes not in encode(answer)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -403,7 +403,7 @@ def test_a_description_has_only_topics_of_the_view(version: int) -> None:
     assert member.client_host == "/kordon"
     assert hides(answer, "globex")
     assert hides(answer, "10.0.0.7")
-    assert topic_id("globex.pay").bytes not in encode_response(answer)
+    assert topic_id("globex.pay").bytes not in encode(answer)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -423,9 +423,7 @@ def test_groups_outside_the_view_are_not_described_and_the_order_stays(
         ("nobody-g", code),
         ("acme-h", NONE),
     ]
-    alone = [
-        encode_response(answered(judge_describe(describing(version, name), may))) for name in ("globex-g", "nobodyxx")
-    ]
+    alone = [encode(answered(judge_describe(describing(version, name), may))) for name in ("globex-g", "nobodyxx")]
     assert alone[0].replace(b"globex-g", b"nobodyxx") == alone[1]
 
 
@@ -439,7 +437,7 @@ def test_a_missing_group_of_the_view_is_described_like_a_foreign_one(version: in
     said = a_response(DESCRIBE, version, groups=(missing,))
     there = mended(judge_describe(describing(version, "acme-x"), may), said, may)
     foreign = answered(judge_describe(describing(version, "glob-x"), may))
-    assert encode_response(there).replace(b"acme-x", b"glob-x") == encode_response(foreign)
+    assert encode(there).replace(b"acme-x", b"glob-x") == encode(foreign)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response, response_type
+from kordon_protocol.codec import encode, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.coordinator import judge
 from kordon_proxy.apis.entries import struct_type
@@ -72,7 +72,7 @@ def test_a_name_outside_the_view_has_a_coordinator_like_one_that_does_not_exist(
         (found,) = entries(response)
         assert (found.node_id, found.host, found.port, found.error_code) == (1, "kordon.example", 9101, ErrorCode.none)
         assert refused(may) == [("hidden", name)]
-        answers.append(encode_response(response).replace(name.encode(), b"a name"))
+        answers.append(encode(response).replace(name.encode(), b"a name"))
     assert answers[0] == answers[1]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response, response_type
+from kordon_protocol.codec import encode, response_type
 from kordon_protocol.consumer_protocol import assigned_topics, subscribed_topics
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
@@ -113,7 +113,7 @@ def test_a_group_outside_the_view_is_described_like_a_missing_one(version: int) 
         (group,) = response.groups
         assert (group.group_state, group.error_code) == ("Dead", GNF if version == 6 else NONE)
         assert refused(may) == [("hidden", name)]
-        answers.append(encode_response(response).replace(name.encode(), b"a name"))
+        answers.append(encode(response).replace(name.encode(), b"a name"))
     assert answers[0] == answers[1]
 
 
@@ -124,7 +124,7 @@ def test_a_missing_group_of_the_view_is_described_in_the_same_words(version: int
     missing = a_group(version, "acme-x", group_state="Dead", protocol_type="", **error)
     there = mended(judge_describe(describing(version, "acme-x"), may), described(version, missing), may)
     foreign = answered(judge_describe(describing(version, "glob-x"), may))
-    assert encode_response(there).replace(b"acme-x", b"glob-x") == encode_response(foreign)
+    assert encode(there).replace(b"acme-x", b"glob-x") == encode(foreign)
 
 
 @pytest.mark.parametrize("version", DESCRIBES)

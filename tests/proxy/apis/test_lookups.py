@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response
+from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.lookups import APIS, CLIENT
 from kordon_proxy.apis.may import Access, May
@@ -118,7 +118,7 @@ def test_every_partition_of_a_hidden_topic_is_answered(key: ApiKey, version: int
 @pytest.mark.parametrize(("key", "version"), EVERY_VERSION)
 def test_a_foreign_topic_and_a_missing_one_are_answered_alike(key: ApiKey, version: int, tenant: str) -> None:
     foreign, missing = (
-        encode_response(pass_through(row(APIS, key), about(key, version, [name]), of(tenant=tenant), never).got)
+        encode(pass_through(row(APIS, key), about(key, version, [name]), of(tenant=tenant), never).got)
         for name in ("globex.pay", "globex.nop")
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response, request_type, response_type
+from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.consumer_protocol import assigned_topics, subscribed_topics
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
@@ -310,7 +310,7 @@ def test_a_group_outside_the_view_has_no_members_to_remove(version: int) -> None
     answers = []
     for group in ("globex-g", "nobody-g"):
         answer = answered(judge(leaving(version, ("", "instance-1"), group=group), a_may(("owners",))))
-        answers.append(encode_response(answer))
+        answers.append(encode(answer))
         if version < 3:
             assert answer.error_code is UNKNOWN
         else:

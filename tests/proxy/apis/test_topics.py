@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode_response
+from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.may import Access, May
 from kordon_proxy.apis.table import Record
@@ -122,9 +122,7 @@ def test_creating_outside_the_tenant_tells_nothing(version: int, tenant: str, va
     names = ("globex.pay", "globex.nop", "globex_pay", "__consumer")
 
     answers = [
-        encode_response(
-            pass_through(CREATE, creating(version, name, validate_only=validate_only), of(tenant=tenant), never).got
-        )
+        encode(pass_through(CREATE, creating(version, name, validate_only=validate_only), of(tenant=tenant), never).got)
         for name in names
     ]
 
@@ -333,7 +331,7 @@ def test_of_mixed_ids_the_allowed_ones_are_deleted_and_every_one_is_answered(ver
 @pytest.mark.parametrize("tenant", ["acme", "strict"])
 def test_a_foreign_id_cannot_be_told_from_a_random_one(version: int, tenant: str) -> None:
     foreign, random = (
-        encode_response(pass_through(DELETE, deleting(version, known), of(tenant=tenant), never).got)
+        encode(pass_through(DELETE, deleting(version, known), of(tenant=tenant), never).got)
         for known in (FOREIGN, RANDOM)
     )
 
@@ -345,7 +343,7 @@ def test_a_foreign_id_cannot_be_told_from_a_random_one(version: int, tenant: str
 def test_a_foreign_name_cannot_be_told_from_a_missing_one(version: int, tenant: str, code: ErrorCode) -> None:
     got = [pass_through(DELETE, deleting(version, name), of(tenant=tenant), never).got for name in OUTSIDE]
 
-    assert encode_response(got[0]).replace(b"globex.pay", b"globex.nop") == encode_response(got[1])
+    assert encode(got[0]).replace(b"globex.pay", b"globex.nop") == encode(got[1])
     assert outcome(got[0]) == [("globex.pay", code)]
 
 
@@ -365,7 +363,7 @@ def test_a_hidden_name_is_answered_as_the_broker_answers_a_missing_one(version: 
     missing = pass_through(DELETE, deleting(version, "acme.gone"), of(), without_it).got
     hidden = pass_through(DELETE, deleting(version, "globex.pa"), of(), never).got
 
-    assert encode_response(hidden) == encode_response(missing).replace(b"acme.gone", b"globex.pa")
+    assert encode(hidden) == encode(missing).replace(b"acme.gone", b"globex.pa")
 
 
 @pytest.mark.parametrize("version", DELETE.versions)
@@ -466,7 +464,7 @@ def test_the_controller_s_text_on_partitions_does_not_name_brokers(version: int)
 @pytest.mark.parametrize("tenant", ["acme", "strict"])
 def test_a_foreign_topic_grows_no_more_than_a_missing_one(version: int, tenant: str) -> None:
     foreign, missing = (
-        encode_response(pass_through(GROW, growing(version, name), of(tenant=tenant), never).got) for name in OUTSIDE
+        encode(pass_through(GROW, growing(version, name), of(tenant=tenant), never).got) for name in OUTSIDE
     )
 
     assert foreign.replace(b"globex.pay", b"globex.nop") == missing

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kordon_protocol.codec import decode_request, decode_response, encode_request, encode_response, request_type
+from kordon_protocol.codec import decode_request, decode_response, encode, request_type
 from kordon_protocol.codec import response_type as response_type_of
 from kordon_proxy.apis.entries import make
 from kordon_proxy.apis.may import Access, May
@@ -27,7 +27,7 @@ def forwarded(request: Any, verdict: Verdict) -> Any:
     """The request as the broker gets it."""
     assert isinstance(verdict, Forward | Rewrite)
     sent = verdict.request if isinstance(verdict, Rewrite) else request
-    assert decode_request(sent.__api_key__, sent.__version__, encode_request(sent)) == sent
+    assert decode_request(sent.__api_key__, sent.__version__, encode(sent)) == sent
     return sent
 
 
@@ -38,14 +38,13 @@ def mended(verdict: Verdict, response: Any, may: May) -> Any:
 
 
 def over_the_wire(response: Any) -> Any:
-    decoded = decode_response(response.__api_key__, response.__version__, encode_response(response))
+    decoded = decode_response(response.__api_key__, response.__version__, encode(response))
     assert decoded == response
     return decoded
 
 
 def hides(message: Any, name: str) -> bool:
     """Whether a message has no trace of a name."""
-    encode = encode_request if type(message).__name__.endswith("Request") else encode_response
     return name.encode() not in encode(message)
 
 
