@@ -34,13 +34,13 @@ class Meter:
         self._metrics.requests[exchange.api.name, self._tenant, verdict].inc()
         if exchange.may is not None:
             for ruling in exchange.may.notes:
-                self._metrics.decisions[ruling.action or "VIEW", ruling.access.value].inc()
+                self._metrics.decisions[ruling.asked, ruling.access.value].inc()
 
     def refused(self, may: May) -> None:
         """An answer has been judged again: count what of it is refused now."""
         for ruling in may.notes:
             if ruling.access is not Access.ALLOWED:
-                self._metrics.decisions[ruling.action or "VIEW", ruling.access.value].inc()
+                self._metrics.decisions[ruling.asked, ruling.access.value].inc()
 
     def finished(self, exchange: Exchange) -> None:
         """The answer of a forwarded request is ready to leave."""

@@ -287,11 +287,7 @@ class Session(asyncio.Protocol):
         if may.unknown_topics:
             self.listener.cluster.hint()
         exchange.record = Record.EVENT if may.creates else opened.api.record_for(opened.request)
-        if (
-            exchange.record is Record.EVENT
-            and not self._member.recorder.accepts_mutations
-            and not isinstance(verdict, Answer)
-        ):
+        if exchange.record is Record.EVENT and not may.recordable and not isinstance(verdict, Answer):
             verdict = Answer(refused_response(opened.request, NO_AUDIT))
         recorder = self._member.recorder
         denied = recorder.denials(exchange, may)
@@ -587,10 +583,6 @@ class Session(asyncio.Protocol):
         self._holds.clear()
         self._broker_holds.clear()
         self.listener.ended(self, reason, detail or (None if error is None else str(error) or type(error).__name__))
-        for exchange in self._answers.pending():
-            # One whose answer has come and waits has its event already.
-            if exchange.record is Record.EVENT and exchange.forwarded and exchange.frame is None:
-                self._member.recorder.write([self._member.recorder.mutation(exchange, None)], None)
         if self.transport is not None:
             self.transport.close()
         if self._link is not None:
@@ -599,6 +591,11 @@ class Session(asyncio.Protocol):
         for task in self._tasks:
             if task is not current:
                 task.cancel()
+        # Last, so that no fault in writing down keeps a connection open.
+        for exchange in self._answers.pending():
+            # One whose answer has come and waits has its event already.
+            if exchange.record is Record.EVENT and exchange.forwarded and exchange.frame is None:
+                self._member.recorder.write([self._member.recorder.mutation(exchange, None)], None)
 
 
 DROPPED: Final = Mended(unchanged)

@@ -87,6 +87,15 @@ EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 QUIET: Final = {"log_level": 2}
 """Keeps librdkafka from writing what it thinks of refusals to standard error."""
+CHANGING: Final = (
+    "create topics",
+    "delete topics",
+    "create partitions",
+    "alter configs",
+    "delete records",
+    "delete groups",
+)
+"""What admin clients can change, in the words of their suites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh
-from tests.kafka.tenants import EARLIEST, LATEST, QUIET, MakeTenantTopic, Names, eventually
+from tests.kafka.tenants import CHANGING, EARLIEST, LATEST, QUIET, MakeTenantTopic, Names, eventually
 
 IMPATIENT: Final = {"topic.metadata.propagation.max.ms": 100, "topic.metadata.refresh.interval.ms": 200}
 """How soon a topic that is not there is one that does not exist."""
@@ -335,14 +335,6 @@ ADMIN_ASKS: Final[dict[str, Callable[[AdminClient, Names], object]]] = {
     "delete groups": lambda admin, names: the(admin.delete_consumer_groups([names.group])),
     "commit a foreign topic": lambda admin, names: alter_group_offsets(admin, names.topic, "trade_commit"),
 }
-CHANGING: Final = (
-    "create topics",
-    "delete topics",
-    "create partitions",
-    "alter configs",
-    "delete records",
-    "delete groups",
-)
 FINDING: Final = tuple(what for what in ADMIN_ASKS if what != "create topics")
 
 

@@ -12,7 +12,7 @@ import pytest
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh
-from tests.kafka.tenants import MakeTenantTopic, Names, eventually
+from tests.kafka.tenants import CHANGING, MakeTenantTopic, Names, eventually
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it reads its message schemas by a function of old
@@ -283,14 +283,6 @@ ADMIN_ASKS: Final[dict[str, Callable[[Any, Names], object]]] = {
     "committed offsets": lambda admin, names: admin.list_group_offsets([names.group]),
     "delete groups": lambda admin, names: admin.delete_groups([names.group]),
 }
-CHANGING: Final = (
-    "create topics",
-    "delete topics",
-    "create partitions",
-    "alter configs",
-    "delete records",
-    "delete groups",
-)
 FINDING: Final = tuple(what for what in ADMIN_ASKS if what != "create topics")
 
 

@@ -28,6 +28,9 @@ MEMO_LIMIT: Final = 50_000
 """Rulings kept per standing."""
 
 
+SEEING: Final = "VIEW"
+
+
 class Access(Enum):
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -56,6 +59,11 @@ class Ruling:
     name: str | None
     decision: Decision | None
     refusal: Refusal | None
+
+    @property
+    def asked(self) -> str:
+        """The action, or what stands for it where only seeing was asked for; for audit and metrics."""
+        return self.action or SEEING
 
 
 DENIED_CODE: Final[Mapping[Kind | None, ErrorCode]] = {
