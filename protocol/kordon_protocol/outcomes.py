@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from kio.schema.errors import ErrorCode
+
 from kordon_protocol.shapes import IDENTIFYING, Entity, Field, Shape, shape_of
 
 Code: TypeAlias = int
@@ -20,6 +22,14 @@ def body_error_codes(message: Any) -> Iterator[tuple[str, Code]]:
     """
     entity: Entity = type(message)
     return _codes(message, shape_of(entity), "")
+
+
+def error_name(code: Code) -> str:
+    """Return Kafka's own name of an error code, as in its class `Errors`; `error 9999` for one from a newer broker."""
+    try:
+        return ErrorCode(code).name.upper()
+    except ValueError:
+        return f"error {code}"
 
 
 def _codes(struct: Any, shape: Shape, place: str) -> Iterator[tuple[str, Code]]:

@@ -11,6 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.errors import FrameTooLarge
 from kordon_protocol.header import RequestHead
+from kordon_protocol.outcomes import error_name
 
 from .apis import versions
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
@@ -271,7 +272,5 @@ class Login:
             why=Why(
                 effect="Allow" if code is None else "Deny", reason=reason, epoch=self._listener.policies.snapshot.epoch
             ),
-            outcome=Outcome(
-                error_code=0 if code is None else int(code), error_name="none" if code is None else code.name
-            ),
+            outcome=Outcome(error_code=int(code or ErrorCode.none), error_name=error_name(code or ErrorCode.none)),
         )

@@ -11,7 +11,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Effect
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import RequestHead
-from kordon_protocol.outcomes import body_error_codes
+from kordon_protocol.outcomes import body_error_codes, error_name
 
 from .apis.may import Access, May, Ruling
 from .apis.table import Record
@@ -87,7 +87,7 @@ class Recorder:
             self._why(may, first),
             Outcome(
                 error_code=None if refusal is None else int(refusal.code),
-                error_name=None if refusal is None else refusal.code.name,
+                error_name=None if refusal is None else error_name(refusal.code),
                 items_denied=len(rulings),
             ),
         )
@@ -127,7 +127,7 @@ class Recorder:
                 correlation_id=exchange.correlation_id,
             ),
             Why(effect=Effect.DENY, reason=why),
-            Outcome(error_code=int(code), error_name=code.name),
+            Outcome(error_code=int(code), error_name=error_name(code)),
         )
 
     def unreadable(self, error: ProtocolError, api: str | None, head: RequestHead | None) -> Event:
@@ -225,11 +225,7 @@ def _ended(response: Any | None) -> Outcome:
     if response is None:
         return Outcome(unknown=True)
     code = next((int(code) for _, code in body_error_codes(response) if code), 0)
-    try:
-        name = ErrorCode(code).name
-    except ValueError:  # a field that the schema types as a bare number, from a newer broker
-        name = f"error {code}"
-    return Outcome(error_code=code, error_name=name)
+    return Outcome(error_code=code, error_name=error_name(code))
 
 
 def _read(exchange: Exchange, response: Any | None) -> Mapping[str, int] | None:

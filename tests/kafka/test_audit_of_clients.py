@@ -56,7 +56,7 @@ def test_a_mutation_and_a_denial_reach_every_sink_with_their_outcome(kafka: Kafk
     assert refused["data"]["why"]["effect"] == "Deny"
     assert "pay_not_mine is not in tenant Trading" in refused["data"]["why"]["reason"]
     assert refused["data"]["what"]["parameters"]["topics"][0]["name"] == "pay_not_mine"
-    assert refused["data"]["outcome"]["error_name"] == "topic_authorization_failed"
+    assert refused["data"]["outcome"]["error_name"] == "TOPIC_AUTHORIZATION_FAILED"
     assert [event["id"] for event in in_kafka if event["id"] in {created["id"], refused["id"]}] == [
         created["id"],
         refused["id"],

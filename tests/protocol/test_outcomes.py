@@ -4,7 +4,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
-from kordon_protocol.outcomes import body_error_codes
+from kordon_protocol.outcomes import body_error_codes, error_name
 from tests.protocol.schemas import build
 
 OK = ErrorCode.none
@@ -50,3 +50,11 @@ def test_a_name_is_preferred_to_a_number_and_a_number_to_a_position() -> None:
     markers = {"producer_id": 7, "topics": [{"name": "t", "partitions": [{"partition_index": 0}]}]}
     assert codes(ApiKey.WRITE_TXN_MARKERS, 1, {"markers": [markers]}) == [("markers[7].topics[t].partitions[0]", OK)]
     assert codes(ApiKey.CREATE_ACLS, 3, {"results": [{}, {}]}) == [("results[0]", OK), ("results[1]", OK)]
+
+
+def test_an_error_has_the_name_that_kafka_gives_it() -> None:
+    assert [error_name(code) for code in (-1, 0, 30)] == ["UNKNOWN_SERVER_ERROR", "NONE", "GROUP_AUTHORIZATION_FAILED"]
+
+
+def test_an_error_of_a_newer_broker_is_named_by_its_number() -> None:
+    assert error_name(9_999) == "error 9999"

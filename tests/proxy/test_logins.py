@@ -215,7 +215,7 @@ def test_a_failed_login_is_on_disk_and_told_and_ends_the_connection(
         assert answer.error_code is ErrorCode.sasl_authentication_failed
         assert other.open
         event = world.audit.events[-1]
-        assert (event.why.effect, event.outcome.error_name) == ("Deny", "sasl_authentication_failed")
+        assert (event.why.effect, event.outcome.error_name) == ("Deny", "SASL_AUTHENTICATION_FAILED")
         assert world.metric("logins", "main", "PLAIN", "refused") == 1
         (line,) = [line for line in logs if line["event"] == "connection_closed"]
         assert line["reason"] == "login"

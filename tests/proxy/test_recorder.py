@@ -68,7 +68,7 @@ def test_a_denial_names_its_rule_and_what_the_client_is_told() -> None:
 
     assert (event.what.action, event.what.resources) == ("TOPIC_EDIT", (("cluster", "prod", "topic", "a-no"),))
     assert (event.why.effect, event.why.rules) == ("Deny", ("policies[2] (rbac.yaml:5)",))
-    assert event.outcome.error_name == ErrorCode.topic_authorization_failed.name
+    assert event.outcome.error_name == "TOPIC_AUTHORIZATION_FAILED"
 
 
 def test_what_is_hidden_and_what_is_staged_are_events_of_their_own() -> None:
@@ -76,7 +76,7 @@ def test_what_is_hidden_and_what_is_staged_are_events_of_their_own() -> None:
 
     assert (hidden.why.effect, hidden.outcome.items_denied) == ("Deny", 2)
     assert hidden.why.reason == "topic foreign is not in tenant acme: not included"
-    assert (staged.why.effect, staged.outcome.error_name) == ("Stage", ErrorCode.policy_violation.name)
+    assert (staged.why.effect, staged.outcome.error_name) == ("Stage", "POLICY_VIOLATION")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_mutation_ends_with_the_first_error_of_its_answer() -> None:
 
     event = a_recorder().mutation(judged(growing("a1", "a2")), an_answer(GROW, 3, results=results))
 
-    assert (event.outcome.error_code, event.outcome.error_name) == (37, "invalid_partitions")
+    assert (event.outcome.error_code, event.outcome.error_name) == (37, "INVALID_PARTITIONS")
     assert (event.why.effect, event.outcome.items_allowed, event.outcome.unknown) == ("Allow", 2, False)
 
 

@@ -62,7 +62,7 @@ def is_refused_skip(event: Event) -> bool:
 
 def is_done_skip(event: Event) -> bool:
     """Whether it is ada's: she moved it."""
-    return _is_skip(event) and bool(event["data"]["outcome"].get("error_name") == "none")
+    return _is_skip(event) and bool(event["data"]["outcome"].get("error_name") == "NONE")
 
 
 def is_count(event: Event, person: Person, action: str, topic: str) -> bool:
@@ -133,8 +133,8 @@ def _outcome(event: Event) -> str:
         times = "once" if window["count"] == 1 else f"{window['count']} times"
         return f"{times}, {outcome['bytes']} bytes"
     moved = event["data"]["what"]["parameters"].get("offsets", {})
-    name = "unknown" if outcome.get("unknown") else outcome.get("error_name", "none")
-    ended = "done" if name == "none" else name
+    name = "unknown" if outcome.get("unknown") else outcome.get("error_name", "NONE")
+    ended = "done" if name == "NONE" else name
     return ", ".join([ended, *(f"{place} to {offset}" for place, offset in moved.items())])
 
 
