@@ -21,7 +21,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
 
-from kordon_proxy.reasons import reason_of
+from .binding import CannotServe
+from .config.values import Address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -47,10 +48,6 @@ class Check:
 
 Checks = Callable[[], Iterable[Check]]
 """Called in the HTTP thread: it may read what the loop keeps, and change nothing."""
-
-
-class CannotServe(Exception):
-    """The address cannot be bound. The message says which, and why."""
 
 
 class Pulse:
@@ -81,20 +78,17 @@ class HealthServer:
     def __init__(
         self, host: str, port: int, registry: CollectorRegistry, *, ready: Checks, live: Checks = tuple
     ) -> None:
-        self._address = (host, port)
+        self._address = Address(host, port)
         self._app = _application(registry, ready, live)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Bind and serve. Raises CannotServe."""
-        host, port = self._address
         try:
-            self._server = _Server(host, port, self._app)
+            self._server = _Server(*self._address, self._app)
         except OSError as error:
-            where = f"{host}:{port}"
-            message = f"cannot serve metrics and health on {where}: {reason_of(error)}; free the port, or set another"
-            raise CannotServe(message) from error
+            raise CannotServe("metrics and health", self._address, "`admin.bind`", error) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL,), name="kordon-health", daemon=True
         )

@@ -18,9 +18,11 @@ from kordon_policy.model import Effect
 from . import config
 from .audit.event import Event, EventType, What, Who, Why, new_id
 from .audit.log import AuditLog
+from .binding import CannotServe
 from .cluster.picture import Picture
 from .cluster.pool import Reach
 from .cluster.watch import Cluster, Settings
+from .config.values import Address
 from .health import Check, HealthServer, Pulse
 from .identity.directory import DirectoryFiles
 from .identity.passwords import PasswordChecker
@@ -100,7 +102,7 @@ class Server:
     async def start(self) -> None:
         """Open everything.
 
-        Raises PolicyRefused, AuditError, CannotServe, or OSError for a port that is taken.
+        Raises PolicyRefused, AuditError, CannotServe, or OSError for a policy file that cannot be read.
         """
         self.policies.subscribe(self._new_snapshot)
         self.policies.load()
@@ -128,6 +130,8 @@ class Server:
         log.info(
             "started",
             listeners=[str(one.settings.bind) for one in self.listeners],
+            clusters={one.name: [str(address) for address in one.bootstrap] for one in settings.clusters},
+            admin=str(settings.admin.bind),
             epoch=self.policies.snapshot.epoch,
             event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
         )
@@ -206,7 +210,7 @@ class Server:
 
     def _ready(self) -> list[Check]:
         """Everything that has to be well for clients to be sent here."""
-        checks = [self._pulse.check(), Check(name="stopping", ok=not self._stop.is_set())]
+        checks = [self._pulse.check(), self._serving()]
         if self._audit is not None:
             failure = self._audit.failure
             checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
@@ -229,6 +233,10 @@ class Server:
         ]
         return checks
 
+    def _serving(self) -> Check:
+        stopping = self._stop.is_set()
+        return Check(name="serving", ok=not stopping, detail="stopping" if stopping else "")
+
     def _cluster_check(self, upstream: Upstream) -> Check:
         state = upstream.cluster.state
         bound = all(one.bound for one in self.listeners if one.upstream is upstream)
@@ -244,11 +252,18 @@ class Server:
         self._spawn(self._follow(upstream, picture))
 
     async def _bind(self, listener: Listener, port: int, broker_id: int | None) -> None:
+        """Open a port, that of a broker or of all (None). Raises CannotServe."""
         host = listener.settings.bind.host
         loop = asyncio.get_running_loop()
-        self._ports[host, port] = await loop.create_server(
-            lambda: Session(listener, broker_id), host, port, backlog=BACKLOG
-        )
+        try:
+            self._ports[host, port] = await loop.create_server(
+                lambda: Session(listener, broker_id), host, port, backlog=BACKLOG
+            )
+        except OSError as error:
+            what, key = f"listener {listener.name}", "its `bind`"
+            if broker_id is not None:
+                what, key = f"broker {broker_id} at {what}", "its `ports`"
+            raise CannotServe(what, Address(host, port), key, error) from error
 
     async def _follow(self, upstream: Upstream, picture: Picture) -> None:
         """Open the ports of brokers that are new. Those that went keep theirs: they may come back."""
@@ -291,7 +306,7 @@ class Server:
         place = (listener.settings.bind.host, port)
         try:
             await self._bind(listener, port, broker_id)
-        except OSError as error:
+        except CannotServe as error:
             if place not in self._port_errors:
                 log.error("port_taken", listener=listener.name, port=port, broker=broker_id, reason=str(error))
             self._port_errors[place] = str(error)

@@ -131,6 +131,12 @@ def closings(kordon: Kordon, since: int = 0) -> list[tuple[str, str | None]]:
     return [(line["reason"], line.get("detail")) for line in lines]
 
 
+def readiness(kordon: Kordon) -> dict[str, tuple[bool, str]]:
+    """Name of each check to whether it holds, and its detail."""
+    _, page = kordon.get("/readyz")
+    return {check["name"]: (check["ok"], check["detail"]) for check in json.loads(page)["checks"]}
+
+
 def metric(kordon: Kordon, name: str, /, **labels: str) -> float:
     """The sum of a metric over all children that have these labels."""
     _, page = kordon.get("/metrics")

@@ -409,8 +409,8 @@ def test_a_port_that_is_taken_ends_the_start_with_its_number(kordon: Kordon, tmp
     done = served(tmp_path)
 
     assert done.returncode == 2
-    assert "address already in use" in done.stderr
-    assert kordon.listener("trading").rpartition(":")[2] in done.stderr
+    told = f"cannot serve listener trading on {kordon.listener('trading')}: address already in use"
+    assert done.stderr.splitlines()[-1] == f"kordon: {told}; free the port, or change its `bind`"
     assert "Traceback" not in done.stderr
 
 
@@ -424,8 +424,11 @@ def test_a_brokers_port_that_is_taken_is_said_and_opened_when_it_is_free(kafka: 
             kordon.start(wait=False)
             eventually(lambda: log_lines(kordon, "port_taken"))
 
+            (line,) = log_lines(kordon, "port_taken")
+            told = f"cannot serve broker 1 at listener trading on {ports.HOST}:{port}: address already in use; "
+            assert line["reason"] == f"{told}free the port, or change its `ports`"
             status, page = kordon.get("/readyz")
-            assert (status, f"port {port}" in page) == (503, True)
+            assert (status, f"port {port}" in page, line["reason"] in page) == (503, True, True)
         eventually(lambda: kordon.get("/readyz")[0] == 200)
 
         with Wire(f"{ports.HOST}:{port}") as wire:

@@ -18,7 +18,7 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic
 from tests.kafka.records import MiB, end_of, fetch, produce, read, seen
-from tests.kafka.tap import closings, ended, log_lines, metric, resident
+from tests.kafka.tap import closings, ended, log_lines, metric, readiness, resident
 from tests.kafka.tenants import LISTENERS, POLICY, eventually
 from tests.kafka.wire import Gone, Wire
 from tests.proxy.apis.verdicts import a_request
@@ -240,6 +240,7 @@ def test_a_stop_does_not_wait_for_a_parked_poll_longer_than_it_is_told(
             for _ in range(signals - 1):
                 kordon.signal(signal.SIGTERM)
                 eventually(lambda: metric(kordon, "kordon_draining") == 1)
+                assert readiness(kordon)["serving"] == (False, "stopping")
             code = kordon.terminate()
 
             assert code == 0

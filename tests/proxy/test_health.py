@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry, Gauge
 from structlog.testing import capture_logs
 
 from kordon_proxy import health
-from kordon_proxy.health import CannotServe, Check, HealthServer, Pulse
+from kordon_proxy.binding import CannotServe
+from kordon_proxy.health import Check, HealthServer, Pulse
 from kordon_proxy.metrics import Metrics
 from tests.proxy.audit.events import until
 
@@ -158,8 +159,11 @@ def test_a_scrape_is_not_logged(server: HealthServer, capfd: pytest.CaptureFixtu
 def test_a_port_that_is_taken_is_said_with_its_number() -> None:
     with serving() as server:
         second = HealthServer("127.0.0.1", server.port, CollectorRegistry(), ready=tuple)
-        with pytest.raises(CannotServe, match=f"127.0.0.1:{server.port}: address already in use; free the port"):
+        with pytest.raises(CannotServe) as told:
             second.start()
+
+        reason = f"cannot serve metrics and health on 127.0.0.1:{server.port}: address already in use"
+        assert str(told.value) == f"{reason}; free the port, or change `admin.bind`"
 
 
 def test_the_port_is_free_after_stopping() -> None:

@@ -41,7 +41,7 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
 
     from kordon_proxy import server
     from kordon_proxy.audit.segments import AuditError
-    from kordon_proxy.health import CannotServe
+    from kordon_proxy.binding import CannotServe
     from kordon_proxy.logs import configure_logging
     from kordon_proxy.policies import PolicyRefused
 

@@ -119,7 +119,8 @@ def test_a_start_tells_warnings_in_the_log_and_a_port_that_is_taken_in_one_line(
     assert (told["place"], told["where"]) == ("kordon.yaml:1:112", "clusters[0].own_login.password")
     assert told["reason"] == "a password in clear text"
     assert "kordon-secret" not in ran.stderr
-    assert last.startswith(f"kordon: cannot serve metrics and health on 127.0.0.1:{port}: address already in use")
+    told = f"cannot serve metrics and health on 127.0.0.1:{port}: address already in use"
+    assert last == f"kordon: {told}; free the port, or change `admin.bind`"
     assert ran.returncode == 2
 
 
