@@ -21,14 +21,18 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing found. Lines and columns count from 1."""
+    """One thing found. Lines and columns count from 1; `path` is the way to the key, where it is told."""
 
-    severity: Severity
+    severity: Severity = Severity.ERROR
     message: str
-    hint: str
+    hint: str = ""
     source: str
-    line: int
-    column: int
+    line: int = 1
+    column: int = 1
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}: {self.severity}: {self.message}"
 
 
 class Placed(Protocol):

@@ -1,6 +1,5 @@
 """The policy in force: one immutable snapshot at a time, replaced as a whole or not at all."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,22 +12,13 @@ from kordon_policy.load import load
 from kordon_policy.model import Compat
 from kordon_policy.snapshot import Compiled, Snapshot, compile_snapshot
 
-from .config.findings import Finding as Shown
-from .reasons import reason_of
+from .config.findings import Refused
+from .watched import WatchedFile
 
 log = structlog.get_logger()
 
 MOST_WARNINGS: Final = 20
 """How many are told each time that a file is read; `kordon check` tells all."""
-
-
-class PolicyRefused(Exception):
-    """The policy file has mistakes; nothing of it is in force."""
-
-    def __init__(self, path: Path, findings: tuple[Finding, ...]) -> None:
-        super().__init__(f"{path} is refused: {len(findings)} mistakes")
-        self.path = path
-        self.findings = findings
 
 
 class Policies:
@@ -37,16 +27,17 @@ class Policies:
     def __init__(self, path: Path, compat: Compat) -> None:
         self._path = path
         self._compat = compat
-        self._text = b""
-        self._refused: bytes | None = None
-        """What stands in the file, if that is known to be no policy."""
+        self._file: WatchedFile[Compiled] | None = None
         self._snapshot: Snapshot | None = None
         self._listeners: list[Callable[[Snapshot], None]] = []
-        self._reloading = asyncio.Lock()
         self.loaded = 0.0
         """When the file in force was loaded, in seconds since the epoch."""
         self.failures = 0
-        self.last_failure: str | None = None
+
+    @property
+    def last_failure(self) -> str | None:
+        """Why the file as it is now is not in force; None while it is."""
+        return None if self._file is None else self._file.problem
 
     @property
     def snapshot(self) -> Snapshot:
@@ -68,38 +59,34 @@ class Policies:
         self._listeners.append(listener)
 
     def load(self) -> Snapshot:
-        """Read the file and put it in force. Raises PolicyRefused or OSError."""
-        text = self._path.read_bytes()
-        return self._put_in_force(text, self._read(text))
+        """Read the file and put it in force. Raises Refused or OSError."""
+        self._file = WatchedFile(self._path, self._read)
+        return self._put_in_force(self._file.value)
 
     async def reload(self) -> bool:
-        """Take the file over if it has changed and is good; whether a new snapshot is in force. Never raises.
-
-        A large file takes its time to be read, and no connection waits for that: it is read in another thread.
-        """
-        async with self._reloading:
-            try:
-                text = self._path.read_bytes()
-                if text in (self._text, self._refused):
-                    self._is_known(text)
-                    return False
-                snapshot = self._put_in_force(text, await asyncio.to_thread(self._read, text))
-            except PolicyRefused as refused:
-                self._refused = text
-                self._failed(str(Shown.of(refused.findings[0])), len(refused.findings))
-                return False
-            except OSError as error:
-                self._refused = None  # so that whatever is in its place later is read
-                self._failed(f"cannot read it: {reason_of(error)}", 1)
-                return False
-            log.info("policy_reloaded", epoch=snapshot.epoch, file=str(self._path))
+        """Take the file over if it has changed and is good; whether a new snapshot is in force. Never raises."""
+        assert self._file is not None, "nothing has been loaded"
+        before = self._file.value
+        if not await self._file.poll():
+            return False
+        if self._file.problem is not None:
+            self.failures += 1
+            log.error("policy_reload_failed", reason=self._file.problem, **self._where())
+        elif self._file.value is before:
+            log.info("policy_restored", **self._where())
+        else:
+            self._put_in_force(self._file.value)
+            log.info("policy_reloaded", epoch=self.snapshot.epoch, file=str(self._path))
             return True
+        return False
+
+    def _where(self) -> dict[str, object]:
+        return {"file": str(self._path), "in_force": self.snapshot.epoch}
 
     def _read(self, text: bytes) -> Compiled:
         loaded = load(text, str(self._path), compat=self._compat)
         if loaded.document is None:
-            errors = (finding for finding in loaded.findings if finding.severity is Severity.ERROR)
-            raise PolicyRefused(self._path, tuple(errors))
+            raise Refused(finding for finding in loaded.findings if finding.severity is Severity.ERROR)
         self._warn([finding for finding in loaded.findings if finding.severity is Severity.WARNING])
         compiled = Compiled(loaded.document)
         if self._snapshot is not None:
@@ -114,26 +101,10 @@ class Policies:
         if (more := len(warnings) - MOST_WARNINGS) > 0:
             log.warning("policy_warnings_left_out", file=str(self._path), count=more)
 
-    def _put_in_force(self, text: bytes, compiled: Compiled) -> Snapshot:
-        self._text, self._refused = text, None
-        self.loaded, self.last_failure = time.time(), None
+    def _put_in_force(self, compiled: Compiled) -> Snapshot:
+        self.loaded = time.time()
         epoch = 1 if self._snapshot is None else self._snapshot.epoch + 1
         return self._take(compiled, epoch, time.time_ns() // 1_000_000)
-
-    def _is_known(self, text: bytes) -> None:
-        """The file has not changed; or what is in force stands in it again, and a mistake has been taken back."""
-        if text == self._text and self.last_failure is not None:
-            self._refused = self.last_failure = None
-            log.info("policy_restored", file=str(self._path), in_force=self.snapshot.epoch)
-
-    def _failed(self, reason: str, mistakes: int) -> None:
-        if self.last_failure == reason:
-            return  # told already; the file has not become better
-        self.failures += 1
-        self.last_failure = reason
-        log.error(
-            "policy_reload_failed", file=str(self._path), reason=reason, mistakes=mistakes, in_force=self.snapshot.epoch
-        )
 
     def _take(self, compiled: Compiled, epoch: int, now: int) -> Snapshot:
         self._snapshot = compile_snapshot(compiled, epoch=epoch, now=now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import signal
@@ -94,6 +95,8 @@ class Server:
     async def run(self) -> None:
         """Start, serve until told to stop, drain."""
         await self.start()
+        gc.collect()
+        gc.freeze()  # schemas, table and policy stay: the collector need not walk through them again and again
         try:
             await self._stop.wait()
         finally:
@@ -102,7 +105,7 @@ class Server:
     async def start(self) -> None:
         """Open everything.
 
-        Raises PolicyRefused, AuditError, CannotServe, or OSError for a policy file that cannot be read.
+        Raises Refused, AuditError, CannotServe, or OSError for a policy file that cannot be read.
         """
         self.policies.subscribe(self._new_snapshot)
         self.policies.load()
@@ -345,7 +348,7 @@ class Server:
             self._record_configuration(self.policies.last_failure)
         self.metrics.policy_reload_failures.inc(self.policies.failures - self._failures_shown)
         self._failures_shown = self.policies.failures
-        if self._directory.poll():
+        if await self._directory.poll():
             for problem in self._directory.problems:
                 log.error("users_reload_failed", reason=problem)
             log.info("users_reloaded", revision=self._directory.current.revision)

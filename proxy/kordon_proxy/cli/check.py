@@ -100,7 +100,7 @@ class _Run:
     ) -> Document | None:
         self._seen.add(path.resolve())
         loaded = load_policy(path.read_bytes(), str(path), compat=compat or Compat(), clusters=clusters)
-        self.findings += [Finding.of(found) for found in loaded.findings]
+        self.findings += loaded.findings
         return loaded.document
 
     def _users(self, path: Path, separators: Iterable[str] = ()) -> LoadedUsers:

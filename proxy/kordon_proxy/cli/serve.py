@@ -43,7 +43,6 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
     from kordon_proxy.audit.segments import AuditError
     from kordon_proxy.binding import CannotServe
     from kordon_proxy.logs import configure_logging
-    from kordon_proxy.policies import PolicyRefused
 
     configure_logging(level=config.log.level, format=config.log.format)
     log = structlog.get_logger()
@@ -52,8 +51,6 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
         log.warning("configuration_warning", place=place, where=warning.path, reason=warning.message, hint=warning.hint)
     try:
         server.serve(config)
-    except PolicyRefused as refused:
-        return _refused([Finding.of(found) for found in refused.findings])
     except Refused as refused:
         return _refused(refused.findings)
     except (AuditError, CannotServe) as error:

@@ -44,7 +44,7 @@ def read(text: str | bytes, source: str) -> Document:
     report = Report(source)
     root = read_yaml(text, report)
     if report.has_errors:
-        raise Refused(Finding.of(found) for found in report.findings())
+        raise Refused(report.findings())
     if not isinstance(root, nodes.Mapping):
         raise Refused([Finding(message="the file must be a mapping of keys to values", source=source)])
     reader = _Reader()

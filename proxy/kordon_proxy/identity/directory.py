@@ -8,11 +8,11 @@ from typing import Any, Final
 from kordon_proxy.config.files import is_open
 from kordon_proxy.config.findings import Finding, Refused
 from kordon_proxy.config.model import Config, Listener
+from kordon_proxy.watched import WatchedFile
 
-from .groups import Groups, load_groups
-from .users import User, Users, load_users
+from .groups import Groups, parse_groups
+from .users import User, Users, parse_users
 from .values import NO_LOGIN, Facts
-from .watched import WatchedFile
 
 NO_ROLES: Final[frozenset[str]] = frozenset()
 
@@ -57,8 +57,8 @@ class DirectoryFiles:
         """Read the files. Raises Refused with every mistake in them, OSError."""
         self._allow_open = config.allow_open_files
         self._suffixes = suffixes_of(config)
-        self._users = {name: self._watch(name, provider.file) for name, provider in config.providers.items()}
-        self._groups = WatchedFile(config.groups_file, load_groups) if config.groups_file is not None else None
+        self._users = {name: self._watch_users(name, provider.file) for name, provider in config.providers.items()}
+        self._groups = None if config.groups_file is None else self._watch_groups(config.groups_file)
         self._watched: tuple[WatchedFile[Any], ...] = (
             *self._users.values(),
             *((self._groups,) if self._groups is not None else ()),
@@ -66,15 +66,15 @@ class DirectoryFiles:
         self._doors = {listener.name: door_of(listener) for listener in config.listeners}
         self.current = self._directory(revision=1)
 
-    def poll(self) -> bool:
-        """Read what has changed; to be called every few seconds.
+    async def poll(self) -> bool:
+        """Read what has changed; to be called every few seconds. Never raises.
 
         Says whether there is a new directory, or another problem than before.
         """
-        changed = sum(file.poll() for file in self._watched)
-        if changed:
+        changed = [await file.poll() for file in self._watched]
+        if any(changed):
             self.current = self._directory(revision=self.current.revision + 1)
-        return changed > 0
+        return any(changed)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -89,15 +89,18 @@ class DirectoryFiles:
             doors=self._doors,
         )
 
-    def _watch(self, provider: str, path: Path) -> WatchedFile[Users]:
-        return WatchedFile(path, lambda path: self._load(provider, path))
+    def _watch_users(self, provider: str, path: Path) -> WatchedFile[Users]:
+        return WatchedFile(path, lambda content: self._read_users(provider, path, content))
 
-    def _load(self, provider: str, path: Path) -> Users:
+    def _watch_groups(self, path: Path) -> WatchedFile[Groups]:
+        return WatchedFile(path, lambda content: parse_groups(content, str(path)))
+
+    def _read_users(self, provider: str, path: Path, content: bytes) -> Users:
         if not self._allow_open and is_open(path):
             raise Refused(
                 [Finding(message="others may read this file", hint=f"chmod 600 {path.name}", source=str(path))]
             )
-        loaded = load_users(path, separators=self._suffixes.get(provider, ()))
+        loaded = parse_users(content, str(path), separators=self._suffixes.get(provider, ()))
         if loaded.users is None:
             raise Refused(loaded.findings)
         return loaded.users

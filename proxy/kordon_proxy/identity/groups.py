@@ -20,7 +20,12 @@ class GroupsEntry(RootModel[dict[Role, tuple[str, ...]]]):
 
 def load_groups(path: Path) -> Groups:
     """Return the roles of every principal that the file names. Raises Refused, OSError."""
-    document = read(path.read_bytes(), str(path))
+    return parse_groups(path.read_bytes(), str(path))
+
+
+def parse_groups(content: bytes, source: str) -> Groups:
+    """Return the roles of every principal that the text of a groups file names. Raises Refused."""
+    document = read(content, source)
     try:
         entry = GroupsEntry.model_validate(document.value)
     except ValidationError as error:

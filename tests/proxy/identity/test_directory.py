@@ -1,5 +1,6 @@
 """Users and groups are followed while Kordon runs; a bad file changes nothing."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+def poll(files: DirectoryFiles) -> bool:
+    return asyncio.run(files.poll())
+
+
 def facts(name: str = "alice") -> Facts:
     return Facts(mechanism="PLAIN", provider="staff", name=name, credential="a1")
 
@@ -78,7 +83,7 @@ def test_nothing_new_is_nothing_new(place: Place) -> None:
     files = DirectoryFiles(place.config)
     before = files.current
 
-    assert not files.poll()
+    assert not poll(files)
     assert files.current is before
 
 
@@ -90,7 +95,7 @@ def test_a_changed_file_makes_a_new_directory(place: Place, name: str, text: str
     before = files.current
     place.write(name, text)
 
-    assert files.poll()
+    assert poll(files)
     assert files.current.revision == before.revision + 1
     assert (files.current.users, files.current.groups) != (before.users, before.groups)
     assert files.problems == ()
@@ -114,23 +119,35 @@ def test_a_bad_file_keeps_the_last_good_one_and_says_why(
     before = files.current
     place.write(name, text, mode)
 
-    assert files.poll()
+    assert poll(files)
     assert (files.current.users, files.current.groups) == (before.users, before.groups)
     assert len(files.problems) == 1
     assert problem in files.problems[0]
-    assert not files.poll()
+    assert not poll(files)
+
+
+def test_a_file_that_others_may_read_is_taken_when_they_may_not_any_more(place: Place) -> None:
+    files = DirectoryFiles(place.config)
+    place.write("users.yaml", user("bob"), 0o640)
+    assert poll(files)
+
+    (place.folder / "users.yaml").chmod(0o600)
+
+    assert poll(files)
+    assert files.problems == ()
+    assert files.current.user(facts("bob")) is not None
 
 
 def test_a_file_that_is_gone_keeps_the_last_good_one_and_one_that_comes_back_is_taken(place: Place) -> None:
     files = DirectoryFiles(place.config)
     (place.folder / "users.yaml").unlink()
-    assert files.poll()
+    assert poll(files)
     assert "no such file" in files.problems[0]
     assert files.current.user(facts()) is not None
 
     place.write("users.yaml", user("bob"))
 
-    assert files.poll()
+    assert poll(files)
     assert files.problems == ()
     assert files.current.user(facts()) is None
     assert files.current.user(facts("bob")) is not None
@@ -148,7 +165,7 @@ def test_a_link_that_is_swapped_is_a_changed_file(place: Place) -> None:
     (place.folder / "link").symlink_to("second")
     (place.folder / "link").rename(place.folder / "users.yaml")
 
-    assert files.poll()
+    assert poll(files)
     assert files.current.user(facts("carol")) is not None
 
 
