@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import secrets
 import signal
@@ -95,8 +94,6 @@ class Server:
     async def run(self) -> None:
         """Start, serve until told to stop, drain."""
         await self.start()
-        gc.collect()
-        gc.freeze()  # schemas, table and policy stay: the collector need not walk through them again and again
         try:
             await self._stop.wait()
         finally:
