@@ -1,15 +1,17 @@
-"""What Kordon costs: produce, consume and round trips through it, as ratios to the same Kafka directly.
+"""What Kordon costs: produce, consume and round trips through it, as ratios to Kafka directly and to a bare relay.
 
-    python -m benchmarks.relay                    # three rounds, about two minutes
+    python -m benchmarks.relay                    # three rounds, about three minutes
     python -m benchmarks.relay --rounds 1 --megabytes 100
     python -m benchmarks.relay --out results.json
 
-One real Kafka and one real `kordon serve` with tenant, policies, audit and metrics. Every round measures direct Kafka
-and Kordon one after the other, in turns; a ratio is taken within a round, and the median of the rounds is shown with
-its range. CPU seconds (user and system, from /proc) and resident memory are those of the Kordon process. The client
-is confluent-kafka for throughput, and one plain socket for round trips.
+One real Kafka, one real `kordon serve` with tenant, policies, audit and metrics, and the bare relay of
+`benchmarks.bare`, which is the least that a proxy in Python costs on this machine. Every round measures each of them
+one after the other, in turns; a ratio is taken within a round, and the median of the rounds is shown with its range.
+CPU seconds (user and system, from /proc) and resident memory are those of the proxy's process. The client is
+confluent-kafka for throughput, and one plain socket for round trips.
 
-CPU seconds are steady; ratios vary with whatever else the machine does; absolute throughput is worth least.
+Ratios of CPU seconds are steady; other ratios vary with whatever else the machine does; absolute figures are worth
+least, as machines differ by a factor of two.
 """
 
 import argparse
@@ -18,6 +20,8 @@ import os
 import socket
 import statistics
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -211,15 +215,34 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 
-def table(direct: Target, kordon: Target) -> str:
-    lines = ["| measure | direct | Kordon | Kordon ÷ direct |", "| --- | ---: | ---: | ---: |"]
-    for name, values in kordon.figures.items():
-        base = direct.figures.get(name)
-        ratio = (
-            "–" if base is None else "× " + spread([mine / theirs for mine, theirs in zip(values, base, strict=True)])
-        )
-        lines.append(f"| {name} | {'–' if base is None else spread(base)} | {spread(values)} | {ratio} |")
+def ratio(mine: Target, theirs: Target, name: str) -> str:
+    """Within each round; nothing where one of them has no such figure."""
+    ours, base = mine.figures.get(name, []), theirs.figures.get(name)
+    return "–" if base is None else "× " + spread([a / b for a, b in zip(ours, base, strict=True) if b])
+
+
+def table(direct: Target, bare: Target, kordon: Target) -> str:
+    lines = [
+        "| measure | direct | bare relay | Kordon | Kordon ÷ direct | Kordon ÷ bare relay |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in kordon.figures:
+        cells = [spread(way.figures[name]) if name in way.figures else "–" for way in (direct, bare, kordon)]
+        lines.append(f"| {name} | {' | '.join(cells)} | {ratio(kordon, direct, name)} | {ratio(kordon, bare, name)} |")
     return "\n".join(lines)
+
+
+@contextmanager
+def bare_relay(address: str) -> Iterator[Target]:
+    """The yardstick, in a process of its own, in front of a broker."""
+    port = address.rpartition(":")[2]
+    command = [sys.executable, "-m", "benchmarks.bare", port]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Target("bare", f"127.0.0.1:{process.stdout.readline().strip()}", process.pid)
+        finally:
+            process.terminate()
 
 
 def main() -> None:
@@ -235,12 +258,15 @@ def main() -> None:
     with (
         Kafka(jvm=("-Xms1g", "-Xmx2g"), properties=quick) as kafka,
         Kordon(clusters={"bench": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS, settings=log) as kordon,
+        bare_relay(kafka.bootstrap) as bare,
     ):
-        ways = [Target("direct", kafka.bootstrap), Target("kordon", kordon.bootstrap, kordon.pid)]
-        idle_connections(ways[1], options.connections)
-        idle = dict(ways[1].figures)
+        ways = [Target("direct", kafka.bootstrap), bare, Target("kordon", kordon.bootstrap, kordon.pid)]
+        for way in ways[1:]:
+            idle_connections(way, options.connections)
+        idle = [dict(way.figures) for way in ways]
         run(ways, kafka.bootstrap, options.rounds, options.megabytes * MEGABYTE, options.round_trips)
-        ways[1].figures |= idle
+        for way, at_rest in zip(ways, idle, strict=True):
+            way.figures |= at_rest
     print(table(*ways))
     if options.out:
         figures: dict[str, Any] = {way.name: way.figures for way in ways}

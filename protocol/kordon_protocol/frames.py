@@ -5,10 +5,10 @@ it arrived. A growing `bytearray` in its place cost four times as much CPU. `Fra
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from kordon_protocol.errors import FrameTooLarge, FrameTooSmall
-from kordon_protocol.header import LEAST_REQUEST
+from kordon_protocol.errors import FrameTooLarge, FrameTooSmall, MalformedHeader
+from kordon_protocol.header import LEAST_REQUEST, RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.varints import Buffer
 
@@ -56,12 +56,20 @@ class FrameSplitter:
         return len(self._buffer)
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(NamedTuple):
     """One request as it came: `chunks` joined are its length prefix and its frame, `size` is that of the frame."""
 
     chunks: list[bytes]
     size: int
+
+    def head(self) -> RequestHead:
+        """Return its header, without joining chunks if that can be. Raises what `peek_request` does."""
+        try:
+            return peek_request(self.chunks[0], PREFIX_SIZE)
+        except MalformedHeader:
+            if len(self.chunks) == 1:
+                raise
+        return peek_request(self.frame())  # the header goes on in the next chunk
 
     def frame(self) -> bytes:
         """Return the frame without its prefix, in one piece: no more than one copy."""

@@ -5,7 +5,7 @@ in header version 2, so that a broker can read the header of an ApiVersions requ
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kordon_protocol.errors import MalformedBody, MalformedHeader, UnknownApi, UnsupportedVersion
 from kordon_protocol.keys import is_flexible, response_header_version
@@ -19,8 +19,7 @@ LEAST_REQUEST = 8
 """Bytes of the shortest header that a broker ever accepted (version 0, without a client id)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What stands before the body of a request. `body_offset` counts from the start of the frame."""
 
     api_key: int
@@ -30,27 +29,28 @@ class RequestHead:
     body_offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """What stands before the body of a response. `body_offset` counts from the start of the frame."""
 
     correlation_id: int
     body_offset: int
 
 
-def peek_request(frame: Buffer) -> RequestHead:
-    """Read the header of a request from a frame without its length prefix.
+def peek_request(frame: Buffer, start: int = 0) -> RequestHead:
+    """Read the header of a request from a frame that begins at start, behind its length prefix if it has one.
 
     Tagged fields of the header are skipped, known or not. Raises `MalformedHeader`, and `UnknownApi` or
     `UnsupportedVersion` (which carry key, version and correlation id) where there is no schema to go on with.
     """
     try:
-        api_key, api_version, correlation_id, client_id_length = _FIXED.unpack_from(frame)
+        api_key, api_version, correlation_id, client_id_length = _FIXED.unpack_from(frame, start)
     except struct.error:
-        raise MalformedHeader(f"request header cut off after {len(frame)} bytes") from None
-    flexible = _flexible_or_refused(api_key, api_version, correlation_id)
+        raise MalformedHeader(f"request header cut off after {max(0, len(frame) - start)} bytes") from None
+    flexible = _FLEXIBLE.get((api_key, api_version))
+    if flexible is None:
+        flexible = _flexible_or_refused(api_key, api_version, correlation_id)
     client_id = None
-    offset = _FIXED.size
+    offset = start + _FIXED.size
     if client_id_length >= 0:
         offset += client_id_length
         client_id = _client_id(frame, offset - client_id_length, offset)
@@ -58,13 +58,7 @@ def peek_request(frame: Buffer) -> RequestHead:
         raise MalformedHeader(f"client id of {client_id_length} bytes")
     if flexible:
         offset = _skip_tags(frame, offset)
-    return RequestHead(
-        api_key=api_key,
-        api_version=api_version,
-        correlation_id=correlation_id,
-        client_id=client_id,
-        body_offset=offset,
-    )
+    return RequestHead(api_key, api_version, correlation_id, client_id, offset - start)
 
 
 def peek_response(frame: Buffer, api_key: int, api_version: int) -> ResponseHead:
@@ -102,14 +96,12 @@ def response_header(api_key: int, api_version: int, correlation_id: int) -> byte
 
 
 def _flexible_or_refused(api_key: int, api_version: int, correlation_id: int) -> bool:
-    known = _FLEXIBLE.get((api_key, api_version))
-    if known is None:
-        try:
-            known = _FLEXIBLE[api_key, api_version] = is_flexible(api_key, api_version)
-        except UnknownApi:
-            raise UnknownApi(api_key, api_version, correlation_id) from None
-        except UnsupportedVersion:
-            raise UnsupportedVersion(api_key, api_version, correlation_id) from None
+    try:
+        known = _FLEXIBLE[api_key, api_version] = is_flexible(api_key, api_version)
+    except UnknownApi:
+        raise UnknownApi(api_key, api_version, correlation_id) from None
+    except UnsupportedVersion:
+        raise UnsupportedVersion(api_key, api_version, correlation_id) from None
     return known
 
 

@@ -6,8 +6,8 @@ must be mended, and stored only when an earlier one is still held back.
 """
 
 import struct
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
 from kordon_protocol.errors import FrameTooLarge, ProtocolError
 
@@ -49,7 +49,7 @@ class AnswerQueue:
     `feed` takes the broker's bytes; every method gives what may leave to the client now.
     """
 
-    __slots__ = ("_awaiting", "_current", "_handler", "_left", "_out", "_queue", "_sink", "_split", "stored")
+    __slots__ = ("_awaiting", "_current", "_handler", "_left", "_out", "_parts", "_queue", "_sink", "_split", "stored")
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -64,6 +64,8 @@ class AnswerQueue:
         self._left = 0
         self._sink: Sink | None = None
         """Takes the bytes of the current answer; None: they run through."""
+        self._parts: list[bytes] | None = None
+        """Pieces of the current answer where it is collected to be mended."""
         self._out: list[bytes] = []
         self.stored = 0
         """Bytes that wait behind an earlier answer."""
@@ -87,8 +89,11 @@ class AnswerQueue:
 
     def settle(self, exchange: Exchange, frame: bytes) -> list[bytes]:
         """An answer that was held back may leave."""
-        exchange.store.append(frame)
-        self._finish(exchange, len(frame))
+        if self._queue[0] is exchange and not self._out:
+            return self._leave(exchange, frame)
+        self._store(exchange, frame)
+        exchange.done = True
+        self._advance()
         return self._take()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -99,6 +104,8 @@ class AnswerQueue:
         """
         if self._split:
             data, self._split = self._split + data, b""
+        elif self._current is None and (found := self._whole(data)) is not None:
+            return found
         position, size = 0, len(data)
         run = 0  # data[run:position] runs through
         while position < size:
@@ -131,6 +138,39 @@ class AnswerQueue:
         self._through(data, run, position)
         return self._take()
 
+    def _whole(self, data: bytes) -> list[bytes] | None:
+        """Take data as one whole answer, which it is most of the time; None: it is not, or it is not its turn."""
+        awaiting = self._awaiting
+        if not awaiting or self._queue[0] is not awaiting[0] or len(data) < HEAD.size:
+            return None
+        length, correlation_id = HEAD.unpack_from(data)
+        exchange = awaiting[0]
+        if length + 4 != len(data) or exchange.correlation_id != correlation_id:
+            return None
+        del awaiting[0]
+        plan = self._handler.begin(exchange)
+        if isinstance(plan, Mended):
+            mended = self._handler.mend(exchange, data)
+            return [] if mended is None else self._leave(exchange, mended)
+        if isinstance(plan, Relay):
+            self._handler.passed(exchange)
+            return self._leave(exchange, data)
+        self._emit(exchange, self._handler.stream(exchange, plan).feed(data))
+        self._handler.passed(exchange)
+        exchange.done = True
+        self._advance()
+        return self._take()
+
+    def _leave(self, exchange: Exchange, frame: bytes) -> list[bytes]:
+        """The oldest answer is whole: what may leave now."""
+        exchange.done = True
+        del self._queue[0]
+        if not self._queue:
+            return [frame]
+        self._out.append(frame)
+        self._advance()
+        return self._take()
+
     def _begin(self, length: int, correlation_id: int) -> None:
         if not 4 <= length <= MAX_FRAME:
             raise FrameTooLarge(length, MAX_FRAME)
@@ -143,48 +183,47 @@ class AnswerQueue:
             )
         self._current = self._awaiting.pop(0)
         self._left = length + 4
-        self._sink = self._sink_for(exchange)
+        self._sink = self._sink_for(exchange, self._handler.begin(exchange))
 
-    def _sink_for(self, exchange: Exchange) -> Sink | None:
-        match self._handler.begin(exchange):
+    def _sink_for(self, exchange: Exchange, plan: Plan) -> Sink | None:
+        match plan:
             case Mended():
-                return exchange.parts.append
-            case Streamed() as plan:
+                self._parts = []
+                return self._parts.append
+            case Streamed():
                 stream = self._handler.stream(exchange, plan)
                 return lambda data: self._emit(exchange, stream.feed(data))
             case Relay():
                 return None if self._queue[0] is exchange else lambda data: self._emit(exchange, (data,))
 
-    def _emit(self, exchange: Exchange, pieces: Any) -> None:
+    def _emit(self, exchange: Exchange, pieces: Iterable[bytes]) -> None:
         """Bytes of an answer that is not collected: out when it is its turn, stored otherwise."""
         if self._queue[0] is exchange:
             self._out.extend(pieces)
         else:
             for piece in pieces:
-                exchange.store.append(piece)
-                self.stored += len(piece)
+                self._store(exchange, piece)
+
+    def _store(self, exchange: Exchange, piece: bytes) -> None:
+        if exchange.store is None:
+            exchange.store = []
+        exchange.store.append(piece)
+        self.stored += len(piece)
 
     def _end(self) -> None:
-        exchange, sink = self._current, self._sink
+        exchange, sink, parts = self._current, self._sink, self._parts
         assert exchange is not None
-        self._current = self._sink = None
-        if exchange.parts:
-            frame = exchange.parts[0] if len(exchange.parts) == 1 else b"".join(exchange.parts)
-            exchange.parts.clear()
-            mended = self._handler.mend(exchange, frame)
-            if mended is not None:
-                exchange.store.append(mended)
-                self._finish(exchange, len(mended))
-            return
-        self._handler.passed(exchange)
+        self._current = self._sink = self._parts = None
+        if parts is not None:
+            mended = self._handler.mend(exchange, parts[0] if len(parts) == 1 else b"".join(parts))
+            if mended is None:
+                return
+            self._store(exchange, mended)
+        else:
+            self._handler.passed(exchange)
         exchange.done = True
         if sink is None:
             self._queue.pop(0)
-        self._advance()
-
-    def _finish(self, exchange: Exchange, size: int) -> None:
-        exchange.done = True
-        self.stored += size
         self._advance()
 
     def _advance(self) -> None:
@@ -197,9 +236,10 @@ class AnswerQueue:
             self._let_out(queue[0])
 
     def _let_out(self, exchange: Exchange) -> None:
-        self._out.extend(exchange.store)
-        self.stored -= sum(map(len, exchange.store))
-        exchange.store.clear()
+        if exchange.store is not None:
+            self._out.extend(exchange.store)
+            self.stored -= sum(map(len, exchange.store))
+            exchange.store = None
 
     def _through(self, data: bytes, start: int, end: int) -> None:
         if start < end:

@@ -1,6 +1,6 @@
 """One request and its answer, as the session follows it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kordon_protocol.header import RequestHead
@@ -36,10 +36,8 @@ class Exchange:
     """The answer that waits for them."""
     done: bool = False
     """Its answer is whole and may leave when its turn comes."""
-    store: list[bytes] = field(default_factory=list)
-    """Pieces of its answer that wait for their turn."""
-    parts: list[bytes] = field(default_factory=list)
-    """Pieces of a frame that is being collected to be mended."""
+    store: list[bytes] | None = None
+    """Pieces of its answer that wait for their turn; None while none has had to."""
 
     @property
     def correlation_id(self) -> int:

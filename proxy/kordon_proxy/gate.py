@@ -25,22 +25,13 @@ from kordon_protocol.header import RequestHead, peek_response, request_head_byte
 from kordon_protocol.refusals import refusal
 
 from .apis.may import May
-from .apis.table import Api
-from .apis.verdict import Answer, Forward, Rewrite, Verdict
+from .apis.table import Api, Record
+from .apis.verdict import Answer, Forward, Mended, Rewrite, Verdict
 from .cluster.picture import Picture
 from .exchange import Exchange
 
 ADMIN_CLIENT: Final = "__admin_client"
 """With this client id a broker lets a Produce write to internal topics (`KafkaApis.handleProduceRequest`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A request that was read. `exact`: its bytes say no more than the message holds."""
-
-    api: Api
-    request: Any
-    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +59,19 @@ def admitted(apis: Mapping[int, Api], picture: Picture, head: RequestHead) -> Ap
     return api
 
 
-def open_request(api: Api, head: RequestHead, frame: bytes) -> Opened:
+def open_request(api: Api, head: RequestHead, collected: Collected) -> Reading:
     """Read the body. Raises MalformedBody."""
     if api.decode is not None:
-        return Opened(api, api.decode(head.api_version, frame, head.body_offset), True)
-    reading = read_request(head.api_key, head.api_version, frame, head.body_offset)
-    return Opened(api, reading.message, reading.exact)
+        return Reading(api.decode(head.api_version, collected, head.body_offset), exact=True)
+    return read_request(head.api_key, head.api_version, collected.frame(), head.body_offset)
 
 
-def judge(opened: Opened, may: May) -> Verdict:
+def judge(api: Api, reading: Reading, may: May) -> Verdict:
     """Ask the API's judge. What the client's bytes say beyond the message is not forwarded."""
-    assert opened.api.judge is not None  # `admitted` has seen to it
-    verdict = opened.api.judge(opened.request, may)
-    if isinstance(verdict, Forward) and not opened.exact:
-        return Rewrite(opened.request, verdict.plan)
+    assert api.judge is not None  # `admitted` has seen to it
+    verdict = api.judge(reading.message, may)
+    if not reading.exact and isinstance(verdict, Forward):
+        return Rewrite(reading.message, verdict.plan)
     return verdict
 
 
@@ -103,7 +93,7 @@ def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collect
     client_id = head.client_id
     if client_id == ADMIN_CLIENT:
         client_id = f"kordon-{ADMIN_CLIENT}"
-    elif isinstance(verdict, Forward):
+    elif type(verdict) is Forward:
         return collected.chunks
     header = request_head_bytes(head, client_id)
     if isinstance(verdict, Forward):
@@ -113,6 +103,14 @@ def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collect
         size = len(header) + sum(map(len, pieces))
         return [size.to_bytes(4, "big") + header, *pieces]
     return [with_prefix(header, encode(verdict.request))]
+
+
+def is_plain(exchange: Exchange, frame: bytes) -> bool:
+    """Whether an answer can leave unread: nothing in it would be mended, and no event tells of its outcome."""
+    plan = exchange.plan
+    if type(plan) is not Mended or plan.is_plain is None or exchange.record is Record.EVENT:
+        return False
+    return plan.is_plain(exchange.head.api_version, frame)
 
 
 def read_answer(exchange: Exchange, frame: bytes) -> Reading:

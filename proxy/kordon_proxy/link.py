@@ -1,14 +1,19 @@
-"""The connection to the broker that belongs to one client connection."""
+"""The broker's side of one client connection: its own connection to a broker."""
 
 import asyncio
 import ssl
+import time
 from typing import Final, Protocol, cast
 
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.frames import FrameSplitter, with_prefix
 
+from .holds import Hold, Holds
 from .identity.upstream import LoggedIn, LoginFailed, UpstreamLogin
+from .meter import Meter
 
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds for connecting and for the login behind it."""
 LOGIN_FRAME: Final = 1 << 20
 LAST_BYTES: Final = 10.0
 """Seconds that a broker has to take what was sent to it when the connection is closed."""
@@ -17,7 +22,7 @@ LAST_BYTES: Final = 10.0
 class Owner(Protocol):
     """The session, as the link sees it."""
 
-    def link_ready(self, link: "BrokerLink") -> None: ...
+    def link_ready(self) -> None: ...
     def link_refused(self, reason: str) -> None: ...
     def from_broker(self, data: bytes) -> None: ...
     def link_lost(self, error: Exception | None) -> None: ...
@@ -25,22 +30,71 @@ class Owner(Protocol):
 
 
 class BrokerLink(asyncio.Protocol):
-    """Logs in with Kordon's own credentials where the cluster asks for them, then passes bytes on."""
+    """Logs in with Kordon's own credentials where the cluster asks for them, then passes bytes on.
 
-    __slots__ = ("_login", "_owner", "_splitter", "transport")
+    What is put into it before it is ready waits in it. `holds` says why the broker is not read from now.
+    """
 
-    def __init__(self, owner: Owner, login: UpstreamLogin | None) -> None:
+    __slots__ = ("_begun", "_login", "_owner", "_splitter", "_waiting", "closed", "holds", "ready", "transport")
+
+    def __init__(self, owner: Owner, meter: Meter) -> None:
         self._owner = owner
+        self._begun: float | None = None
+        self._login: UpstreamLogin | None = None
+        self._splitter: FrameSplitter | None = None
+        self._waiting: list[bytes] = []
+        self.holds = Holds(meter)
+        self.ready = False
+        """The broker takes requests."""
+        self.closed = False
+        self.transport: asyncio.Transport | None = None
+
+    # ---- connecting
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has been told to connect."""
+        return self._begun is not None
+
+    def overdue(self, now: float) -> bool:
+        """Whether it has been connecting for too long."""
+        return not self.ready and self._begun is not None and now - self._begun > CONNECT_TIMEOUT
+
+    def begin(self, login: UpstreamLogin | None) -> None:
+        """It is going to be connected, by `open_link`."""
+        self._begun = time.monotonic()
         self._login = login
         self._splitter = None if login is None else FrameSplitter(LOGIN_FRAME)
-        self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        if self._login is None:
-            self._owner.link_ready(self)
+        if self.closed:
+            self.transport.abort()
+        elif self._login is None:
+            self._is_ready()
         else:
             self.transport.write(self._login.start())
+
+    def _is_ready(self) -> None:
+        self.ready = True
+        if self.holds:
+            self._read(False)
+        self.flush()
+        self._owner.link_ready()
+
+    def _step(self, frame: bytes) -> None:
+        assert self._login is not None
+        assert self.transport is not None
+        match self._login.feed(frame):
+            case LoggedIn():
+                self._login = None
+                self._is_ready()
+            case LoginFailed() as failure:
+                self._owner.link_refused(str(failure))
+            case token:
+                self.transport.write(token)
+
+    # ---- what comes from the broker
 
     def data_received(self, data: bytes) -> None:
         if self._splitter is None:
@@ -59,20 +113,45 @@ class BrokerLink(asyncio.Protocol):
         if self._login is None:
             self._splitter = None
 
-    def _step(self, frame: bytes) -> None:
-        assert self._login is not None
-        assert self.transport is not None
-        match self._login.feed(frame):
-            case LoggedIn():
-                self._login = None
-                self._owner.link_ready(self)
-            case LoginFailed() as failure:
-                self._owner.link_refused(str(failure))
-            case token:
-                self.transport.write(token)
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.link_lost(exc)
+
+    def hold(self, reason: Hold) -> None:
+        """Stop reading for this reason."""
+        if not self.holds:
+            self._read(False)
+        self.holds.add(reason)
+
+    def release(self, reason: Hold) -> None:
+        """Go on reading when it was the last one."""
+        self.holds.remove(reason)
+        if not self.holds:
+            self._read(True)
+
+    def _read(self, on: bool) -> None:
+        if self.transport is None or self.transport.is_closing() or not self.ready:
+            return
+        if on:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    # ---- what goes to it
+
+    def put(self, pieces: list[bytes]) -> None:
+        """Send with the next `flush`, or when it is ready."""
+        self._waiting += pieces
+
+    def flush(self) -> None:
+        """Send what was put in."""
+        if not self.ready or not self._waiting:
+            return
+        assert self.transport is not None
+        pieces, self._waiting = self._waiting, []
+        if len(pieces) == 1:
+            self.transport.write(pieces[0])
+        else:
+            self.transport.writelines(pieces)
 
     def pause_writing(self) -> None:
         self._owner.broker_is_slow(True)
@@ -80,27 +159,13 @@ class BrokerLink(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._owner.broker_is_slow(False)
 
-    def send(self, pieces: list[bytes]) -> None:
-        assert self.transport is not None
-        if len(pieces) == 1:
-            self.transport.write(pieces[0])
-        else:
-            self.transport.writelines(pieces)
-
-    def hold(self, held: bool) -> None:
-        """Stop or go on reading."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if held:
-            self.transport.pause_reading()
-        else:
-            self.transport.resume_reading()
-
     def close(self) -> None:
         """Close as soon as what was sent has left: a producer that wants no answers (acks=0) closes right behind them.
 
         A broker that does not take it is not waited for long.
         """
+        self.closed = True
+        self.holds.clear()
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size() and not self.transport.is_closing():
@@ -110,12 +175,10 @@ class BrokerLink(asyncio.Protocol):
             self.transport.abort()
 
 
-async def connect(
-    owner: Owner, host: str, port: int, context: ssl.SSLContext | None, login: UpstreamLogin | None
-) -> BrokerLink:
-    """Open the link. Raises OSError (ssl.SSLError included) when the broker cannot be reached."""
+async def open_link(link: BrokerLink, host: str, port: int, context: ssl.SSLContext | None) -> None:
+    """Connect the link. Raises OSError (ssl.SSLError included) or TimeoutError when the broker cannot be reached."""
     loop = asyncio.get_running_loop()
-    _, link = await loop.create_connection(
-        lambda: BrokerLink(owner, login), host, port, ssl=context, server_hostname=host if context else None
+    connecting = loop.create_connection(
+        lambda: link, host, port, ssl=context, server_hostname=host if context else None
     )
-    return link
+    await asyncio.wait_for(connecting, CONNECT_TIMEOUT)

@@ -13,12 +13,14 @@ class Meter:
     def __init__(self, metrics: Metrics, tenant: str) -> None:
         self._metrics = metrics
         self._tenant = tenant
+        self._in = metrics.bytes[tenant, "in"]
+        self._out = metrics.bytes[tenant, "out"]
 
     def from_client(self, size: int) -> None:
-        self._metrics.bytes[self._tenant, "in"].inc(size)
+        self._in.value += size
 
     def to_client(self, size: int) -> None:
-        self._metrics.bytes[self._tenant, "out"].inc(size)
+        self._out.value += size
 
     def paused(self, reason: str) -> None:
         self._metrics.pauses[reason].inc()
@@ -34,13 +36,13 @@ class Meter:
         self._metrics.requests[exchange.api.name, self._tenant, verdict].inc()
         if exchange.may is not None:
             for ruling in exchange.may.notes:
-                self._metrics.decisions[ruling.asked, ruling.access.value].inc()
+                self._metrics.decisions[ruling.asked, ruling.access].inc()
 
     def refused(self, may: May) -> None:
         """An answer has been judged again: count what of it is refused now."""
         for ruling in may.notes:
             if ruling.access is not Access.ALLOWED:
-                self._metrics.decisions[ruling.asked, ruling.access.value].inc()
+                self._metrics.decisions[ruling.asked, ruling.access].inc()
 
     def finished(self, exchange: Exchange) -> None:
         """The answer of a forwarded request is ready to leave."""

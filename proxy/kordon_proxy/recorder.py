@@ -48,7 +48,7 @@ class Recorder:
         refused: dict[tuple[str, str], list[Ruling]] = {}
         for ruling in may.notes:
             if ruling.access is not Access.ALLOWED:
-                refused.setdefault((ruling.asked, ruling.access.value), []).append(ruling)
+                refused.setdefault((ruling.asked, ruling.access), []).append(ruling)
         return [self._denial(exchange, may, action, rulings) for (action, _), rulings in refused.items()]
 
     def shadows(self, exchange: Exchange) -> list[Event]:

@@ -15,9 +15,10 @@ from typing import Any, Final, cast
 import structlog
 from kio.schema.errors import ErrorCode
 
+from kordon_protocol.codec import Reading
 from kordon_protocol.errors import MalformedBody, ProtocolError, UnsupportedVersion
 from kordon_protocol.frames import Collected, RequestCollector
-from kordon_protocol.header import RequestHead, peek_request
+from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 
 from . import gate, rebalances
@@ -30,10 +31,10 @@ from .apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite, Stream,
 from .audit.event import Event
 from .cluster.errors import UpstreamError
 from .exchange import Exchange
-from .gate import Opened, Unadmitted
+from .gate import Unadmitted
 from .holds import Hold, Holds
 from .identity.software import strangeness
-from .link import BrokerLink, connect
+from .link import BrokerLink, open_link
 from .listener import Listener
 from .logins import Login
 from .member import Member
@@ -46,7 +47,6 @@ AT_MOST_STALE: Final = 1.0
 OTHERS: Final = 8 << 20
 """Bytes of a request that is no Produce. It is decoded as a whole, which takes a second or two for so much, and no
 client needs more: a Fetch of 10,000 partitions has a tenth of it."""
-CONNECT_TIMEOUT: Final = 10.0
 STORED_LIMIT: Final = 1 << 20
 """Bytes of answers that may wait behind an earlier one before reading from the broker stops."""
 NO_AUDIT: Final = Refusal(
@@ -59,18 +59,14 @@ class Session(asyncio.Protocol):
 
     __slots__ = (
         "_answers",
-        "_broker_holds",
         "_broker_id",
         "_collector",
-        "_connecting",
         "_driving",
         "_holds",
         "_link",
-        "_linked",
         "_login",
         "_state",
         "_tasks",
-        "_to_broker",
         "_waiting",
         "closed",
         "id",
@@ -98,17 +94,12 @@ class Session(asyncio.Protocol):
         self.closed = False
         self.meter = listener.meter(None)
         self._broker_id = broker_id
-        self._link: BrokerLink | None = None
-        self._linked = False
-        self._connecting: float | None = None
-        """Since when the link is being made; None before and after."""
+        self._link = BrokerLink(self, self.meter)
         self._collector = RequestCollector(listener.limits.max_frame, OTHERS, least=0)
         self._waiting: list[Collected] = []  # short, and an empty deque has 600 bytes in every connection
         self._holds = Holds(self.meter)
-        self._broker_holds = Holds(self.meter)
         self._answers = AnswerQueue(self)
         self._state = Connection()
-        self._to_broker: list[bytes] = []
         self._driving = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -141,14 +132,14 @@ class Session(asyncio.Protocol):
             self._unreadable(error, looks_like=strangeness(data))
             return
         self.incomplete_since = time.monotonic() if self._collector.buffered else None
-        self._waiting.extend(collected)
+        self._waiting += collected
         self._drive()
 
     def pause_writing(self) -> None:
-        self._hold_broker(Hold.CLIENT_SLOW)
+        self._link.hold(Hold.CLIENT_SLOW)
 
     def resume_writing(self) -> None:
-        self._release_broker(Hold.CLIENT_SLOW)
+        self._link.release(Hold.CLIENT_SLOW)
         self.release(Hold.CLIENT_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -166,7 +157,7 @@ class Session(asyncio.Protocol):
     def overdue(self, now: float) -> str | None:
         """Which limit of time the connection has reached, as a reason to close it."""
         limits = self.listener.limits
-        if self._connecting is not None and now - self._connecting > CONNECT_TIMEOUT:
+        if self._link.overdue(now):
             return "broker-unreachable"
         if self.incomplete_since is not None and not self._holds:
             return "request-timeout" if now - self.incomplete_since > limits.request_timeout else None
@@ -182,7 +173,7 @@ class Session(asyncio.Protocol):
         try:
             while self._waiting and self._may_go_on():
                 self._request(self._waiting.pop(0))
-            self._flush_to_broker()
+            self._link.flush()
         except ProtocolError as error:
             self._unreadable(error)
         except Exception as error:
@@ -197,7 +188,7 @@ class Session(asyncio.Protocol):
         its requests from being read, so that memory is bounded."""
         if len(self._answers) >= self.listener.limits.in_flight:
             self.hold(Hold.IN_FLIGHT)
-        if Hold.CLIENT_SLOW in self._broker_holds:
+        if Hold.CLIENT_SLOW in self._link.holds:
             self.hold(Hold.CLIENT_SLOW)
         if self.listener.audit.full:
             self.hold(Hold.AUDIT)
@@ -205,39 +196,37 @@ class Session(asyncio.Protocol):
 
     def _request(self, collected: Collected) -> None:
         self.last_request = time.monotonic()
-        frame = collected.frame()
         try:
-            head = peek_request(frame)
+            head = collected.head()
         except UnsupportedVersion as unsupported:
             if unsupported.api_key != ApiKey.API_VERSIONS:
                 raise
             # It is answered all the same, in the oldest shape, so that the client can step down.
             head = gate.unread_head(unsupported)
         try:
-            self._take(head, frame, collected)
+            self._take(head, collected)
         except MalformedBody as error:
             self._unreadable(error, head)
 
-    def _take(self, head: RequestHead, frame: bytes, collected: Collected) -> None:
-        received = self.last_request
+    def _take(self, head: RequestHead, collected: Collected) -> None:
         picture = self.listener.cluster.picture
         assert self._login is not None
         if picture is None:
             self.close("no-broker")
         elif self._login.takes(head.api_key):
-            self._login.again(frame, self._place(head, frame))
+            self._login.again(collected.frame(), self._place(head, collected))
         elif head.api_key == ApiKey.API_VERSIONS:
-            self._place(head, frame)(self._login.versions(head, frame))
+            self._place(head, collected)(self._login.versions(head, collected.frame()))
         else:
             found = gate.admitted(self.listener.apis, picture, head)
             if isinstance(found, Unadmitted):
-                self._refuse(head, frame, found, received)
+                self._refuse(head, collected, found)
             else:
-                self._open(found, collected, head, frame, received)
+                self._open(found, head, collected)
 
-    def _place(self, head: RequestHead, frame: bytes) -> Callable[[bytes], None]:
+    def _place(self, head: RequestHead, collected: Collected) -> Callable[[bytes], None]:
         """Take a place in the order of answers for one of Kordon's own. Returns what gives the answer."""
-        exchange = Exchange(head, gate.OWN, None, None, time.monotonic(), len(frame))
+        exchange = Exchange(head, gate.OWN, None, None, self.last_request, collected.size)
         self._send(self._answers.answer(exchange, None))
         return lambda answer: self._settle(exchange, answer)
 
@@ -254,50 +243,56 @@ class Session(asyncio.Protocol):
         self._member.recorder.write([self._member.recorder.unreadable(error, api, head)], None)
         self.close("malformed", error, detail=looks_like)
 
-    def _refuse(self, head: RequestHead, frame: bytes, found: Unadmitted, received: float) -> None:
-        answer = gate.refusal_frame(head, frame, found.code, None)
+    def _refuse(self, head: RequestHead, collected: Collected, found: Unadmitted) -> None:
+        answer = gate.refusal_frame(head, collected.frame(), found.code, None)
         if answer is None or found.api is None:
             raise MalformedBody("a request that is refused, and whose body cannot be read either")
-        exchange = Exchange(head, found.api, None, None, received, len(frame))
+        exchange = Exchange(head, found.api, None, None, self.last_request, collected.size)
         self.meter.request(exchange, "refused")
         self._answer(exchange, answer, [self._member.recorder.unadmitted(exchange, found.code, found.why)])
 
-    def _open(self, api: Api, collected: Collected, head: RequestHead, frame: bytes, received: float) -> None:
-        opened = gate.open_request(api, head, frame)
-        exchange = Exchange(head, api, None, opened.request, received, len(frame))
+    def _open(self, api: Api, head: RequestHead, collected: Collected) -> None:
+        reading = gate.open_request(api, head, collected)
+        exchange = Exchange(head, api, None, reading.message, self.last_request, collected.size)
         fresh = api.needs_fresh_picture
-        if fresh is not None and fresh(opened.request) and self.listener.cluster.age > AT_MOST_STALE:
+        if fresh is not None and fresh(reading.message) and self.listener.cluster.age > AT_MOST_STALE:
             self.hold(Hold.PICTURE)
-            self.spawn(self._judge_when_fresh(exchange, opened, collected))
+            self.spawn(self._judge_when_fresh(exchange, reading, collected))
         else:
-            self._judge(exchange, opened, collected)
+            self._judge(exchange, reading, collected)
 
-    async def _judge_when_fresh(self, exchange: Exchange, opened: Opened, collected: Collected) -> None:
+    async def _judge_when_fresh(self, exchange: Exchange, reading: Reading, collected: Collected) -> None:
         await self._look(AT_MOST_STALE)
         if not self.closed:
-            self._judge(exchange, opened, collected)
+            self._judge(exchange, reading, collected)
             self.release(Hold.PICTURE)
 
-    def _judge(self, exchange: Exchange, opened: Opened, collected: Collected) -> None:
+    def _judge(self, exchange: Exchange, reading: Reading, collected: Collected) -> None:
         may = self._may()
         if may is None:
             return
         exchange.may = may
-        verdict = gate.judge(opened, may)
+        api = exchange.api
+        verdict = gate.judge(api, reading, may)
         if may.unknown_topics:
             self.listener.cluster.hint()
-        exchange.record = Record.EVENT if may.creates else opened.api.record_for(opened.request)
+        exchange.record = Record.EVENT if may.creates else api.record_for(exchange.request)
         if exchange.record is Record.EVENT and not may.recordable and not isinstance(verdict, Answer):
-            verdict = Answer(refused_response(opened.request, NO_AUDIT))
-        recorder = self._member.recorder
-        denied = recorder.denials(exchange, may)
-        recorder.write(recorder.shadows(exchange), None)
+            verdict = Answer(refused_response(exchange.request, NO_AUDIT))
+        denied = [] if may.quiet else self._noteworthy(exchange, may)
         if isinstance(verdict, Answer):
             self.meter.request(exchange, "answered")
             frame = None if verdict.response is None else gate.answer_frame(verdict, exchange.head)
             self._answer(exchange, frame, denied)
         else:
             self._forward(exchange, verdict, denied, collected)
+
+    def _noteworthy(self, exchange: Exchange, may: May) -> list[Event]:
+        """The events of what is denied, which the answer waits for. Those of shadow policies nobody waits for."""
+        recorder = self._member.recorder
+        denied = recorder.denials(exchange, may)
+        recorder.write(recorder.shadows(exchange), None)
+        return denied
 
     def _answer(self, exchange: Exchange, frame: bytes | None, events: list[Event]) -> None:
         """Kordon answers itself; what is refused is on disk before the answer leaves."""
@@ -314,15 +309,20 @@ class Session(asyncio.Protocol):
         self, exchange: Exchange, verdict: Forward | Rewrite, denied: list[Event], collected: Collected
     ) -> None:
         self.meter.request(exchange, "cut" if denied else "forwarded")
-        exchange.plan = _collected_where_it_waits(verdict.plan, bool(denied) or exchange.record is Record.EVENT)
-        self._to_broker += gate.to_forward(verdict, exchange.head, collected)
+        plan = verdict.plan
+        if denied or exchange.record is Record.EVENT:
+            plan = _collected_where_it_waits(plan)
+        exchange.plan = plan
+        link = self._link
+        link.put(gate.to_forward(verdict, exchange.head, collected))
         exchange.forwarded = time.monotonic()
-        self._record(exchange, denied)
-        if not exchange.api.answers(exchange.request):
-            self._member.recorder.count(exchange)
-        else:
+        if denied:
+            self._record(exchange, denied)
+        if exchange.api.answers(exchange.request):
             self._answers.expect(exchange)
-        if not self._linked:
+        else:
+            self._member.recorder.count(exchange)
+        if not link.begun:
             self._connect()
 
     def _record(self, exchange: Exchange, events: list[Event]) -> None:
@@ -341,37 +341,25 @@ class Session(asyncio.Protocol):
     # ---- the broker's side
 
     def _connect(self) -> None:
-        if self._connecting is not None:
-            return
-        self._connecting = time.monotonic()
-        self.hold(Hold.BROKER_CONNECTING)
-        self.spawn(self._connect_link())
-
-    async def _connect_link(self) -> None:
         upstream = self.listener.upstream
         address = upstream.address(self._broker_id)
         if address is None:
             self.close("no-broker", detail=f"broker {self._broker_id} is not there now")
             return
+        self._link.begin(upstream.next_login())
+        self.hold(Hold.BROKER_CONNECTING)
+        self.spawn(self._open_link(*address))
+
+    async def _open_link(self, host: str, port: int) -> None:
+        tls = self.listener.upstream.tls
         try:
-            link = await asyncio.wait_for(
-                connect(self, *address, upstream.tls and upstream.tls(), upstream.next_login()), CONNECT_TIMEOUT
-            )
+            await open_link(self._link, host, port, tls and tls())
         except (OSError, TimeoutError) as error:
             self.listener.cluster.hint()  # the broker may have moved
             self.close("broker-unreachable", error)
-            return
-        self._link = link
-        if self.closed:
-            link.close()
 
-    def link_ready(self, link: BrokerLink) -> None:
+    def link_ready(self) -> None:
         """The broker takes requests now."""
-        self._link = link
-        self._linked, self._connecting = True, None
-        if self._broker_holds:
-            link.hold(True)
-        self._flush_to_broker()
         self.release(Hold.BROKER_CONNECTING)
 
     def link_refused(self, reason: str) -> None:
@@ -401,17 +389,18 @@ class Session(asyncio.Protocol):
             self.close("internal", error)
             return
         if self._answers.stored > STORED_LIMIT:
-            self._hold_broker(Hold.ORDER)
+            self._link.hold(Hold.ORDER)
         self._answered()
 
     def _answered(self) -> None:
         """Answers have left: there may be room for requests again."""
-        if Hold.ORDER in self._broker_holds and self._answers.stored <= STORED_LIMIT:
-            self._release_broker(Hold.ORDER)
-        if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
-            self.release(Hold.IN_FLIGHT)
-        if Hold.DRAINING in self._holds and not len(self._answers):
-            self.close("drained")
+        if self._link.holds and Hold.ORDER in self._link.holds and self._answers.stored <= STORED_LIMIT:
+            self._link.release(Hold.ORDER)
+        if self._holds:
+            if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
+                self.release(Hold.IN_FLIGHT)
+            if Hold.DRAINING in self._holds and not len(self._answers):
+                self.close("drained")
 
     # ---- what the queue of answers asks (`answers.Handler`)
 
@@ -442,6 +431,9 @@ class Session(asyncio.Protocol):
         if self.closed or exchange.now is None:
             return None
         assert isinstance(exchange.plan, Mended)
+        if gate.is_plain(exchange, frame):
+            self._finished(exchange)
+            return self._unless_it_waits(exchange, frame)
         reading = gate.read_answer(exchange, frame)
         response = exchange.plan.mend(reading.message, exchange.now)
         out = gate.mended_frame(exchange, frame, reading, response)
@@ -457,9 +449,13 @@ class Session(asyncio.Protocol):
         if changed or (exchange.may is not None and exchange.may.news):
             exchange.waits += 1
             self.spawn(self._refreshed(exchange))
+        return self._unless_it_waits(exchange, out)
+
+    def _unless_it_waits(self, exchange: Exchange, frame: bytes) -> bytes | None:
+        """The answer, if nothing has to happen before it leaves; else the last thing that does sends it."""
         if exchange.waits == 0:
-            return out
-        exchange.frame = out
+            return frame
+        exchange.frame = frame
         return None
 
     async def _refreshed(self, exchange: Exchange) -> None:
@@ -527,21 +523,6 @@ class Session(asyncio.Protocol):
         if not self._holds and not self.closed and self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def _hold_broker(self, reason: Hold) -> None:
-        if not self._broker_holds and self._link is not None:
-            self._link.hold(True)
-        self._broker_holds.add(reason)
-
-    def _release_broker(self, reason: Hold) -> None:
-        self._broker_holds.remove(reason)
-        if not self._broker_holds and self._link is not None:
-            self._link.hold(False)
-
-    def _flush_to_broker(self) -> None:
-        if self._linked and self._to_broker and self._link is not None:
-            pieces, self._to_broker = self._to_broker, []
-            self._link.send(pieces)
-
     def write(self, frame: bytes) -> None:
         """Send a frame of the login, before there is an order of answers."""
         self._send([frame])
@@ -581,12 +562,10 @@ class Session(asyncio.Protocol):
             return
         self.closed = True
         self._holds.clear()
-        self._broker_holds.clear()
         self.listener.ended(self, reason, detail or (None if error is None else str(error) or type(error).__name__))
         if self.transport is not None:
             self.transport.close()
-        if self._link is not None:
-            self._link.close()
+        self._link.close()
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:
@@ -601,9 +580,9 @@ class Session(asyncio.Protocol):
 DROPPED: Final = Mended(unchanged)
 
 
-def _collected_where_it_waits(plan: Plan, waits: bool) -> Plan:
+def _collected_where_it_waits(plan: Plan) -> Plan:
     """An answer that has to wait for the audit is collected, whatever its judge would do with it."""
-    if not waits or isinstance(plan, Mended):
+    if isinstance(plan, Mended):
         return plan
     return Mended(plan.stale or unchanged)
 

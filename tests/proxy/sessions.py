@@ -23,6 +23,7 @@ from kordon_proxy.cluster.watch import State
 from kordon_proxy.identity.directory import Directory, door_of
 from kordon_proxy.identity.users import Users
 from kordon_proxy.identity.values import Mechanism
+from kordon_proxy.link import BrokerLink
 from kordon_proxy.listener import Listener
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.session import Session
@@ -86,6 +87,9 @@ class FakeTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def close(self) -> None:
         self.closing = True
 
@@ -94,43 +98,48 @@ class FakeTransport(asyncio.Transport):
 
 
 class FakeLink:
-    """The connection to the broker, as the session uses it."""
+    """A session's connection to the broker: what was sent over it, and whether it is read from."""
 
-    def __init__(self, owner: Session, address: tuple[str, int]) -> None:
-        self.owner = owner
+    def __init__(self, link: BrokerLink, address: tuple[str, int]) -> None:
+        self.link = link
         self.address = address
-        self.sent = b""
-        self.held = False
-        self.closed = False
+        self.transport = FakeTransport()
 
-    def send(self, pieces: list[bytes]) -> None:
-        assert pieces
-        self.sent += b"".join(pieces)
+    def comes_up(self) -> None:
+        self.link.connection_made(self.transport)
 
-    def hold(self, held: bool) -> None:
-        self.held = held
+    @property
+    def sent(self) -> bytes:
+        return self.transport.written
 
-    def close(self) -> None:
-        self.closed = True
+    @property
+    def held(self) -> bool:
+        return not self.transport.reading
+
+    @property
+    def closed(self) -> bool:
+        return self.transport.closing
 
 
 class Links:
-    """Makes links in place of the real ones. `ready`: they are at once; `error`: they cannot be made."""
+    """Connects links in place of the network. `ready`: they are at once; `error`: they cannot be connected."""
 
     def __init__(self) -> None:
         self.made: list[FakeLink] = []
         self.ready = True
         self.error: Exception | None = None
 
-    async def connect(self, owner: Session, host: str, port: int, *_: object) -> FakeLink:
+    async def open(self, link: BrokerLink, host: str, port: int, _: object) -> None:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
-        link = FakeLink(owner, (host, port))
-        self.made.append(link)
+        made = FakeLink(link, (host, port))
+        self.made.append(made)
         if self.ready:
-            owner.link_ready(cast("Any", link))
-        return link
+            made.comes_up()
+
+    def of(self, session: Session) -> list[FakeLink]:
+        return [made for made in self.made if made.link is session._link]
 
 
 class FakeCluster:
@@ -260,7 +269,7 @@ class Connected:
 
     @property
     def link(self) -> FakeLink:
-        (link,) = [one for one in self.world.links.made if one.owner is self.session]
+        (link,) = self.world.links.of(self.session)
         return link
 
     def frames(self) -> list[bytes]:
@@ -306,7 +315,7 @@ async def tick(times: int = 5) -> None:
 def links(monkeypatch: pytest.MonkeyPatch) -> Links:
     """Links without sockets, for all sessions of a test."""
     made = Links()
-    monkeypatch.setattr("kordon_proxy.session.connect", made.connect)
+    monkeypatch.setattr("kordon_proxy.session.open_link", made.open)
     return made
 
 

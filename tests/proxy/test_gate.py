@@ -22,11 +22,12 @@ from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import gate
+from kordon_proxy.apis.produce import ProduceRequest
 from kordon_proxy.apis.table import Api
 from kordon_proxy.apis.verdict import Forward, Mended, Rewrite
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.exchange import Exchange
-from kordon_proxy.gate import Opened, Unadmitted
+from kordon_proxy.gate import Unadmitted
 from kordon_proxy.table import APIS
 from tests.proxy.apis.verdicts import a_request, a_response
 from tests.proxy.apis.worlds import a_picture, make_may
@@ -45,8 +46,13 @@ def seen(versions: Mapping[int, tuple[int, int]] | None = None) -> Picture:
 
 def read(message: Any, client_id: str = "test") -> tuple[RequestHead, bytes, Collected]:
     """A request as the gate gets it."""
-    whole = request_frame(message, 7, client_id)
-    return peek_request(whole[4:]), whole[4:], Collected([whole], len(whole) - 4)
+    frame = request_frame(message, 7, client_id)[4:]
+    return peek_request(frame), frame, whole(frame)
+
+
+def whole(frame: bytes) -> Collected:
+    """A frame in one chunk."""
+    return Collected([with_prefix(frame)], len(frame))
 
 
 # ---- what is admitted
@@ -104,12 +110,13 @@ def test_a_key_that_is_not_in_the_table_is_unknown() -> None:
 def test_a_body_that_cannot_be_read_is_malformed() -> None:
     head, frame, _ = read(heartbeat())
     with pytest.raises(MalformedBody):
-        gate.open_request(APIS[head.api_key], head, frame[: head.body_offset] + GARBAGE)
+        gate.open_request(APIS[head.api_key], head, whole(frame[: head.body_offset] + GARBAGE))
 
 
 def test_a_request_that_is_allowed_goes_on_as_it_came() -> None:
-    head, frame, collected = read(heartbeat())
-    verdict = gate.judge(gate.open_request(APIS[head.api_key], head, frame), make_may(POLICY, tenant="Trading"))
+    head, _, collected = read(heartbeat())
+    api = APIS[head.api_key]
+    verdict = gate.judge(api, gate.open_request(api, head, collected), make_may(POLICY, tenant="Trading"))
 
     assert isinstance(verdict, Forward)
     assert gate.to_forward(verdict, head, collected) is collected.chunks
@@ -123,12 +130,12 @@ def test_a_request_that_is_allowed_goes_on_as_it_came() -> None:
 def test_what_the_bytes_say_beyond_the_message_is_not_forwarded(more: bytes) -> None:
     head, frame, _ = read(heartbeat())
     said = frame[:-1] + more if more[0] == 1 else frame + more
-    opened = gate.open_request(APIS[head.api_key], head, said)
+    api = APIS[head.api_key]
 
-    verdict = gate.judge(opened, make_may(POLICY, tenant="Trading"))
+    verdict = gate.judge(api, gate.open_request(api, head, whole(said)), make_may(POLICY, tenant="Trading"))
 
     assert isinstance(verdict, Rewrite)
-    (sent,) = gate.to_forward(verdict, head, Collected([b"\0\0\0\0" + said], len(said)))
+    (sent,) = gate.to_forward(verdict, head, whole(said))
     assert sent[4:] == frame
 
 
@@ -241,10 +248,10 @@ def test_a_head_without_a_schema_keeps_what_can_be_answered() -> None:
 
 def test_a_request_is_read_by_its_apis_own_reader_where_it_has_one() -> None:
     api = APIS[ApiKey.PRODUCE]
-    head, frame, _ = read(a_request(ApiKey.PRODUCE, 9, acks=0))
+    head, _, collected = read(a_request(ApiKey.PRODUCE, 9, acks=0))
 
-    opened = gate.open_request(api, head, frame)
+    reading = gate.open_request(api, head, collected)
 
-    assert api.decode is not None
-    assert opened == Opened(api, api.decode(9, frame, head.body_offset), True)
-    assert not api.answers(opened.request)
+    assert reading.exact
+    assert isinstance(reading.message, ProduceRequest)
+    assert not api.answers(reading.message)

@@ -1,6 +1,6 @@
 """The connection to the broker: Kordon's login on it, what it passes on, and how it ends."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from kio.schema.errors import ErrorCode
@@ -9,12 +9,17 @@ from kordon_protocol.codec import response_frame
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import link as module
 from kordon_proxy.config.model import OwnLogin
+from kordon_proxy.holds import Hold
 from kordon_proxy.identity.upstream import UpstreamLogin
 from kordon_proxy.link import BrokerLink
+from kordon_proxy.meter import Meter
+from kordon_proxy.metrics import Metrics
 from kordon_proxy.secrets import Secret
 from tests.proxy.apis.verdicts import a_response
 from tests.proxy.cluster.loops import scenario, until
 from tests.proxy.sessions import FakeTransport
+
+METER: Final = Meter(Metrics(), "")
 
 
 class Owner:
@@ -23,7 +28,7 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def link_ready(self, link: BrokerLink) -> None:
+    def link_ready(self) -> None:
         self.told.append("ready")
 
     def link_refused(self, reason: str) -> None:
@@ -48,7 +53,8 @@ class Buffering(FakeTransport):
 
 def a_link(login: UpstreamLogin | None = None) -> tuple[BrokerLink, Owner, Buffering]:
     owner, transport = Owner(), Buffering()
-    link = BrokerLink(owner, login)
+    link = BrokerLink(owner, METER)
+    link.begin(login)
     link.connection_made(transport)
     return link, owner, transport
 
@@ -69,8 +75,10 @@ def test_without_a_login_it_is_ready_at_once_and_passes_everything_on() -> None:
     link, owner, transport = a_link()
 
     link.data_received(b"abc")
-    link.send([b"one"])
-    link.send([b"two", b"three"])
+    link.put([b"one"])
+    link.flush()
+    link.put([b"two", b"three"])
+    link.flush()
     link.pause_writing()
     link.resume_writing()
     link.connection_lost(None)
@@ -114,12 +122,15 @@ def test_a_broker_that_does_not_let_kordon_in_is_told_of(answer: bytes, reason: 
 def test_it_is_read_or_not_as_it_is_told_and_never_after_its_end() -> None:
     link, _, transport = a_link()
 
-    link.hold(True)
+    link.hold(Hold.ORDER)
+    link.hold(Hold.CLIENT_SLOW)
     assert not transport.reading
-    link.hold(False)
+    link.release(Hold.CLIENT_SLOW)
+    assert not transport.reading
+    link.release(Hold.ORDER)
     assert transport.reading
     transport.closing = True
-    link.hold(True)
+    link.hold(Hold.ORDER)
 
     assert transport.reading
 
@@ -133,7 +144,8 @@ def test_with_nothing_under_way_it_ends_at_once() -> None:
 @scenario
 async def test_what_was_sent_leaves_before_it_ends_but_is_not_waited_for_without_end() -> None:
     link, _, transport = a_link()
-    link.send([b"a record without acknowledgement"])
+    link.put([b"a record without acknowledgement"])
+    link.flush()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LAST_BYTES", 0.01)
         link.close()
@@ -142,7 +154,25 @@ async def test_what_was_sent_leaves_before_it_ends_but_is_not_waited_for_without
     await until(lambda: transport.aborted)
 
 
-def test_before_it_stands_it_has_nothing_to_end() -> None:
-    link = BrokerLink(Owner(), None)
+def test_before_it_is_ready_what_is_put_into_it_waits_and_a_hold_does_not_stop_the_login() -> None:
+    link, owner, transport = a_link(a_login())
+    link.hold(Hold.CLIENT_SLOW)
+    link.put([b"request"])
+    link.flush()
+    assert transport.reading
+
+    link.data_received(handshaken() + authenticated())
+
+    assert owner.told == ["ready"]
+    assert transport.written.endswith(b"request")
+    assert not transport.reading
+
+
+def test_one_that_was_closed_while_it_was_being_connected_ends_as_soon_as_it_stands() -> None:
+    owner, transport = Owner(), Buffering()
+    link = BrokerLink(owner, METER)
+    link.begin(None)
     link.close()
-    link.hold(True)
+    link.connection_made(transport)
+    assert transport.aborted
+    assert owner.told == []

@@ -88,7 +88,7 @@ async def test_requests_wait_in_order_while_the_broker_is_connected_and_nothing_
     numbers = [client.sends(heartbeat()) for _ in range(3)]
     await tick()
     assert (client.link.sent, client.transport.reading) == (b"", False)
-    client.session.link_ready(client.link)  # type: ignore[arg-type]
+    client.link.comes_up()
 
     assert client.forwarded() == numbers
     assert client.transport.reading
@@ -240,7 +240,7 @@ def test_however_the_bytes_are_cut_the_client_gets_the_same(data: Any, sizes: li
     async def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
             links = Links()
-            patch.setattr("kordon_proxy.session.connect", links.connect)
+            patch.setattr("kordon_proxy.session.open_link", links.open)
             whole, cut = [await answers_to(a_world(links), kinds, cuts) for cuts in ([1 << 20], sizes)]
         assert cut == whole
         assert len(cut) == len(kinds)
@@ -263,7 +263,7 @@ async def answers_to(world: World, kinds: list[str], sizes: list[int]) -> list[b
     for piece in pieces(b"".join(request_frame(messages[kind], n, "test") for n, kind in enumerate(kinds)), sizes):
         client.sends_bytes(piece)
     await tick()
-    if world.links.made[-1:] and world.links.made[-1].owner is client.session:
+    if world.links.of(client.session):
         due = b"".join(map(client.broker_frame, client.forwarded()))
         for piece in pieces(due, sizes):
             client.session.from_broker(piece)

@@ -11,7 +11,8 @@ from kordon_protocol.scan.produce import (
     produce_request_without,
     scan_produce_request,
 )
-from kordon_protocol.scan.produce_response import ProducedPartition, ProduceResponseScan, scan_produce_response
+from kordon_protocol.scan.produce_names import ProduceNames, produce_names
+from kordon_protocol.scan.produce_response import is_plain_produce_response
 
 __all__ = (
     "Endpoint",
@@ -19,16 +20,16 @@ __all__ = (
     "FetchResponseWalker",
     "FetchedPartition",
     "MetadataHead",
-    "ProduceResponseScan",
+    "ProduceNames",
     "ProduceScan",
-    "ProducedPartition",
     "ScannedPartition",
     "ScannedTopic",
     "encode_metadata_head",
     "endpoints_replacement",
+    "is_plain_produce_response",
     "metadata_response_head",
     "node_endpoints",
+    "produce_names",
     "produce_request_without",
     "scan_produce_request",
-    "scan_produce_response",
 )

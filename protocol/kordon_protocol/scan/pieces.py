@@ -5,6 +5,7 @@ All raise one of `CUT_OFF` where the buffer ends too early. What is also written
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -94,8 +95,13 @@ def topic_id(buffer: Buffer, offset: int) -> tuple[UUID | None, int]:
     end = offset + 16
     if end > len(buffer):
         raise IndexError
-    encoded = bytes(buffer[offset:end])
-    return None if encoded == _ZERO_ID else UUID(bytes=encoded), end
+    return _id(bytes(buffer[offset:end])), end
+
+
+@lru_cache(4_096)
+def _id(encoded: bytes) -> UUID | None:
+    # Making one costs more than all else that is done with it, and requests name the same few again and again.
+    return None if encoded == _ZERO_ID else UUID(bytes=encoded)
 
 
 def tags(buffer: Buffer, offset: int) -> tuple[Mapping[int, int], int]:

@@ -1,116 +1,83 @@
-"""Scan a Produce response (ProduceResponse.json, versions 3 to 13): its outcomes, and whether anything must be mended.
+"""Tell a Produce response that says nothing but success (ProduceResponse.json, versions 3 to 13).
 
 Versions: log start offset from 5 on, error texts from 8 on, compact from 9 on, leader hints in tagged fields from 10 on
 (KIP-951), topic ids in place of names from 13 on.
 """
 
-from collections.abc import Mapping
-from struct import Struct
-from typing import Final, NamedTuple
-from uuid import UUID
+from struct import Struct, error
+from typing import Final
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, count_of, name, tags, text, topic_id
-from kordon_protocol.varints import Buffer
+from kordon_protocol.varints import Buffer, read_varint
 
+_FIRST_WITH_LOG_START: Final = 5
+_FIRST_WITH_TEXTS: Final = 8
+_FIRST_FLEXIBLE: Final = 9
+_FIRST_WITH_IDS: Final = 13
 _INDEX_AND_CODE: Final = Struct(">ih")
-_LEADER_HINTS: Final = 0  # the tag of CurrentLeader in a partition, and of NodeEndpoints at the top
-_CURRENT_LEADER_SIZE: Final = 9  # id, epoch, no tagged fields
+_INT16: Final = Struct(">h")
+_INT32: Final = Struct(">i")
+_HEADER: Final = 8
+"""Length prefix and correlation id."""
+_NO_TEXTS: Final = b"\x00\x00\x00\x00\xff\xff"
+"""No record errors, and null for the message."""
 
 
-class ProducedPartition(NamedTuple):
-    """The outcome for one partition."""
+def is_plain_produce_response(version: int, frame: Buffer) -> bool:
+    """Whether a frame, from its length prefix on, is a well-formed success in every partition, and says nothing else.
 
-    topic: str | UUID | None
-    index: int  # type: ignore[assignment]  # Kafka's word, though tuples have a method of that name
-    error_code: int
-
-
-class ProduceResponseScan(NamedTuple):
-    """What a Produce response says."""
-
-    outcomes: tuple[ProducedPartition, ...]
-    has_texts: bool
-    """Whether any error message is there, of a partition or of a record."""
-    has_endpoints: bool
-    """Whether there are addresses of brokers in it."""
-    exact: bool
-    """Whether it holds nothing that the schema does not know, apart from the endpoints: these are not looked into."""
-
-
-def scan_produce_response(version: int, body: Buffer, offset: int = 0) -> ProduceResponseScan:
-    """Scan the response that takes body from offset to its end. Raises `MalformedBody`."""
-    scanner = _Scanner(version, body)
+    No error, no text, no tagged field: nothing that could name a broker's address or would have to be read.
+    """
     try:
-        end = scanner.response(offset)
-    except CUT_OFF:
-        raise MalformedBody(f"produce response cut off at byte {len(body)}") from None
-    if end != len(body):
-        raise MalformedBody(f"produce response ends at byte {end} of {len(body)}")
-    return ProduceResponseScan(tuple(scanner.outcomes), scanner.has_texts, scanner.has_endpoints, scanner.exact)
+        return _flexible(version, frame) if version >= _FIRST_FLEXIBLE else _legacy(version, frame)
+    except (IndexError, error, MalformedBody):
+        return False
 
 
-class _Scanner:
-    """Scans one response."""
-
-    def __init__(self, version: int, body: Buffer) -> None:
-        self.outcomes: list[ProducedPartition] = []
-        self.has_texts = False
-        self.has_endpoints = False
-        self.exact = True
-        self._version = version
-        self._body = body
-        self._string, self._length = COMPACT if version >= 9 else LEGACY
-        # Index and code, base offset, append time and, from 5 on, log start offset.
-        self._fixed = _INDEX_AND_CODE.size + (24 if version >= 5 else 16)
-
-    def response(self, offset: int) -> int:
-        count, offset = count_of(self._length, self._body, offset)
-        for _ in range(count):
-            offset = self._topic(offset)
-        found, offset = self._tags(offset + 4)  # throttle time
-        self.has_endpoints = _LEADER_HINTS in found
-        return offset
-
-    def _topic(self, offset: int) -> int:
-        topic: str | UUID | None
-        if self._version >= 13:
-            topic, offset = topic_id(self._body, offset)
+def _flexible(version: int, frame: Buffer) -> bool:
+    if frame[_HEADER]:  # tagged fields of the header
+        return False
+    topics, at = read_varint(frame, _HEADER + 1)
+    for _ in range(topics - 1):
+        if version >= _FIRST_WITH_IDS:
+            at += 16
         else:
-            topic, offset = name(self._string, self._body, offset)
-        count, offset = count_of(self._length, self._body, offset)
-        for _ in range(count):
-            offset = self._partition(topic, offset)
-        found, offset = self._tags(offset)
-        self.exact &= not found
-        return offset
+            length, at = read_varint(frame, at)
+            if not length:
+                return False
+            at += length - 1
+        partitions, at = read_varint(frame, at)
+        if not partitions:
+            return False
+        for _ in range(partitions - 1):
+            _, code = _INDEX_AND_CODE.unpack_from(frame, at)
+            at += 33  # also base offset, append time, log start offset; a count of 1 byte, a length, a count
+            if code or frame[at - 3] != 1 or frame[at - 2] or frame[at - 1]:
+                return False
+        if frame[at]:
+            return False
+        at += 1
+    return topics > 0 and frame[at + 4] == 0 and at + 5 == len(frame)  # throttle time, tagged fields
 
-    def _partition(self, topic: str | UUID | None, offset: int) -> int:
-        self.outcomes.append(ProducedPartition(topic, *_INDEX_AND_CODE.unpack_from(self._body, offset)))
-        offset += self._fixed
-        if self._version >= 8:
-            count, offset = count_of(self._length, self._body, offset)
-            for _ in range(count):
-                offset = self._record_error(offset)
-            message, offset = text(self._string, self._body, offset)
-            self.has_texts |= message is not None
-        found, offset = self._tags(offset)
-        if found.get(_LEADER_HINTS, _CURRENT_LEADER_SIZE) != _CURRENT_LEADER_SIZE:
-            self.exact = False  # something stands behind the leader's id and epoch
-        return offset
 
-    def _record_error(self, offset: int) -> int:
-        message, offset = text(self._string, self._body, offset + 4)  # batch index
-        self.has_texts |= message is not None
-        found, offset = self._tags(offset)
-        self.exact &= not found
-        return offset
-
-    def _tags(self, offset: int) -> tuple[Mapping[int, int], int]:
-        """Skip tagged fields and return their sizes. Only leader hints are known, in a partition and at the top."""
-        if self._version < 9:
-            return {}, offset
-        found, offset = tags(self._body, offset)
-        if any(tag != _LEADER_HINTS or self._version < 10 for tag in found):
-            self.exact = False
-        return found, offset
+def _legacy(version: int, frame: Buffer) -> bool:
+    (topics,) = _INT32.unpack_from(frame, _HEADER)
+    at = _HEADER + 4
+    for _ in range(topics):
+        (length,) = _INT16.unpack_from(frame, at)
+        if length < 0:
+            return False
+        (partitions,) = _INT32.unpack_from(frame, at + 2 + length)
+        if partitions < 0:
+            return False
+        at += 6 + length
+        for _ in range(partitions):
+            _, code = _INDEX_AND_CODE.unpack_from(frame, at)
+            at += 30 if version >= _FIRST_WITH_LOG_START else 22
+            if code:
+                return False
+            if version >= _FIRST_WITH_TEXTS:
+                if frame[at : at + 6] != _NO_TEXTS:
+                    return False
+                at += 6
+    return topics >= 0 and at + 4 == len(frame)  # throttle time

@@ -46,7 +46,7 @@ def judge(request: Any, may: May) -> Verdict:
 
 
 def _refuse(request: Any, may: May, refusal: Refusal) -> Answer:
-    may.notes.append(Ruling(Access.DENIED, None, None, None, None, refusal))
+    may.note(Ruling(Access.DENIED, None, None, None, None, refusal))
     return refuse(request, refusal)
 
 

@@ -45,7 +45,7 @@ def _judge(may: May, action: Action | None, name: str, group: str, outside: Refu
     if usable_by(may, group)(name):
         return may.topic(action, name)
     refusal = replace(outside, text=f"group {group} may not use topic {name}, which is not the tenant's own")
-    may.notes.append(Ruling(Access.HIDDEN, action, Kind.TOPIC, name, None, refusal))
+    may.note(Ruling(Access.HIDDEN, action, Kind.TOPIC, name, None, refusal))
     return refusal
 
 

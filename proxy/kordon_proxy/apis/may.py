@@ -6,7 +6,7 @@ under one snapshot), so that a question costs a dictionary look-up, and noted pe
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -31,7 +31,7 @@ MEMO_LIMIT: Final = 50_000
 SEEING: Final = "VIEW"
 
 
-class Access(Enum):
+class Access(StrEnum):
     ALLOWED = "allowed"
     DENIED = "denied"
     STAGED = "staged"
@@ -152,6 +152,7 @@ class May:
         "news",
         "notes",
         "picture",
+        "quiet",
         "recordable",
         "standing",
         "unknown_topics",
@@ -163,6 +164,8 @@ class May:
         self.cluster = cluster
         self.connection = connection
         self.notes: list[Ruling] = []
+        self.quiet = True
+        """Unset when a ruling was no plain Allow: it is refused, or a shadow policy has something to say of it."""
         self.unknown_topics = False
         """Set when a topic or an id was asked for that the picture does not hold: a reason to look again soon."""
         self.news = False
@@ -187,8 +190,15 @@ class May:
 
     def _ask(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
         ruling = self.standing.ruling(action, kind, name, explicit=explicit)
-        self.notes.append(ruling)
+        self.note(ruling)
         return ruling
+
+    def note(self, ruling: Ruling) -> None:
+        """Keep a ruling for the audit and the metrics."""
+        self.notes.append(ruling)
+        decision = ruling.decision
+        if ruling.refusal is not None or (decision is not None and decision.shadow is not None):
+            self.quiet = False
 
     def sees(self, kind: Kind, name: str) -> bool:
         """Whether the view holds it. Not noted: lists are cut by it, and what is left out of a list is no denial."""
@@ -213,7 +223,7 @@ class May:
         if name is None or not self.standing.view.sees(Kind.TOPIC, name):
             # Alike for an id that exists elsewhere and for one that does not: nobody may tell them apart.
             self.unknown_topics = True
-            self.notes.append(Ruling(Access.HIDDEN, None, Kind.TOPIC, str(topic_id), None, UNKNOWN_ID))
+            self.note(Ruling(Access.HIDDEN, None, Kind.TOPIC, str(topic_id), None, UNKNOWN_ID))
             return None
         return name
 

@@ -2,19 +2,29 @@
 
 Versions: names up to v12, ids from v13; leader hints with addresses in the answer from v10 (KIP-951); from v12 a
 transactional produce adds its partitions to the transaction by itself (KIP-890), so it is judged as that too.
-Record bytes are never looked at: the request is scanned, and what is refused is cut out of it by its offsets.
+Record bytes are never looked at: the request is looked through for its names, and only where something is refused it
+is scanned for the places where they stand, and cut.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from kordon_policy.actions import Action
 from kordon_protocol.codec import request_type, response_type
+from kordon_protocol.frames import PREFIX_SIZE, Collected
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.refusals import refusal as refusal_response
-from kordon_protocol.scan import ProduceScan, ScannedTopic, produce_request_without, scan_produce_request
+from kordon_protocol.scan import (
+    ProduceNames,
+    ProduceScan,
+    ScannedTopic,
+    is_plain_produce_response,
+    produce_names,
+    produce_request_without,
+    scan_produce_request,
+)
 
 from .endpoints import at_our_addresses
 from .entries import make, struct_type
@@ -25,70 +35,93 @@ from .texts import without_free_text
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedProduce:
-    """A Produce request of which only the structure was read."""
+class ProduceRequest:
+    """A Produce request of which only the structure is read, and no more of that than is asked for."""
 
-    version: int
-    frame: bytes
-    scan: ProduceScan
+    __slots__ = ("_collected", "_names", "_offset", "_scan", "version")
+
+    def __init__(self, version: int, collected: Collected, offset: int) -> None:
+        self.version = version
+        self._collected = collected
+        self._offset = offset
+        self._names = produce_names(version, collected.chunks, PREFIX_SIZE + offset)
+        self._scan: tuple[bytes, ProduceScan] | None = None
+        if self._names is None:
+            _ = self.scan  # so that what is malformed is found at once
+
+    @property
+    def names(self) -> ProduceNames:
+        if self._names is None:
+            topics = tuple(topic.topic_id if topic.name is None else topic.name for topic in self.scan.topics)
+            self._names = ProduceNames(self.scan.transactional_id, self.scan.acks, topics)
+        return self._names
+
+    @property
+    def scan(self) -> ProduceScan:
+        """Where everything stands in the frame."""
+        return self._scanned()[1]
+
+    @property
+    def exact(self) -> bool:
+        """Whether it may be passed on as it is."""
+        return self._scan is None or self._scan[1].exact
+
+    def without(self, left_out: Container[int]) -> list[bytes]:
+        """The body in pieces, without the topics that begin at these places of the frame."""
+        frame, scan = self._scanned()
+        return produce_request_without(scan, frame, lambda topic: topic.start not in left_out)
+
+    def _scanned(self) -> tuple[bytes, ProduceScan]:
+        if self._scan is None:
+            frame = self._collected.frame()
+            self._scan = frame, scan_produce_request(self.version, frame, self._offset)
+        return self._scan
 
 
-def scan(version: int, frame: bytes, offset: int) -> ScannedProduce:
-    return ScannedProduce(version, frame, scan_produce_request(version, frame, offset))
-
-
-def has_answer(request: ScannedProduce) -> bool:
+def has_answer(request: ProduceRequest) -> bool:
     """With acks=0 no response exists, not even for errors: a frame would be taken for the next request's answer."""
-    return bool(request.scan.acks != 0)
+    return request.names.acks != 0
 
 
-def judge(request: ScannedProduce, may: May) -> Verdict:
-    refused = _refused(request.scan, may)
-    if request.scan.topics and not refused:
-        if request.scan.exact:
-            return Forward(MENDED)
-        return Rewrite(produce_request_without(request.scan, request.frame, lambda _: True), MENDED)
-    keep = [topic for topic in request.scan.topics if topic.start not in refused]
+def judge(request: ProduceRequest, may: May) -> Verdict:
+    refusals = _refusals(request.names, may)
+    if request.names.topics and not any(refusals):
+        return FORWARD if request.exact else Rewrite(request.without(()), MENDED)
+    refused = {topic.start: refusal for topic, refusal in zip(request.scan.topics, refusals, strict=True) if refusal}
     silent = not has_answer(request)
-    if not keep:  # nothing is allowed, or nothing is named: then the broker need not hear of the transactional id
-        return Answer(None if silent else _answer(request, request.scan.topics, refused))
-    body = produce_request_without(request.scan, request.frame, lambda topic: topic.start not in refused)
-    return Rewrite(body, MENDED if silent else Mended(_put_back(request, refused)))
+    if len(refused) == len(refusals):  # nothing is allowed, or nothing is named: the broker need not hear of it
+        return Answer(None if silent else _answer(request, refused))
+    return Rewrite(request.without(refused), MENDED if silent else Mended(_put_back(request, refused)))
 
 
-def _refused(scan: ProduceScan, may: May) -> dict[int, Refusal]:
-    """Refusals by the place of the topic in the request."""
-    if scan.transactional_id is not None:
-        refusal = may.transact(scan.transactional_id)
+def _refusals(names: ProduceNames, may: May) -> list[Refusal | None]:
+    """What keeps each topic from being written to, in the order of the request; None: nothing does."""
+    if names.transactional_id is not None:
+        refusal = may.transact(names.transactional_id)
         if refusal is not None:
-            return {topic.start: refusal for topic in scan.topics}
-    refused = {}
-    for topic in scan.topics:
-        refusal = (
-            may.topic_id(Action.TOPIC_PRODUCE, topic.topic_id)
-            if topic.name is None
-            else may.topic(Action.TOPIC_PRODUCE, topic.name)
-        )
-        if refusal is not None:
-            refused[topic.start] = refusal
-    return refused
+            return [refusal] * len(names.topics)
+    return [
+        may.topic(Action.TOPIC_PRODUCE, topic) if isinstance(topic, str) else may.topic_id(Action.TOPIC_PRODUCE, topic)
+        for topic in names.topics
+    ]
 
 
-def _answer(request: ScannedProduce, topics: Iterable[ScannedTopic], refused: dict[int, Refusal]) -> Any:
-    """A response that holds exactly the refused topics."""
-    answers = [_refuse_topic(request, topic, refused[topic.start]) for topic in topics if topic.start in refused]
+def _answer(request: ProduceRequest, refused: Mapping[int, Refusal]) -> Any:
+    """A response that holds exactly the refused topics, which are given by their places in the frame."""
+    answers = [
+        _refuse_topic(request, topic, refused[topic.start]) for topic in request.scan.topics if topic.start in refused
+    ]
     entries = tuple(entry for answer in answers for entry in answer.responses)
     return make(response_type(ApiKey.PRODUCE, request.version), throttle_time=timedelta(), responses=entries)
 
 
-def _refuse_topic(request: ScannedProduce, topic: ScannedTopic, refusal: Refusal) -> Any:
+def _refuse_topic(request: ProduceRequest, topic: ScannedTopic, refusal: Refusal) -> Any:
     kind = request_type(ApiKey.PRODUCE, request.version)
     topic_kind = struct_type(kind, "topic_data")
     partition_kind = struct_type(topic_kind, "partition_data")
     lean = make(
         kind,
-        acks=request.scan.acks,
+        acks=request.names.acks,
         topic_data=(
             make(
                 topic_kind,
@@ -101,14 +134,12 @@ def _refuse_topic(request: ScannedProduce, topic: ScannedTopic, refusal: Refusal
     return refusal_response(ApiKey.PRODUCE, request.version, lean, refusal.code, refusal.text)
 
 
-def _put_back(request: ScannedProduce, refused: dict[int, Refusal]) -> Any:
-    order = {
-        topic.topic_id if topic.name is None else topic.name: place for place, topic in enumerate(request.scan.topics)
-    }
+def _put_back(request: ProduceRequest, refused: Mapping[int, Refusal]) -> Any:
+    order = {topic: place for place, topic in enumerate(request.names.topics)}
 
     def put_back(response: Any, may: May) -> Any:
         response = mend(response, may)
-        said = _answer(request, request.scan.topics, refused).responses
+        said = _answer(request, refused).responses
         return replace(response, responses=in_order((*response.responses, *said), order, name_or_id))
 
     return put_back
@@ -134,7 +165,8 @@ def _without_texts(topic: Any) -> Any:
     return replace(topic, partition_responses=tuple(parts))
 
 
-MENDED = Mended(mend)
+MENDED: Final = Mended(mend, is_plain_produce_response)
+FORWARD: Final = Forward(MENDED)
 
 APIS = (
     Api(
@@ -143,7 +175,7 @@ APIS = (
         versions=range(3, 14),
         judge=judge,
         record=Record.COUNTED,
-        decode=scan,
+        decode=ProduceRequest,
         has_answer=has_answer,
     ),
 )

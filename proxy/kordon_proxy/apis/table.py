@@ -7,6 +7,8 @@ from typing import Any
 
 from kio.schema.errors import ErrorCode
 
+from kordon_protocol.frames import Collected
+
 from .may import May
 from .verdict import Judge
 
@@ -37,9 +39,9 @@ class Api:
     code: ErrorCode = ErrorCode.unsupported_version
     """What is said to a version that is not admitted, and to every one where there is no judge."""
     why: str = ""
-    decode: Callable[[int, bytes, int], Any] | None = None
-    """Reads the request's body (version, frame, offset of the body) where the codec would do too much; None: the
-    codec."""
+    decode: Callable[[int, Collected, int], Any] | None = None
+    """Reads the request's body (version, request, offset of the body in its frame) where the codec would do too much,
+    and the judge sees to what may not be passed on; None: the codec."""
     needs_fresh_picture: Callable[[Any], bool] | None = None
     """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
     has_answer: Callable[[Any], bool] | None = None

@@ -75,7 +75,7 @@ def _may_create(topic: Any, may: May) -> Refusal | None:
 def _refuse_internal(name: str, may: May) -> Refusal:
     """Names of Kafka's own machinery are nobody's to create, and the answer is that of any name outside the tenant."""
     refusal = may.outside(Kind.TOPIC, name)
-    may.notes.append(Ruling(Access.HIDDEN, Action.TOPIC_CREATE, Kind.TOPIC, name, None, refusal))
+    may.note(Ruling(Access.HIDDEN, Action.TOPIC_CREATE, Kind.TOPIC, name, None, refusal))
     return refusal
 
 

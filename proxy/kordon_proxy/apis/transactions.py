@@ -43,7 +43,7 @@ def judge_init(request: Any, may: May) -> Verdict:
     if decision.allowed:
         return Forward()
     refusal = NOWHERE_TO_PRODUCE if transactional_id is None else NO_TOPIC_FOR_ID
-    may.notes.append(Ruling(Access.DENIED, Action.TOPIC_PRODUCE, Kind.TOPIC, None, decision, refusal))
+    may.note(Ruling(Access.DENIED, Action.TOPIC_PRODUCE, Kind.TOPIC, None, decision, refusal))
     return refuse(request, refusal)
 
 

@@ -46,9 +46,14 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """The answer is collected, decoded, mended and, where it changed, encoded again. For small answers."""
+    """The answer is collected, decoded, mended and, where it changed, encoded again. For small answers.
+
+    `is_plain` (version, frame with its length prefix) may tell from the bytes alone that nothing would be mended; then
+    it is not decoded.
+    """
 
     mend: Mend
+    is_plain: Callable[[int, bytes], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

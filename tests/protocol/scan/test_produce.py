@@ -1,4 +1,3 @@
-import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -6,14 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kordon_protocol.codec import decode_request, encode, request_type, response_type
+from kordon_protocol.codec import decode_request, encode, request_type
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey, versions
 from kordon_protocol.scan import (
     ProduceScan,
     produce_request_without,
     scan_produce_request,
-    scan_produce_response,
 )
 from kordon_protocol.varints import encode_varint
 from tests.protocol.newer import NewerWriter
@@ -24,10 +22,6 @@ every_version = pytest.mark.parametrize("version", versions(ApiKey.PRODUCE))
 
 def requests(version: int) -> st.SearchStrategy[Any]:
     return messages(request_type(ApiKey.PRODUCE, version))
-
-
-def responses(version: int) -> st.SearchStrategy[Any]:
-    return messages(response_type(ApiKey.PRODUCE, version))
 
 
 def topic_of(entry: Any) -> Any:
@@ -128,33 +122,6 @@ def test_unknown_tagged_fields_are_found_and_left_out(version: int, data: st.Dat
 
 
 @every_version
-@given(data=st.data())
-@settings(max_examples=25)
-def test_a_scan_of_a_response_finds_what_decoding_finds(version: int, data: st.DataObject) -> None:
-    response = data.draw(responses(version))
-    scan = scan_produce_response(version, b"header" + encode(response), 6)
-    parts = [(topic_of(topic), part) for topic in response.responses for part in topic.partition_responses]
-    assert list(scan.outcomes) == [(topic, part.index, part.error_code) for topic, part in parts]
-    texts = [getattr(part, "error_message", None) for _, part in parts]
-    for _, part in parts:
-        texts += [error.batch_index_error_message for error in getattr(part, "record_errors", ())]
-    assert scan.has_texts == any(text is not None for text in texts)
-    assert scan.has_endpoints == bool(getattr(response, "node_endpoints", ()))
-    assert scan.exact
-
-
-@pytest.mark.parametrize("version", [9, 10, 13])
-@given(data=st.data())
-@settings(max_examples=25)
-def test_unknown_tagged_fields_of_a_response_are_found(version: int, data: st.DataObject) -> None:
-    # The endpoints are not looked into: who meets them decodes the response.
-    response = data.draw(responses(version).filter(lambda response: not getattr(response, "node_endpoints", ())))
-    writer = NewerWriter(data)
-    body = writer.write(response)
-    assert scan_produce_response(version, body).exact == (not writer.added)
-
-
-@every_version
 @given(data=st.data(), garbage=st.binary(max_size=50))
 @settings(max_examples=25)
 def test_no_bytes_make_anything_but_typed_errors(version: int, data: st.DataObject, garbage: bytes) -> None:
@@ -167,30 +134,23 @@ def test_no_bytes_make_anything_but_typed_errors(version: int, data: st.DataObje
         pass
     else:
         assert scan.end <= len(body)
-    with contextlib.suppress(MalformedBody):
-        scan_produce_response(version, body)
 
 
 @every_version
 @given(data=st.data())
 @settings(max_examples=15)
 def test_a_body_that_is_cut_off_is_malformed(version: int, data: st.DataObject) -> None:
-    for body, scan in (
-        (encode(data.draw(requests(version))), scan_produce_request),
-        (encode(data.draw(responses(version))), scan_produce_response),
-    ):
-        with pytest.raises(MalformedBody):
-            scan(version, body[: data.draw(st.integers(0, len(body) - 1))])
+    body = encode(data.draw(requests(version)))
+    with pytest.raises(MalformedBody):
+        scan_produce_request(version, body[: data.draw(st.integers(0, len(body) - 1))])
 
 
 @every_version
-def test_bytes_behind_a_request_are_left_out_and_behind_a_response_malformed(version: int) -> None:
+def test_bytes_behind_a_request_are_left_out(version: int) -> None:
     body = encode(build(request_type(ApiKey.PRODUCE, version), {}))
     scan = scan_produce_request(version, body + b"more")
     assert not scan.exact
     assert b"".join(produce_request_without(scan, body + b"more", lambda _: True)) == body
-    with pytest.raises(MalformedBody):
-        scan_produce_response(version, encode(build(response_type(ApiKey.PRODUCE, version), {})) + b"more")
 
 
 def test_records_are_not_looked_at() -> None:

@@ -6,6 +6,7 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import decode_request, decode_response, encode
+from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import produce
 from kordon_proxy.apis.may import Access, May
@@ -39,7 +40,7 @@ def key(version: int, name: str) -> Any:
     return name if version < 13 else topic_id(name)
 
 
-def request(version: int, *names: str, acks: int = 1, transactional_id: str | None = None) -> produce.ScannedProduce:
+def request(version: int, *names: str, acks: int = 1, transactional_id: str | None = None) -> produce.ProduceRequest:
     topics = tuple(
         asked(
             ApiKey.PRODUCE,
@@ -55,7 +56,8 @@ def request(version: int, *names: str, acks: int = 1, transactional_id: str | No
         for name in names
     )
     message = a_request(ApiKey.PRODUCE, version, acks=acks, topic_data=topics, transactional_id=transactional_id)
-    return produce.scan(version, b"head" + encode(message), 4)
+    frame = b"head" + encode(message)
+    return produce.ProduceRequest(version, Collected([with_prefix(frame)], len(frame)), 4)
 
 
 def answer(version: int, *names: str, **values: Any) -> Any:

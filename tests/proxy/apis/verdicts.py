@@ -50,4 +50,4 @@ def hides(message: Any, name: str) -> bool:
 
 def refused(may: May) -> list[tuple[str, str | None]]:
     """What the audit learns of refusals: how, and of what."""
-    return [(note.access.value, note.name) for note in may.notes if note.access is not Access.ALLOWED]
+    return [(str(note.access), note.name) for note in may.notes if note.access is not Access.ALLOWED]
