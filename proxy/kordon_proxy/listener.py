@@ -16,8 +16,9 @@ from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.watch import Cluster
 from .holds import Hold
-from .identity.directory import Directory
-from .identity.values import Mechanism
+from .identity.directory import Directory, anonymous
+from .identity.identify import identify
+from .identity.values import Mechanism, Peer, Refused
 from .meter import Meter
 from .metrics import Metrics
 from .policies import Policies
@@ -67,6 +68,18 @@ class Listener:
     @property
     def cluster(self) -> Cluster:
         return self.upstream.cluster
+
+    @property
+    def shut(self) -> str | None:
+        """Why nobody can log in here under the policy and groups in force; None while somebody may."""
+        tenant, snapshot = self.settings.tenant, self.policies.snapshot
+        if tenant is not None and all(one.name != tenant for one in snapshot.tenants):
+            return f"the policy has no tenant `{tenant}`"
+        if self.settings.identity is not None:
+            peer = Peer(address="", port=0, listener=self.name)
+            if isinstance(identify(anonymous(self.settings), peer, snapshot, self.directory()), Refused):
+                return "the policy does not let its `identity` in"
+        return None
 
     def picture(self) -> Picture:
         """The newest picture of the cluster.

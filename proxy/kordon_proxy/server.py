@@ -118,6 +118,7 @@ class Server:
         for cluster in settings.clusters:
             self.upstreams[cluster.name] = self._upstream(cluster)
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
+        self._tell_shut()
         self._health.start()
         for listener in self.listeners:
             await self._bind(listener, listener.settings.bind.port, None)
@@ -225,6 +226,11 @@ class Server:
         checks += [self._cluster_check(upstream) for upstream in self.upstreams.values()]
         checks += [
             Check(name=f"port {port}", ok=False, detail=why) for (_, port), why in tuple(self._port_errors.items())
+        ]
+        checks += [
+            Check(name=f"logins at {one.name}", ok=False, detail=f"nobody can log in: {why}", required=False)
+            for one in self.listeners
+            if (why := one.shut) is not None
         ]
         checks += [
             Check(
@@ -342,7 +348,8 @@ class Server:
         self._spawn(self._look_at_files())
 
     async def _look_at_files(self) -> None:
-        if await self.policies.reload():
+        is_new = await self.policies.reload()
+        if is_new:
             self._record_configuration(None)
         if self.policies.failures > self._failures_shown:
             self._record_configuration(self.policies.last_failure)
@@ -352,6 +359,15 @@ class Server:
             for problem in self._directory.problems:
                 log.error("users_reload_failed", reason=problem)
             log.info("users_reloaded", revision=self._directory.current.revision)
+            is_new = True
+        if is_new:
+            self._tell_shut()
+
+    def _tell_shut(self) -> None:
+        """Tell of listeners where nobody can log in: the policy is read apart from their configuration."""
+        for listener in self.listeners:
+            if (reason := listener.shut) is not None:
+                log.warning("nobody_can_log_in", listener=listener.name, reason=reason)
 
     def _record_configuration(self, failure: str | None) -> None:
         """Write down which policy is in force from now on, or why a newer file is not."""

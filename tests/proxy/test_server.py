@@ -1,7 +1,8 @@
 """What a Kordon says of itself when it starts, before any broker has answered."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import pytest
 
@@ -20,13 +21,27 @@ NOBODY: Final = "127.0.0.1:1"
 """Where no broker is."""
 
 
+@contextmanager
+def started(*, groups: str = "{}", **listeners: Mapping[str, Any]) -> Iterator[Kordon]:
+    kordon = Kordon(
+        clusters={"prod": NOBODY},
+        policy=POLICY,
+        listeners=listeners,
+        settings={"groups_file": "groups.yaml"},
+        files={"groups.yaml": groups},
+    )
+    kordon.start(wait=False)
+    try:
+        eventually(lambda: log_lines(kordon, "started"))
+        yield kordon
+    finally:
+        kordon.stop()
+
+
 @pytest.fixture
 def kordon() -> Iterator[Kordon]:
-    kordon = Kordon(clusters={"prod": NOBODY}, policy=POLICY, listeners={"side": {"identity": SIDE}})
-    kordon.start(wait=False)
-    eventually(lambda: log_lines(kordon, "started"))
-    yield kordon
-    kordon.stop()
+    with started(side={"identity": SIDE}) as kordon:
+        yield kordon
 
 
 def test_the_line_of_a_start_says_where_everything_is(kordon: Kordon) -> None:
@@ -39,3 +54,34 @@ def test_the_line_of_a_start_says_where_everything_is(kordon: Kordon) -> None:
 
 def test_readiness_says_that_it_serves(kordon: Kordon) -> None:
     assert readiness(kordon)["serving"] == (True, "")
+
+
+def shut(kordon: Kordon) -> list[tuple[str, str]]:
+    """The listeners that were said to let nobody in, and why."""
+    return [(line["listener"], line["reason"]) for line in log_lines(kordon, "nobody_can_log_in")]
+
+
+def test_a_listener_of_a_tenant_that_is_not_there_is_told_at_the_start_and_whenever_a_policy_comes_into_force() -> None:
+    trading = {"identity": SIDE, "tenant": "Trading"}
+    billing = {"identity": SIDE, "tenant": "Billing"}
+    no_billing = ("billing", "the policy has no tenant `Billing`")
+    with started(trading=trading, billing=billing) as kordon:
+        assert shut(kordon) == [no_billing]
+        assert readiness(kordon)["logins at billing"] == (False, f"nobody can log in: {no_billing[1]}")
+
+        kordon.policy_file.write_text(POLICY.replace("Trading", "Trade"))
+        no_trading = ("trading", "the policy has no tenant `Trading`")
+        eventually(lambda: shut(kordon) == [no_billing, no_trading, no_billing])
+
+        kordon.policy_file.write_text(POLICY.replace("Trading", "Billing"))
+        eventually(lambda: shut(kordon)[3:] == [no_trading])
+        assert "logins at billing" not in readiness(kordon)
+
+
+def test_a_listener_whose_identity_may_not_log_in_any_more_is_told() -> None:
+    with started(side={"identity": {"principal": "svc"}}, groups="devs: [svc]") as kordon:
+        assert shut(kordon) == []
+
+        (kordon.folder / "groups.yaml").write_text("devs: [dana]")
+
+        eventually(lambda: shut(kordon) == [("side", "the policy does not let its `identity` in")])
