@@ -54,6 +54,8 @@ class Listener:
     meters: dict[str, Meter] = field(default_factory=dict)
     draining: bool = False
     drained: asyncio.Event = field(default_factory=asyncio.Event)
+    attempts: dict["Session", str] = field(default_factory=dict)
+    """Whom a login that failed was for, until its connection has ended."""
     bound: bool = False
     """Whether the ports of the brokers that are known have been opened."""
     complain_from: float = 0.0
@@ -151,14 +153,17 @@ class Listener:
         self.metrics.connections_closed[self.name, reason].inc()
         if reason == "internal":
             self.metrics.unexpected_errors.inc()
+        member = session.member
+        attempted = self.attempts.pop(session, None)
         quiet = reason in {"client-closed", "drained", "idle"}
         (log.debug if quiet else log.warning)(
             "connection_closed",
             connection=session.id,
             listener=self.name,
             peer=session.peer_address,
+            principal=attempted or (None if member is None else member.identity.principal),
             reason=reason,
-            detail=detail,
+            detail=detail or (None if member is None else member.lost),
         )
 
     def login_refused(self, reason: str) -> None:

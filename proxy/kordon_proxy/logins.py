@@ -64,7 +64,8 @@ class Login:
             facts = anonymous(settings)
             identity = self._identify(facts)
             if isinstance(identity, Refused):
-                self._session.close("identity-refused")
+                self._listener.attempts[self._session] = facts.name
+                self._session.close("identity-refused", detail=identity.reason)
                 return
             known = (facts, identity)
         self._conversation = Conversation(
@@ -228,6 +229,8 @@ class Login:
         """Write the failure down; then, and not before its time, the client is told."""
         result = "refused" if attempt.verdict else "trouble"
         self._listener.metrics.logins[self._listener.name, attempt.mechanism, result].inc()
+        if attempt.name:
+            self._listener.attempts[self._session] = attempt.name
         who = Who(
             principal=attempt.name or "",
             mechanism=attempt.mechanism,

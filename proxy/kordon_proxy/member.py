@@ -29,6 +29,7 @@ class Member:
         "_standing",
         "facts",
         "identity",
+        "lost",
         "meter",
         "recorder",
         "synthetic",
@@ -39,6 +40,8 @@ class Member:
     ) -> None:
         self.facts = facts
         self.identity = identity
+        self.lost: str | None = None
+        """Why the identity has lost its place; None while it has one."""
         self.meter = listener.meter(identity.tenant)
         self.synthetic = listener.synthetic(real_cluster_id, identity.tenant or "")
         self.recorder = Recorder(listener.audit, listener.upstream.name, who)
@@ -56,6 +59,7 @@ class Member:
         if snapshot is not self._snapshot or directory is not self._directory:
             identity = identify_again(self.identity, self.facts, self._peer, snapshot, directory)
             if isinstance(identity, Refused):
+                self.lost = identity.reason
                 return None
             self.identity, self._snapshot, self._directory = identity, snapshot, directory
         elif picture is self._picture:

@@ -100,7 +100,9 @@ async def test_an_identity_that_may_not_be_in_is_shut_out(links: Links) -> None:
         client = world.connect()
 
     assert client.transport.closing
-    assert [line["reason"] for line in logs] == ["identity-refused"]
+    (line,) = logs
+    assert (line["reason"], line["principal"]) == ("identity-refused", "tina")
+    assert line["detail"] == "no role of tina may log in"
     assert world.listener.sessions == set()
 
 
@@ -219,6 +221,8 @@ def test_a_failed_login_is_on_disk_and_told_and_ends_the_connection(
         assert world.metric("logins", "main", "PLAIN", "refused") == 1
         (line,) = [line for line in logs if line["event"] == "connection_closed"]
         assert line["reason"] == "login"
+        assert line["principal"] == event.who.principal != ""
+        assert world.listener.attempts == {}
         assert "canary" not in repr([logs, world.audit.events, answer])
 
     run()
@@ -402,10 +406,14 @@ async def test_a_role_that_was_taken_away_bites_at_the_next_request(links: Links
     client = await logged_in(world)
     world.policies.snapshot = a_snapshot("authorized_roles: [others]\npolicies: []\n", epoch=2)
 
-    client.sends(heartbeat())
+    with capture_logs() as logs:
+        client.sends(heartbeat())
 
     assert client.transport.closing
     assert world.links.made == []
+    (line,) = [line for line in logs if line["event"] == "connection_closed"]
+    assert (line["reason"], line["principal"]) == ("identity-ended", "alice")
+    assert line["detail"] == "no role of alice may log in"
 
 
 @scenario
