@@ -100,20 +100,21 @@ ECHO: Final = """
 CUT: Final = """
     Metadata: topics.name topics.topic_id
     OffsetFetch: topics.name groups.topics.name groups.topics.topic_id
-    JoinGroup: members.metadata
+    JoinGroup: members.metadata leader
     SyncGroup: assignment
-    DescribeGroups: groups.members.member_metadata groups.members.member_assignment
+    DescribeGroups: groups.members.member_id groups.members.member_metadata groups.members.member_assignment
     ListGroups: groups.group_id
     DescribeConfigs: results.configs.value results.configs.synonyms.name results.configs.synonyms.value
     ConsumerGroupHeartbeat: assignment.topic_partitions.topic_id
     ConsumerGroupDescribe:
+        groups.members.member_id
         groups.members.subscribed_topic_names groups.members.subscribed_topic_regex
         groups.members.assignment.topic_partitions.topic_name groups.members.assignment.topic_partitions.topic_id
         groups.members.target_assignment.topic_partitions.topic_name
         groups.members.target_assignment.topic_partitions.topic_id
     DescribeTopicPartitions: topics.name topics.topic_id next_cursor.topic_name
 """
-"""Lists of the broker's, cut to the view."""
+"""Lists of the broker's, cut to the view; and ids of members, cut to what others are told."""
 
 OWN: Final = """
     Produce: node_endpoints.host
@@ -147,16 +148,16 @@ INSIDE: Final = """
     Fetch: responses.partitions.records node_endpoints.rack
     Metadata: brokers.rack
     OffsetFetch: topics.partitions.metadata groups.topics.partitions.metadata
-    JoinGroup: protocol_type protocol_name leader member_id members.member_id members.group_instance_id
+    JoinGroup: protocol_type protocol_name member_id members.member_id members.group_instance_id
     SyncGroup: protocol_type protocol_name
     DescribeGroups: groups.group_state groups.protocol_type groups.protocol_data
-        groups.members.member_id groups.members.group_instance_id groups.members.client_id
+        groups.members.group_instance_id groups.members.client_id
     ListGroups: groups.protocol_type groups.group_state groups.group_type
     CreateTopics: topics.configs.name topics.configs.value
     DescribeConfigs: results.configs.name results.configs.documentation
     DescribeCluster: brokers.rack
     ConsumerGroupDescribe: groups.group_state groups.assignor_name
-        groups.members.member_id groups.members.instance_id groups.members.client_id groups.members.rack_id
+        groups.members.instance_id groups.members.client_id groups.members.rack_id
 """
 """Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address."""
 

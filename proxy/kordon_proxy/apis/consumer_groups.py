@@ -1,10 +1,10 @@
 """Groups of the new consumer protocol (KIP-848): ConsumerGroupHeartbeat (68), ConsumerGroupDescribe (69).
 
 A heartbeat needs GROUP_CONSUME, and TOPIC_INSPECT on each topic that it names; leaving (epoch -1 or -2) needs the
-former only. A name that this group may not use is left out, since Kafka accepts a subscription to a topic that does
-not exist and assigns nothing for it. A pattern (v1) is evaluated over the view and goes on as a list of names; it is
-evaluated again with a later heartbeat when the topics or the rights have changed. So are the names, as the view may
-have grown.
+former only, and is an event, whoever leaves: as in the classic protocol, the member id is the proof (`member_ids`). A
+name that this group may not use is left out, since Kafka accepts a subscription to a topic that does not exist and
+assigns nothing for it. A pattern (v1) is evaluated over the view and goes on as a list of names; it is evaluated again
+with a later heartbeat when the topics or the rights have changed. So are the names, as the view may have grown.
 
 The assignment is cut to what this group may use in every answer, and remembered whole: the coordinator repeats it
 only when it changes, while the view, or what Kordon knows of the cluster, may change in between.
@@ -27,10 +27,11 @@ from .entries import answer_type, make, struct_type
 from .group_topics import usable_by, usable_ids
 from .groups import HOST, judge_described, visible
 from .may import May, Refusal
+from .member_ids import told
 from .operations import group_operations
 from .parts import refuse
 from .subscriptions import InvalidPattern, Pattern, Subscription, compile_pattern
-from .table import Api
+from .table import Api, Record
 from .texts import constant_text, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict
 
@@ -44,13 +45,18 @@ def judge_heartbeat(request: Any, may: May) -> Verdict:
     if refusal is not None:
         return refuse(request, refusal)
     known = may.connection.subscriptions
-    if request.member_epoch < 0:
+    if leaves(request):
         known.forget(group, request.member_id)
         return _forward(request, _without_unusable(request, may), Mended(_mend_leaving))
     if _must_say_all(request, may):
         known.keep(group, request.member_id, Subscription())
         return refuse(request, SAY_ALL)
     return _judge_member(request, may)
+
+
+def leaves(request: Any) -> bool:
+    """Whether a member goes: for good (-1), or for a while as a static one (-2)."""
+    return bool(request.member_epoch < 0)
 
 
 def _must_say_all(request: Any, may: May) -> bool:
@@ -192,17 +198,19 @@ def judge_describe(request: Any, may: May) -> Verdict:
 
 
 def _mend_described(group: Any, may: May) -> Any:
+    tell = told(may, group.group_id)
     return replace(
         without_free_text(group),
-        members=tuple(_mend_described_member(member, may) for member in group.members),
+        members=tuple(_mend_described_member(member, may, tell(member.member_id)) for member in group.members),
         authorized_operations=group_operations(may, group.group_id, group.authorized_operations),
     )
 
 
-def _mend_described_member(member: Any, may: May) -> Any:
+def _mend_described_member(member: Any, may: May, member_id: str) -> Any:
     keep = visible(may)
     return replace(
         member,
+        member_id=member_id,
         client_host=HOST,
         subscribed_topic_names=tuple(name for name in member.subscribed_topic_names if keep(name)),
         # The text of a pattern could name anything. Members that come through Kordon have none at the coordinator.
@@ -219,12 +227,18 @@ def _visible_part(assignment: Any, may: May) -> Any:
     )
 
 
+def _left(request: Any, _: Any) -> dict[str, object]:
+    return {"group": request.group_id, "members": [request.instance_id or request.member_id]}
+
+
 APIS = (
     Api(
         key=ApiKey.CONSUMER_GROUP_HEARTBEAT,
         name="ConsumerGroupHeartbeat",
         versions=range(2),
         judge=judge_heartbeat,
+        record_of=lambda request: Record.EVENT if leaves(request) else Record.NOTHING,
+        parameters=_left,
         needs_fresh_picture=says_a_pattern,
     ),
     Api(

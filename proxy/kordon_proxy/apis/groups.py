@@ -3,10 +3,13 @@
 A group outside the view is answered as that version answers for one that does not exist: DescribeGroups says `Dead`
 without an error up to v5 and GROUP_ID_NOT_FOUND since v6. Kafka filters no topic inside a description; here
 subscriptions and assignments are cut to the view. The host of a member would be Kordon's own, seen from the broker.
+Member ids are for the members (`member_ids`), and so are the bytes of protocols that Kordon cannot read: Connect's
+name the leader in every assignment.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
@@ -19,6 +22,7 @@ from kordon_protocol.keys import ApiKey
 from . import members
 from .entries import answer_type, make, struct_type
 from .may import May, Refusal
+from .member_ids import knows_ids, told
 from .members import CONSUMER, Cut, Keep
 from .operations import NOT_ASKED, group_operations
 from .parts import forward_rest, judge_each
@@ -75,23 +79,36 @@ def judge_describe(request: Any, may: May) -> Verdict:
 def _mend_described(group: Any, may: May) -> Any:
     changes: dict[str, Any] = {}
     if group.members:
-        consumers = group.protocol_type == CONSUMER
-        changes["members"] = tuple(_mend_member(member, may, consumers=consumers) for member in group.members)
+        tell, bytes_of = told(may, group.group_id), _bytes_told(group, may)
+        changes["members"] = tuple(
+            replace(bytes_of(member), client_host=HOST, member_id=tell(member.member_id)) for member in group.members
+        )
     if hasattr(group, "authorized_operations"):
         changes["authorized_operations"] = group_operations(may, group.group_id, group.authorized_operations)
     return replace(without_free_text(group), **changes)
 
 
-def _mend_member(member: Any, may: May, *, consumers: bool) -> Any:
-    if not consumers:
-        return replace(member, client_host=HOST)
-    keep = visible(may)
+def _bytes_told(group: Any, may: May) -> Callable[[Any], Any]:
+    """What is told of the bytes of a member of this group."""
+    if group.protocol_type == CONSUMER:
+        return partial(_cut_bytes, keep=visible(may))
+    return _whole if knows_ids(may, group.group_id) else _without_bytes
+
+
+def _cut_bytes(member: Any, keep: Keep) -> Any:
     return replace(
         member,
-        client_host=HOST,
         member_metadata=_readable(keep_topics, member.member_metadata, keep),
         member_assignment=_readable(keep_assigned_topics, member.member_assignment, keep),
     )
+
+
+def _without_bytes(member: Any) -> Any:
+    return replace(member, member_metadata=b"", member_assignment=b"")
+
+
+def _whole(member: Any) -> Any:
+    return member
 
 
 def _readable(cut: Cut, data: bytes, keep: Keep) -> bytes:

@@ -5,10 +5,11 @@ the protocol type `consumer` they name topics, so they are cut here in both dire
 subscription that Kordon let through must not become an assignment, and so an inferred topic, of a topic that is not
 the tenant's. Bytes of other protocol types are private to their group and pass as they are.
 
-*Who removes whom.* A member id that is not empty is taken as proof of membership, as the coordinator takes it: a
-consumer that closes sends exactly one member, by its id. Everything else is administrative and needs GROUP_DELETE:
-several members at once, or a member without its id, which is how `removeMembersFromConsumerGroup` names static
-members. (That call with `removeAll` on a group of one dynamic member cannot be told from a consumer that closes.)
+*Who removes whom.* A consumer that closes sends exactly one member, by its id, and not always on the connection by
+which it joined. Its id is taken as proof of membership, as the coordinator takes it: nobody else is told it, but the
+leader of the group, which decides what every member gets (`member_ids`). Everything else is administrative and needs
+GROUP_DELETE: several members at once, a member without its id, which is how `removeMembersFromConsumerGroup` names
+static members, or an id as others are told it. Whoever leaves or is removed, it is an event.
 
 Versions: JoinGroup and SyncGroup name the protocol type in the answer (v7) and in the request (v5); LeaveGroup takes
 several members since v3.
@@ -28,6 +29,7 @@ from kordon_protocol.keys import ApiKey
 from .entries import answer_type, make, respond, struct_type
 from .group_topics import usable_by
 from .may import May, Refusal
+from .member_ids import is_masked, knows_ids, told
 from .parts import refuse, refused_response
 from .table import Api, Record
 from .verdict import Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict
@@ -40,6 +42,8 @@ UNREADABLE: Final = Refusal(ErrorCode.inconsistent_group_protocol)
 
 Keep = Callable[[str], bool]
 Cut = Callable[[bytes, Keep], bytes]
+GroupMend = Callable[[Any, May, str], Any]
+"""Mends an answer about the group that is named."""
 
 
 def judge_join(request: Any, may: May) -> Verdict:
@@ -47,19 +51,28 @@ def judge_join(request: Any, may: May) -> Verdict:
     if refusal is not None:
         return refuse(request, refusal)
     if request.protocol_type != CONSUMER:
-        return Forward(Relay(_still_member(request)))
+        return Forward(Mended(_still_member(request, _without_leader)))
     try:
         protocols = _cut_each(request.protocols, "metadata", keep_topics, usable_by(may, request.group_id))
     except MalformedBody:
         return refuse(request, UNREADABLE)
-    plan = Mended(_still_member(request, _cut_for_leader))
+    plan = Mended(_still_member(request, _cut_joined))
     return Forward(plan) if protocols is request.protocols else Rewrite(replace(request, protocols=protocols), plan)
 
 
-def _cut_for_leader(response: Any, keep: Keep) -> Any:
-    """The leader alone is told the subscriptions of all members."""
-    members = _cut_each(response.members, "metadata", _or_nothing(keep_topics), keep)
+def _cut_joined(response: Any, now: May, group: str) -> Any:
+    """The leader alone is told all members and their subscriptions."""
+    response = _without_leader(response, now, group)
+    members = _cut_each(response.members, "metadata", _or_nothing(keep_topics), usable_by(now, group))
     return response if members is response.members else replace(response, members=members)
+
+
+def _without_leader(response: Any, now: May, group: str) -> Any:
+    """The others need not know who leads: clients only look whether it is they."""
+    if response.leader == response.member_id:
+        return response
+    leader = told(now, group)(response.leader)
+    return response if leader == response.leader else replace(response, leader=leader)
 
 
 def judge_sync(request: Any, may: May) -> Verdict:
@@ -88,17 +101,17 @@ def judge_sync(request: Any, may: May) -> Verdict:
     )
 
 
-def _cut_assignment(*, known: bool) -> Callable[[Any, Keep], Any]:
+def _cut_assignment(*, known: bool) -> GroupMend:
     cut = _or_nothing(keep_assigned_topics if known else _or_opaque(keep_assigned_topics))
 
-    def mend(response: Any, keep: Keep) -> Any:
-        assignment = cut(response.assignment, keep)
+    def mend(response: Any, now: May, group: str) -> Any:
+        assignment = cut(response.assignment, usable_by(now, group))
         return response if assignment is response.assignment else replace(response, assignment=assignment)
 
     return mend
 
 
-def _still_member(request: Any, mend: Callable[[Any, Keep], Any] | None = None) -> Mend:
+def _still_member(request: Any, mend: GroupMend | None = None) -> Mend:
     """Both answers wait at the coordinator for a whole rebalance, so the right is asked for again when they leave."""
 
     def mend_now(response: Any, now: May) -> Any:
@@ -106,7 +119,7 @@ def _still_member(request: Any, mend: Callable[[Any, Keep], Any] | None = None) 
             refusal = now.join(request.group_id)
             if refusal is not None:
                 return refused_response(request, refusal)
-        return response if mend is None else mend(response, usable_by(now, request.group_id))
+        return response if mend is None else mend(response, now, request.group_id)
 
     return mend_now
 
@@ -153,7 +166,8 @@ def judge_heartbeat(request: Any, may: May) -> Verdict:
 
 
 def judge_leave(request: Any, may: May) -> Verdict:
-    if not is_removal(request):
+    """Who may remove many members may remove one, without being able to be one."""
+    if not _is_removal(request) and not _only_removes(request, may):
         return judge_heartbeat(request, may)
     refusal = may.group(Action.GROUP_DELETE, request.group_id)
     if refusal is None:
@@ -163,10 +177,19 @@ def judge_leave(request: Any, may: May) -> Verdict:
     return refuse(request, refusal)
 
 
-def is_removal(request: Any) -> bool:
+def _is_removal(request: Any) -> bool:
     """Whether somebody removes members, rather than one member leaving."""
-    members = getattr(request, "members", (request,))  # up to v2 the request is its one member
-    return len(members) > 1 or not all(member.member_id for member in members)
+    members = _leaving(request)
+    return len(members) > 1 or any(not member.member_id or is_masked(member.member_id) for member in members)
+
+
+def _only_removes(request: Any, may: May) -> bool:
+    return knows_ids(may, request.group_id) and not may.is_allowed(Action.GROUP_CONSUME, Kind.GROUP, request.group_id)
+
+
+def _leaving(request: Any) -> tuple[Any, ...]:
+    """The members that a request names; up to v2 it is its one member itself."""
+    return getattr(request, "members", (request,))
 
 
 def _no_such_group(request: Any) -> Answer:
@@ -182,11 +205,10 @@ def _no_such_group(request: Any) -> Answer:
     return Answer(respond(request, members=members))
 
 
-def _removed(request: Any, _: Any) -> dict[str, object]:
-    members = getattr(request, "members", (request,))
+def _left(request: Any, _: Any) -> dict[str, object]:
     return {
         "group": request.group_id,
-        "members": [getattr(member, "group_instance_id", None) or member.member_id for member in members],
+        "members": [getattr(member, "group_instance_id", None) or member.member_id for member in _leaving(request)],
     }
 
 
@@ -198,8 +220,8 @@ APIS = (
         name="LeaveGroup",
         versions=range(6),
         judge=judge_leave,
-        record_of=lambda request: Record.EVENT if is_removal(request) else Record.NOTHING,
-        parameters=_removed,
+        record=Record.EVENT,
+        parameters=_left,
     ),
     Api(key=ApiKey.SYNC_GROUP, name="SyncGroup", versions=range(6), judge=judge_sync),
 )

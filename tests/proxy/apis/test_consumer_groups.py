@@ -8,9 +8,11 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.consumer_groups import judge_describe, judge_heartbeat, says_a_pattern
+from kordon_proxy.apis.consumer_groups import APIS, judge_describe, judge_heartbeat, says_a_pattern
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
+from kordon_proxy.apis.member_ids import masked
+from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.verdict import Forward
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
 from tests.proxy.apis.worlds import a_picture, make_may, topic_id
@@ -19,11 +21,12 @@ POLICY = """
 policies:
 - {{resource: [cluster, "*", group, "acme-*"], effect: Allow, actions: [GROUP_CONSUME], role: devs}}
 - {{resource: [cluster, "*", group, "acme-no"], effect: Deny, actions: [GROUP_CONSUME], role: devs}}
+- {{resource: [cluster, "*", group, "acme-*"], effect: Allow, actions: [GROUP_DELETE], role: owners}}
 - {{resource: [cluster, "*", topic, "*"], effect: Allow, actions: [TOPIC_INSPECT], role: devs}}
 - {{resource: [cluster, "*", topic, "acme.secret"], effect: Deny, actions: [TOPIC_INSPECT], role: devs}}
 tenants:
 - name: acme
-  roles: [devs, guests]
+  roles: [devs, guests, owners]
   outside_view: {outside}
   resources:
   - include: [[cluster, "*", topic, "acme.*"], [cluster, "*", group, "acme-*"]]
@@ -137,6 +140,19 @@ def test_leaving_needs_no_right_to_topics(version: int, epoch: int) -> None:
     request = a_heartbeat(version, names=("acme.secret",), epoch=epoch)
     assert isinstance(judge_heartbeat(request, may), Forward)
     assert len(may.connection.subscriptions) == 0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_whoever_leaves_it_is_an_event_that_names_the_member(version: int) -> None:
+    (row,) = [api for api in APIS if api.key == BEAT]
+    assert row.parameters is not None
+    assert [row.record_for(a_heartbeat(version, epoch=epoch)) for epoch in (-2, -1, 0, 7)] == [
+        Record.EVENT,
+        Record.EVENT,
+        Record.NOTHING,
+        Record.NOTHING,
+    ]
+    assert row.parameters(a_heartbeat(version, epoch=-1), None) == {"group": "acme-g", "members": ["m-1"]}
 
 
 # ---- names
@@ -354,6 +370,7 @@ def test_a_text_of_the_coordinator_is_replaced(version: int, epoch: int) -> None
 
 # ---- describing
 
+MEMBER = "Qm9yZGVyLWNhc2UtaWQtMQ"
 ALL_GROUP_BITS = 8 | 64 | 256 | 1024 | 2048
 
 
@@ -370,7 +387,7 @@ def described(version: int, *groups: str, bits: int = -(2**31), pattern: str | N
     members = (
         make(
             member,
-            member_id="m-1",
+            member_id=MEMBER,
             client_host="/10.0.0.7",
             subscribed_topic_names=("globex.pay", "acme.b", "globex.none"),
             subscribed_topic_regex=pattern,
@@ -404,6 +421,16 @@ def test_a_description_has_only_topics_of_the_view(version: int) -> None:
     assert hides(answer, "globex")
     assert hides(answer, "10.0.0.7")
     assert topic_id("globex.pay").bytes not in encode(answer)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("roles", "told"), [(("devs",), masked(MEMBER)), (("owners",), MEMBER)])
+def test_only_who_may_remove_members_is_told_their_ids(version: int, roles: tuple[str, ...], told: str) -> None:
+    may = a_may(roles=roles)
+    answer = mended(judge_describe(describing(version, "acme-g"), may), described(version, "acme-g"), may)
+    (member,) = answer.groups[0].members
+    assert member.member_id == told
+    assert refused(may) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -11,6 +11,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.groups import APIS, judge_delete, judge_describe, judge_list
 from kordon_proxy.apis.may import May
+from kordon_proxy.apis.member_ids import masked
 from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.verdict import RELAY, Forward, Mended
 from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
@@ -32,6 +33,7 @@ DESCRIBE, LIST, DELETE = ApiKey.DESCRIBE_GROUPS, ApiKey.LIST_GROUPS, ApiKey.DELE
 DESCRIBES, LISTS, DELETES = range(7), range(6), range(3)
 NONE, GAF, GNF = ErrorCode.none, ErrorCode.group_authorization_failed, ErrorCode.group_id_not_found
 NOT_ASKED = -(2**31)
+MEMBER = "app-1-3f2a9c1e-5b7d-4c11-a1b2-0123456789ab"
 ALL_BITS = 8 | 64 | 256 | 1024 | 2048
 
 
@@ -54,7 +56,7 @@ def a_group(version: int, name: str, *members: tuple[bytes, bytes], **values: An
     entries = tuple(
         make(
             member,
-            member_id="m-1",
+            member_id=MEMBER,
             client_id="app",
             client_host="/10.0.0.7",
             member_metadata=metadata,
@@ -81,7 +83,7 @@ def test_members_are_shown_with_topics_of_the_view_and_at_no_host(version: int) 
     (member,) = answer.groups[0].members
     assert subscribed_topics(member.member_metadata) == ("acme.a",)
     assert assigned_topics(member.member_assignment) == ("acme.a",)
-    assert (member.client_host, member.client_id, member.member_id) == ("/kordon", "app", "m-1")
+    assert (member.client_host, member.client_id) == ("/kordon", "app")
     assert hides(answer, "globex")
     assert hides(answer, "10.0.0.7")
 
@@ -95,13 +97,31 @@ def test_bytes_that_cannot_be_read_are_not_shown(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", DESCRIBES)
-def test_bytes_of_other_protocols_are_left_alone(version: int) -> None:
-    may = a_may()
-    group = a_group(version, "acme-g", (b"private", b"bytes"), protocol_type="connect")
+@pytest.mark.parametrize(
+    ("roles", "told"), [(("devs",), masked(MEMBER)), (("owners",), MEMBER), (("devs", "owners"), MEMBER)]
+)
+def test_only_who_may_remove_members_is_told_their_ids(version: int, roles: tuple[str, ...], told: str) -> None:
+    may = a_may(roles)
+    said = described(version, a_group(version, "acme-g", (a_subscription("acme.a"), b"")))
+    answer = mended(judge_describe(describing(version, "acme-g"), may), said, may)
+    (member,) = answer.groups[0].members
+    assert member.member_id == told
+    assert hides(answer, MEMBER) == (told != MEMBER)
+    assert refused(may) == []
+
+
+@pytest.mark.parametrize("version", DESCRIBES)
+@pytest.mark.parametrize(("roles", "told"), [(("devs",), (b"", b"")), (("owners",), (b"private", MEMBER.encode()))])
+def test_bytes_of_other_protocols_are_told_as_member_ids_are(
+    version: int, roles: tuple[str, ...], told: tuple[bytes, bytes]
+) -> None:
+    may = a_may(roles)
+    group = a_group(version, "acme-g", (b"private", MEMBER.encode()), protocol_type="connect")
     (member,) = (
         mended(judge_describe(describing(version, "acme-g"), may), described(version, group), may).groups[0].members
     )
-    assert (member.member_metadata, member.member_assignment, member.client_host) == (b"private", b"bytes", "/kordon")
+    assert (member.member_metadata, member.member_assignment) == told
+    assert member.client_host == "/kordon"
 
 
 @pytest.mark.parametrize("version", DESCRIBES)

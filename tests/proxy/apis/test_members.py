@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from kio.schema.errors import ErrorCode
+from kordon_proxy.apis.member_ids import masked
 
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.consumer_protocol import assigned_topics, subscribed_topics
@@ -24,7 +25,7 @@ policies:
 - {{resource: [cluster, "*", group, "acme-no"], effect: Deny, actions: [GROUP_CONSUME, GROUP_DELETE], role: "*"}}
 tenants:
 - name: acme
-  roles: [devs, owners]
+  roles: [devs, owners, guests]
   outside_view: {outside}
   resources:
   - include: [[cluster, "*", topic, "acme.*"], [cluster, "*", group, "acme-*"]]
@@ -141,6 +142,30 @@ def test_an_answer_with_nothing_to_hide_is_the_coordinators_own(version: int) ->
     said = joined(version, a_subscription("acme.a"), b"")
     assert isinstance(verdict.plan, Mended)
     assert verdict.plan.mend(said, may) is said
+
+
+ME, LEADER = "app-1-3f2a9c1e-5b7d-4c11-a1b2-0123456789ab", "app-2-77777777-5b7d-4c11-a1b2-cba987654321"
+
+
+def following(version: int) -> Any:
+    return a_response(JOIN, version, leader=LEADER, member_id=ME)
+
+
+@pytest.mark.parametrize("version", JOINS)
+@pytest.mark.parametrize("kind", ["consumer", "connect"])
+def test_who_does_not_lead_learns_no_id_but_its_own(version: int, kind: str) -> None:
+    may = a_may()
+    verdict = judge(joining(version, a_subscription("acme.a"), kind=kind), may)
+    answer = mended(verdict, following(version), may)
+    assert (answer.member_id, answer.leader) == (ME, masked(LEADER))
+    assert hides(answer, LEADER)
+
+
+@pytest.mark.parametrize("version", JOINS)
+def test_who_may_remove_members_learns_who_leads(version: int) -> None:
+    may = a_may(("devs", "owners"))
+    verdict = judge(joining(version, a_subscription("acme.a")), may)
+    assert mended(verdict, following(version), may).leader == LEADER
 
 
 # ---- sharing the assignment out
@@ -269,9 +294,10 @@ def leaving(version: int, *members: tuple[str, str | None], group: str = "acme-g
     return a_request(LEAVE, version, group_id=group, members=entries)
 
 
-OWN: list[tuple[tuple[str, str | None], ...]] = [(("m-1", None),), (("m-1", "instance-1"),)]
+OWN: list[tuple[tuple[str, str | None], ...]] = [((ME, None),), ((ME, "instance-1"),)]
 OTHERS: list[tuple[tuple[str, str | None], ...]] = [
     (("", "instance-1"),),
+    ((masked(ME), None),),
     (("m-1", None), ("m-2", None)),
     (("m-1", None), ("", "instance-1")),
     (("", None),),
@@ -282,11 +308,33 @@ OTHERS: list[tuple[tuple[str, str | None], ...]] = [
 @pytest.mark.parametrize("members", OWN)
 def test_a_member_leaves_with_the_right_to_consume(version: int, members: Any) -> None:
     request = leaving(version, *members)
-    assert judge(request, a_may()) == Forward(RELAY)
-    assert answered(judge(request, a_may(("owners",)))).error_code is GAF
-    assert ROWS[LEAVE].record_for(request) is Record.NOTHING
+    may = a_may()
+    assert judge(request, may) == Forward(RELAY)
+    assert [note.action for note in may.notes] == ["GROUP_CONSUME"]
+    assert answered(judge(request, a_may(("guests",)))).error_code is GAF
     for group in ("acme-no", "globex-g", "nobody-g"):
         assert answered(judge(leaving(version, *members, group=group), a_may())).error_code is GAF
+
+
+@pytest.mark.parametrize("version", LEAVES)
+@pytest.mark.parametrize("members", OWN)
+def test_who_may_remove_members_may_remove_one(version: int, members: Any) -> None:
+    may = a_may(("owners",))
+    assert judge(leaving(version, *members), may) == Forward(RELAY)
+    assert [note.action for note in may.notes] == ["GROUP_DELETE"]
+
+
+@pytest.mark.parametrize("version", range(3))
+def test_an_id_as_others_are_told_it_is_no_members_own(version: int) -> None:
+    may = a_may()
+    assert answered(judge(leaving(version, (masked(ME), None)), may)).error_code is GAF
+    assert [(note.action, note.access.value) for note in may.notes] == [("GROUP_DELETE", "denied")]
+
+
+@pytest.mark.parametrize("version", LEAVES)
+@pytest.mark.parametrize("members", [*OWN, (("", "instance-1"),)])
+def test_whoever_leaves_it_is_an_event(version: int, members: Any) -> None:
+    assert ROWS[LEAVE].record_for(leaving(version, *members)) is Record.EVENT
 
 
 @pytest.mark.parametrize("version", range(3, 6))
@@ -297,7 +345,6 @@ def test_removing_members_needs_the_right_to_delete(version: int, members: Any) 
     assert answered(judge(request, may)).error_code is GAF
     assert refused(may) == [("denied", "acme-g")]
     assert judge(request, a_may(("owners",))) == Forward(RELAY)
-    assert ROWS[LEAVE].record_for(request) is Record.EVENT
 
 
 @pytest.mark.parametrize("version", range(3))
@@ -329,7 +376,7 @@ def test_leaving_with_no_member_removes_nobody() -> None:
     assert judge(leaving(5), a_may()) == Forward(RELAY)
 
 
-def test_the_audit_of_a_removal_names_the_members() -> None:
+def test_the_audit_names_the_members_that_left() -> None:
     parameters = ROWS[LEAVE].parameters
     assert parameters is not None
     request = leaving(5, ("m-1", None), ("", "instance-1"))
