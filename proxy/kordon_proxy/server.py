@@ -28,7 +28,6 @@ from .health import Check, HealthServer, Pulse
 from .identity.directory import DirectoryFiles
 from .identity.passwords import PasswordChecker
 from .identity.plain import PLAIN, PlainMechanism
-from .identity.tls import tls_context
 from .identity.upstream import UpstreamLogin
 from .identity.values import Mechanism
 from .listener import Listener
@@ -37,7 +36,7 @@ from .policies import Policies
 from .session import Session
 from .standings import Standings, is_group_wanted
 from .table import APIS
-from .upstream import Upstream, client_settings
+from .upstream import TlsFiles, Upstream, client_settings
 
 log = structlog.get_logger()
 
@@ -143,10 +142,9 @@ class Server:
     # ---- parts
 
     def _upstream(self, cluster: config.Cluster) -> Upstream:
-        tls = cluster.tls
-        context: Callable[[], Any] | None = None if tls is None else (lambda: tls_context(tls))
+        tls = None if cluster.tls is None else TlsFiles(cluster.tls, cluster.name)
         logins = tuple(partial(UpstreamLogin, login, "kordon") for login in cluster.own_login)
-        reach = Reach(tls=context, logins=logins)
+        reach = Reach(tls=tls, logins=logins)
         watch = Cluster(
             Settings(
                 name=cluster.name,
@@ -160,7 +158,7 @@ class Server:
             cluster=watch,
             name=cluster.name,
             standings=Standings(self._names(cluster)),
-            tls=context,
+            tls=tls,
             logins=logins,
         )
 
@@ -249,10 +247,12 @@ class Server:
     def _cluster_check(self, upstream: Upstream) -> Check:
         state = upstream.cluster.state
         bound = all(one.bound for one in self.listeners if one.upstream is upstream)
+        # Kordon's own connections may stand long after no new one can be made.
+        fault = None if upstream.tls is None else upstream.tls.fault
         return Check(
             name=f"cluster {upstream.name}",
-            ok=state.reachable and state.surveyed and bound,
-            detail=state.error or ("" if state.surveyed else "the groups have not been asked yet"),
+            ok=state.reachable and state.surveyed and bound and fault is None,
+            detail=fault or state.error or ("" if state.surveyed else "the groups have not been asked yet"),
         )
 
     # ---- ports follow the cluster
@@ -393,6 +393,8 @@ class Server:
             await listener.sweep(now)
         for upstream in self.upstreams.values():
             self._show_upstream(upstream)
+            if upstream.tls is not None:
+                upstream.tls.look_again()
         await self._follow_again()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -2,14 +2,54 @@
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
+
+import structlog
 
 from . import config
 from .cluster.watch import Cluster
-from .identity.tls import tls_context
+from .config.model import UpstreamTls
+from .identity.tls import TlsFault, tls_context
 from .identity.upstream import UpstreamLogin
 from .standings import Standings
+
+log = structlog.get_logger()
+
+
+@final
+class TlsFiles:
+    """Makes the context of each connection to a cluster anew, so that renewed files count.
+
+    Files that turn bad while Kordon runs are told once, and once when they are good again.
+    """
+
+    def __init__(self, tls: UpstreamTls, cluster: str) -> None:
+        self.fault: str | None = None
+        """Why the files could not be used when they were last looked at; None while they could."""
+        self._tls = tls
+        self._cluster = cluster
+
+    def __call__(self) -> ssl.SSLContext:
+        """Return a context. Raises TlsFault."""
+        try:
+            context = tls_context(self._tls)
+        except TlsFault as fault:
+            if self.fault != str(fault):
+                log.error("tls_files_unusable", cluster=self._cluster, reason=str(fault))
+            self.fault = str(fault)
+            raise
+        if self.fault is not None:
+            log.info("tls_files_usable", cluster=self._cluster)
+        self.fault = None
+        return context
+
+    def look_again(self) -> None:
+        """Look at files that were bad: while Kordon is not ready, nobody may come and make it look."""
+        if self.fault is not None:
+            with suppress(TlsFault):
+                self()
 
 
 @dataclass(slots=True)
@@ -19,7 +59,7 @@ class Upstream:
     cluster: Cluster
     name: str
     standings: Standings
-    tls: Callable[[], ssl.SSLContext] | None
+    tls: TlsFiles | None
     logins: tuple[Callable[[], UpstreamLogin], ...]
     turn: int = 0
     """Which bootstrap server or broker is next for a connection that may go to any."""

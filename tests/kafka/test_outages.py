@@ -3,6 +3,7 @@
 import resource
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,9 +16,9 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
-from tests.kafka.fixtures import Fresh, MakeTopic
+from tests.kafka.fixtures import USERS, Fresh, MakeTopic
 from tests.kafka.records import MiB, produce, seen
-from tests.kafka.tap import closings, ended, log_lines, metric, resident, silent
+from tests.kafka.tap import closings, ended, log_lines, metric, readiness, resident, silent
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
 from tests.kafka.wire import Wire
 from tests.proxy.apis.verdicts import a_request
@@ -169,6 +170,47 @@ def test_a_broker_that_hangs_stops_its_clients_and_costs_little(
 
     assert [(one.error_code, one.base_offset) for one in answers] == [(ErrorCode.none, number) for number in range(64)]
     assert metric(kordon, "kordon_pause_seconds_total", reason="broker-slow") > 0
+
+
+# ---- certificates
+
+METADATA: Final = a_request(ApiKey.METADATA, 12, topics=None)
+
+
+def test_authorities_that_turn_bad_refuse_connections_in_one_line_until_they_are_good_again(
+    kafka_with_acls: Kafka, tmp_path: Path
+) -> None:
+    authorities = kafka_with_acls.authority.certificate.read_text()
+    ca = tmp_path / "ca.pem"
+    ca.write_text(authorities)
+    cluster = {
+        "bootstrap": kafka_with_acls.listener("SASL_SSL"),
+        "tls": {"ca": str(ca)},
+        "own_login": {"mechanism": "PLAIN", "username": "admin", "password": USERS["admin"]},
+    }
+    with Kordon(clusters={"prod": cluster}, policy=POLICY, listeners=LISTENERS) as kordon:
+        address = kordon.listener("trading")
+        with Wire(address) as before:
+            before.ask(METADATA)
+            ca.write_text("this is no certificate")
+
+            with Wire(address) as wire:
+                wire.send(METADATA)
+                assert ended(wire)
+
+            why = f"cannot use the authorities in {ca}: no certificate or crl found"
+            assert closings(kordon) == [("broker-unreachable", why)]
+            assert [line["reason"] for line in log_lines(kordon, "tls_files_unusable")] == [why]
+            assert readiness(kordon)["cluster prod"] == (False, why)
+            before.ask(METADATA)
+
+            ca.write_text(authorities)
+            eventually(lambda: kordon.get("/readyz")[0] == 200)
+            with Wire(address) as wire:
+                wire.ask(METADATA)
+        assert metric(kordon, "kordon_unexpected_errors_total") == 0
+        assert "Traceback" not in kordon.log
+        assert not [line for line in log_lines(kordon) if "exception" in line]
 
 
 # ---- the disk

@@ -42,6 +42,7 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
     from kordon_proxy import server
     from kordon_proxy.audit.segments import AuditError
     from kordon_proxy.binding import CannotServe
+    from kordon_proxy.identity.tls import TlsFault
     from kordon_proxy.logs import configure_logging
 
     configure_logging(level=config.log.level, format=config.log.format)
@@ -53,7 +54,7 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
         server.serve(config)
     except Refused as refused:
         return _refused(refused.findings)
-    except (AuditError, CannotServe) as error:
+    except (AuditError, CannotServe, TlsFault) as error:
         complain(str(error))
         return UNTRIED
     except OSError as error:

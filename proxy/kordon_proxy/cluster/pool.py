@@ -21,7 +21,8 @@ class Reach:
     """How Kordon reaches the brokers of one cluster with its own credentials."""
 
     tls: Callable[[], ssl.SSLContext] | None = None
-    """Asked for each connection, so that renewed certificates count. The host name it verifies is the broker's own."""
+    """Asked for each connection, so that renewed certificates count; may raise OSError for files that cannot be used.
+    The host name it verifies is the broker's own."""
     logins: tuple[LoginFactory, ...] = ()
     """Ways to log in; the first that works is used, so that credentials can be rotated. Empty: no login."""
     connect_timeout: float = 5.0
@@ -82,7 +83,7 @@ class Pool:
         return place.connection
 
     async def _open(self, address: Address) -> BrokerConnection:
-        tls = None if self._reach.tls is None else self._reach.tls()
+        tls = self._tls()
         within = self._reach.connect_timeout
         if not self._reach.logins:
             return await BrokerConnection.open(address, tls=tls, within=within)
@@ -93,6 +94,12 @@ class Pool:
             except UpstreamLoginRefused as error:
                 refusals.append(error)
         raise refusals[0]
+
+    def _tls(self) -> ssl.SSLContext | None:
+        try:
+            return None if self._reach.tls is None else self._reach.tls()
+        except OSError as error:
+            raise UpstreamUnavailable(str(error)) from error
 
     def is_connected(self, address: Address) -> bool:
         """Whether `connection` would have one at hand."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from kordon_proxy.config.model import UpstreamTls
 
 
-class TlsFault(Exception):
-    """Certificates or keys that cannot be used. The message says which file, and why."""
+class TlsFault(OSError):
+    """Certificates or keys that cannot be used, so that no broker can be reached. The message says which, and why."""
 
 
 def tls_context(tls: UpstreamTls) -> ssl.SSLContext:

@@ -1,6 +1,7 @@
 """Kordon's own connections by address."""
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -10,6 +11,7 @@ from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.cluster.connection import BrokerConnection
 from kordon_proxy.cluster.errors import UpstreamLoginRefused, UpstreamUnavailable
 from kordon_proxy.cluster.pool import DIRECT, Pool, Reach
+from kordon_proxy.identity.tls import TlsFault
 from kordon_proxy.identity.upstream import LoggedIn, LoginFailed
 from tests.proxy.cluster.brokers import Broker, speaks
 from tests.proxy.cluster.logins import Login, a_guarded_broker
@@ -44,6 +46,21 @@ async def test_a_connection_that_was_lost_is_made_anew() -> None:
         await broker.start()
 
         assert (await pool.connection(broker.address)).usable
+        await pool.close()
+
+
+@scenario
+async def test_files_of_tls_that_cannot_be_used_are_a_reason_like_others() -> None:
+    def unusable() -> ssl.SSLContext:
+        raise TlsFault("cannot use the authorities in ca.pem")
+
+    async with a_broker() as broker:
+        pool = Pool(Reach(tls=unusable))
+
+        with pytest.raises(UpstreamUnavailable, match=r"cannot use the authorities in ca\.pem"):
+            await pool.connection(broker.address)
+
+        assert broker.connections == 0
         await pool.close()
 
 
