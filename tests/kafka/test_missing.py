@@ -106,6 +106,13 @@ def remove(version: int) -> Any:
     return a_request(key, version, group_id=GROUP, members=(member,))
 
 
+def describe_settings(version: int) -> Any:
+    key = ApiKey.DESCRIBE_CONFIGS
+    kind = struct_type(request_type(key, version), "resources")
+    group = make(kind, resource_type=32, resource_name=GROUP, configuration_keys=None)
+    return a_request(key, version, resources=(group,), include_synonyms=True)
+
+
 def delete_offsets(version: int) -> Any:
     key = ApiKey.OFFSET_DELETE
     return a_request(key, version, group_id=GROUP, topics=(named(key, version, "topics", partitions="partitions"),))
@@ -156,6 +163,15 @@ def test_a_group_outside_the_view_is_one_that_does_not_exist(
     there = answer_for(make_may(SEES.format(ALL)), request, settled)
     outside = answer_for(make_may(SEES.format(NOTHING)), request, "nobody is asked")
     assert there == outside
+
+
+@pytest.mark.parametrize("version", APIS[ApiKey.DESCRIBE_CONFIGS].versions)
+def test_a_group_outside_the_view_has_the_settings_of_one_that_does_not_exist(settled: str, version: int) -> None:
+    """The broker is asked either way, and not by that name."""
+    there = answer_for(make_may(SEES.format(ALL)), describe_settings(version), settled)
+    outside = answer_for(make_may(SEES.format(NOTHING)), describe_settings(version), settled)
+    assert there == outside
+    assert b"consumer.session.timeout.ms" in outside
 
 
 @pytest.mark.parametrize(("key", "version", "request_of"), MISSING_TOPICS, ids=case_id)

@@ -3,17 +3,21 @@
 Topics and groups are shown to whoever sees them, less what they tell about brokers: the synonyms at broker level
 (KIP-226) and the replicas that are throttled. All other resources belong to the cluster and need `BROKER_EDIT` on that
 broker; a broker without a name stands for all of them.
+
+A group has settings before it is there, so of a missing one brokers tell the defaults (`ConfigHelper`). Of a group
+outside the view the same is told: the broker is asked by a name that no group has.
 """
 
 import re
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
+from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
 
 from .may import May, Refusal
@@ -21,7 +25,7 @@ from .parts import judge_each, mend_each, refuse
 from .placement import EVERY_BROKER, THROTTLES, is_placement, may_place, sees_placement
 from .table import Api, Record
 from .texts import DUPLICATE_RESOURCE, spoken, without_free_text
-from .verdict import Mended, Verdict
+from .verdict import Answer, Mended, Rewrite, Verdict, unchanged
 
 TOPIC: Final = 2
 BROKER: Final = 4
@@ -38,6 +42,8 @@ TYPES: Final = {
 """`ConfigResource.Type` of Kafka's client library."""
 OWN_SOURCE: Final = {TOPIC: 1, GROUP: 8}
 """`ConfigSource` of what was set on that very topic or group."""
+NO_GROUP: Final = f"{KORDONS_OWN}-no-group"
+"""A group that nobody can make through Kordon, or give a setting."""
 ADDRESSES: Final = ("listeners", "bootstrap.servers", "controller.quorum.voters", "zookeeper.connect")
 """How the names of broker settings end that hold real addresses, which nobody learns through Kordon."""
 
@@ -53,15 +59,64 @@ def judge_describe(request: Any, may: May) -> Verdict:
     """A type that Kafka does not know fails the whole request, as it does there."""
     if any(entry.resource_type not in TYPES for entry in request.resources):
         return refuse(request, spoken(Refusal(ErrorCode.invalid_request)))
-    return judge_each(
-        request,
-        lambda entry: _told(_may_describe(entry, may)),
+    groups = {
+        entry.resource_name: may.group(None, entry.resource_name)
+        for entry in request.resources
+        if entry.resource_type == GROUP
+    }
+    hidden = {name for name, refusal in groups.items() if refusal and refusal.code is ErrorCode.group_id_not_found}
+    asked = _without_hidden(request, hidden)
+
+    def rule(entry: Any) -> Refusal | None:
+        if entry.resource_type != GROUP:
+            return _told(_may_describe(entry, may))
+        return None if entry.resource_name in hidden else _told(groups.get(entry.resource_name))
+
+    verdict = judge_each(
+        asked,
+        rule,
         items="resources",
         answers="results",
         key=resource_of,
         plan=Mended(_mend_description),
         finish=_as_missing,
     )
+    return verdict if asked is request else _as_asked(request, asked, verdict)
+
+
+def _without_hidden(request: Any, hidden: set[str]) -> Any:
+    """The request with a group that nobody has in place of each hidden one. No name at all is none that is hidden."""
+    if not hidden - {""}:
+        return request
+    resources = (
+        replace(entry, resource_name=NO_GROUP)
+        if entry.resource_type == GROUP and entry.resource_name and entry.resource_name in hidden
+        else entry
+        for entry in request.resources
+    )
+    return replace(request, resources=tuple(resources))
+
+
+def _as_asked(request: Any, asked: Any, verdict: Verdict) -> Verdict:
+    """Send what was asked in place of the request, and answer by the names of the request."""
+    if isinstance(verdict, Answer):
+        return verdict
+    places = zip(request.resources, asked.resources, strict=True)
+    names = [ours.resource_name for ours, theirs in places if resource_of(theirs) == (GROUP, NO_GROUP)]
+    mend = verdict.plan.mend if isinstance(verdict.plan, Mended) else unchanged
+
+    def by_name(response: Any, now: May) -> Any:
+        left = iter(names)
+        return mend_each(mend(response, now), "results", lambda result: _named(result, left))
+
+    return Rewrite(verdict.request if isinstance(verdict, Rewrite) else asked, Mended(by_name))
+
+
+def _named(result: Any, names: Iterator[str]) -> Any:
+    """Brokers answer in the order of the request."""
+    if resource_of(result) != (GROUP, NO_GROUP):
+        return result
+    return replace(result, resource_name=next(names, NO_GROUP))
 
 
 def _told(refusal: Refusal | None) -> Refusal | None:
@@ -71,8 +126,6 @@ def _told(refusal: Refusal | None) -> Refusal | None:
 def _may_describe(entry: Any, may: May) -> Refusal | None:
     if entry.resource_type == TOPIC:
         return may.topic(None, entry.resource_name)
-    if entry.resource_type == GROUP:
-        return may.group(None, entry.resource_name)
     return _may_edit_broker(entry, may)
 
 

@@ -6,10 +6,11 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
+from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, NO_GROUP, TOPIC, broker_name
 from kordon_proxy.apis.may import Access, May
 from kordon_proxy.apis.table import Record
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.verdicts import refused
 from tests.proxy.apis.worlds import make_may
 
 DESCRIBE = row(APIS, ApiKey.DESCRIBE_CONFIGS)
@@ -39,7 +40,6 @@ TAF = ErrorCode.topic_authorization_failed
 GAF = ErrorCode.group_authorization_failed
 CAF = ErrorCode.cluster_authorization_failed
 UTP = ErrorCode.unknown_topic_or_partition
-GNF = ErrorCode.group_id_not_found
 IR = ErrorCode.invalid_request
 Named = tuple[int, str]
 FOREIGN: tuple[Named, Named] = ((TOPIC, "globex.pay"), (GROUP, "globex-pay"))
@@ -118,6 +118,12 @@ def describer(request: Any) -> Any:
     return an_answer(DESCRIBE.key, version, results=tuple(results))
 
 
+def describer_of_nothing(request: Any) -> Any:
+    """A broker that must hear of no group but the one that nobody has."""
+    assert {name for _, name in names(request)} == {NO_GROUP}
+    return describer(request)
+
+
 def shown(response: Any) -> list[tuple[str, str | None, list[tuple[str, int]]]]:
     (result,) = response.results
     return [
@@ -142,8 +148,8 @@ def test_of_a_mixed_request_only_what_may_be_seen_is_forwarded(version: int) -> 
 
     passage = pass_through(DESCRIBE, describing(version, *resources), of(), describer)
 
-    assert names(passage.heard) == [(TOPIC, "acme.a"), (GROUP, "acme-g"), (TOPIC, "acme.keep")]
-    codes = [CAF, NONE, UTP, NONE, GNF, CAF, CAF, CAF, NONE]
+    assert names(passage.heard) == [(TOPIC, "acme.a"), (GROUP, "acme-g"), (GROUP, NO_GROUP), (TOPIC, "acme.keep")]
+    codes = [CAF, NONE, UTP, NONE, NONE, CAF, CAF, CAF, NONE]
     assert outcome(passage.got) == [(*resource, code) for resource, code in zip(resources, codes, strict=True)]
 
 
@@ -154,7 +160,7 @@ def test_a_foreign_resource_cannot_be_told_from_a_missing_one(
     version: int, tenant: str, foreign: Named, missing: Named
 ) -> None:
     answers = [
-        encode(pass_through(DESCRIBE, describing(version, resource), of(tenant=tenant), never).got)
+        encode(pass_through(DESCRIBE, describing(version, resource), of(tenant=tenant), describer_of_nothing).got)
         for resource in (foreign, missing)
     ]
 
@@ -189,6 +195,37 @@ def test_a_hidden_topic_is_answered_as_the_broker_answers_a_missing_one(version:
     hidden = pass_through(DESCRIBE, describing(version, (TOPIC, "globex.pa")), of(), never).got
 
     assert encode(hidden) == encode(missing).replace(b"acme.gone", b"globex.pa")
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_hidden_group_has_the_settings_of_one_that_nobody_has(version: int) -> None:
+    """Brokers describe groups that do not exist: with the defaults."""
+    may = of()
+    asked_for = [(GROUP, "globex-pay"), (TOPIC, "acme.a"), (GROUP, "acme-g"), (GROUP, "globex-nop"), (GROUP, "acme-x")]
+
+    passage = pass_through(DESCRIBE, describing(version, *asked_for), may, describer)
+
+    heard = [(GROUP, NO_GROUP), (TOPIC, "acme.a"), (GROUP, "acme-g"), (GROUP, NO_GROUP), (GROUP, "acme-x")]
+    assert names(passage.heard) == heard
+    found = {name: entry for entry in passage.got.results for name in [entry.resource_name]}
+    assert set(found) == {name for _, name in asked_for}
+    assert len(passage.got.results) == len(asked_for)
+    assert found["globex-pay"].configs == found["globex-nop"].configs == found["acme-x"].configs
+    assert refused(may) == [("hidden", "globex-pay"), ("hidden", "globex-nop")]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_hidden_groups_alone_are_asked_for_by_no_name_of_theirs(version: int) -> None:
+    passage = pass_through(DESCRIBE, describing(version, (GROUP, "globex-pay")), of(), describer_of_nothing)
+
+    assert outcome(passage.got) == [(GROUP, "globex-pay", NONE)]
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_a_group_without_a_name_is_asked_for_as_it_is(version: int) -> None:
+    passage = pass_through(DESCRIBE, describing(version, (GROUP, "")), of(), describer)
+
+    assert names(passage.heard) == [(GROUP, "")]
 
 
 @pytest.mark.parametrize("version", DESCRIBE.versions)
