@@ -84,7 +84,7 @@ class Policies:
         return {"file": str(self._path), "in_force": self.snapshot.epoch}
 
     def _read(self, text: bytes) -> Compiled:
-        loaded = load(text, str(self._path), compat=self._compat)
+        loaded = load(text, str(self._path), compat=self._compat, now=time.time_ns() // 1_000_000)
         if loaded.document is None:
             raise Refused(finding for finding in loaded.findings if finding.severity is Severity.ERROR)
         self._warn([finding for finding in loaded.findings if finding.severity is Severity.WARNING])

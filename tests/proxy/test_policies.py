@@ -97,6 +97,15 @@ def test_what_has_no_effect_is_told_at_the_start_and_at_each_reload(path: Path) 
     assert when_wrong_again[-2]["count"] == 5
 
 
+def test_a_trial_that_is_over_is_told(path: Path) -> None:
+    path.write_text(GOOD.replace("role: devs", "role: devs, mode: shadow, shadow_until: 2020-01-31"))
+
+    with capture_logs() as logs:
+        loaded(path)
+
+    assert "policies[0] is past its shadow_until, and still shadow" in [line["reason"] for line in logs]
+
+
 def test_a_start_without_a_file_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Policies(tmp_path / "rbac.yaml", Compat()).load()

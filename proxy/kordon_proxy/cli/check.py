@@ -25,10 +25,13 @@ KEYS: Final = {
 
 
 def check(
-    paths: Iterable[Path], *, read_secrets: bool = True, environment: Mapping[str, str] | None = None
+    paths: Iterable[Path], *, now: int, read_secrets: bool = True, environment: Mapping[str, str] | None = None
 ) -> list[Finding]:
-    """Check these files and those that a configuration among them names, each once. Raises OSError."""
-    run = _Run(read_secrets, environment)
+    """Check these files and those that a configuration among them names, each once. Raises OSError.
+
+    now: ms since the epoch, for what a policy file says of time.
+    """
+    run = _Run(now, read_secrets, environment)
     kinds = {path: kind_of(path) for path in paths}
     for path in sorted(kinds, key=lambda path: kinds[path] != "kordon.yaml"):
         run.file(path, kinds[path])
@@ -48,6 +51,7 @@ def kind_of(path: Path) -> str | None:
 
 @dataclass(slots=True)
 class _Run:
+    now: int
     read_secrets: bool
     environment: Mapping[str, str] | None
     findings: list[Finding] = field(default_factory=list)
@@ -99,7 +103,8 @@ class _Run:
         self, path: Path, compat: Compat | None = None, clusters: Collection[str] | None = None
     ) -> Document | None:
         self._seen.add(path.resolve())
-        loaded = load_policy(path.read_bytes(), str(path), compat=compat or Compat(), clusters=clusters)
+        text = path.read_bytes()
+        loaded = load_policy(text, str(path), compat=compat or Compat(), clusters=clusters, now=self.now)
         self.findings += loaded.findings
         return loaded.document
 

@@ -82,11 +82,15 @@ def test_programs_get_json(kordon: Run, folder: Path) -> None:
     ]
 
 
+OVER = "mode: shadow, shadow_until: 2020-01-31"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "severity", "message"),
     [
         ("rbac.yaml", POLICY.replace("Allow", "Alow", 1), "error", "Alow"),
         ("rbac.yaml", "policies: [", "error", "not YAML"),
+        ("rbac.yaml", POLICY.replace("[GROUP_CONSUME],", f"[GROUP_CONSUME], {OVER},"), "warning", "its shadow_until"),
         ("users.yaml", "users: {}\n", "error", "`fake_salt_key` is missing"),
         ("users.yaml", USERS.replace("alice", "a@b"), "error", "a listener expects a tenant"),
         ("groups.yaml", "devs: alice\n", "error", "expected a list here"),
