@@ -17,17 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what an old terminal cannot show is no reason to fail
     try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
+        from .app import app
+
+        app(args=arguments, prog_name="kordon")
     except KeyboardInterrupt:  # early: while modules are loaded, or before a server listens to signals
         sys.exit(INTERRUPTED)
-
-
-def _run(words: list[str]) -> None:
-    if words[:1] == ["serve"] and not {"--help", "-h"} & set(words):
-        # Without Typer: a process that serves starts faster, and holds less.
-        from .serve import run
-
-        sys.exit(run(words[1:]))
-    from .app import app
-
-    app(args=words, prog_name="kordon")

@@ -1,6 +1,5 @@
 """`kordon serve`: read the configuration and hand it to the server."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +11,6 @@ from kordon_proxy.reasons import reason_of
 
 from .certificates import unusable
 from .report import MISTAKES, OK, UNTRIED, complain, print_findings, reason_and_file
-
-
-def run(words: Sequence[str]) -> int:
-    """Parse the command's own words, then serve. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="kordon serve", description="Serve until SIGTERM or SIGINT.")
-    parser.add_argument("-c", "--config", type=Path, default=Path("kordon.yaml"), help="Where it is described.")
-    return serve(parser.parse_args(words).config)
 
 
 def serve(path: Path) -> int:
