@@ -129,7 +129,7 @@ def _full(request: Any, plain: Any, may: May) -> Verdict:
         plain = replace(plain, **SESSIONLESS)
 
     def put_back(response: Any, now: May) -> Any:
-        response = _stale_full(response, now)
+        response = _without_session(at_our_addresses(response, now) if now is may else rejudge(response, now))
         if not response.responses:
             return response  # an error of the whole, or a client that is throttled: it knows that by the lack of topics
         return replace(response, responses=in_order((*response.responses, *said), order, key))
@@ -171,7 +171,10 @@ def _full_plan(request: Any, may: May) -> Plan:
 
 def _stale_full(response: Any, may: May) -> Any:
     """The epoch moved while a full request was parked: judged again; the session that it made is not used."""
-    response = rejudge(response, may)
+    return _without_session(rejudge(response, may))
+
+
+def _without_session(response: Any) -> Any:
     return response if response.__version__ < 7 else replace(response, session_id=NO_SESSION)
 
 

@@ -143,7 +143,11 @@ class Standing:
 
 
 class May:
-    """The rights of one request. Cheap to make; `notes` holds every ruling that was asked for, in order."""
+    """The rights of one request, or of an answer that leaves under others than its request came under. Cheap to make.
+
+    `notes` holds every ruling that was asked for, in order. So what was decided on a request and what was decided on
+    its answer are two lists: under the very rights of its request an answer is not judged again.
+    """
 
     __slots__ = (
         "cluster",

@@ -41,24 +41,30 @@ class Passage:
 def pass_through(
     api: Api, request: Any, may: May, broker: Callable[[Any], Any], *, leaving: May | None = None
 ) -> Passage:
-    """Judge a request, let the broker answer what is left of it, mend the answer under the rights at its leaving."""
+    """Judge a request, let the broker answer what is left of it, mend the answer under the rights at its leaving.
+
+    Where these are the same, the answer brings no decision of its own.
+    """
     assert api.judge is not None
     match api.judge(request, may):
         case Answer(response):
             heard = None
         case Forward(plan):
-            heard, response = request, _mended(plan, broker(request), leaving or may)
+            heard, response = request, _mended(plan, broker(request), may, leaving)
         case Rewrite(wanted, plan):
-            heard, response = wanted, _mended(plan, broker(wanted), leaving or may)
+            heard, response = wanted, _mended(plan, broker(wanted), may, leaving)
     # It must be fit to be sent, and read as it was meant.
     key, version = request.__api_key__, request.__version__
     assert decode_response(key, version, encode(response)) == response
     return Passage(heard, response)
 
 
-def _mended(plan: Plan, response: Any, may: May) -> Any:
+def _mended(plan: Plan, response: Any, may: May, leaving: May | None) -> Any:
     assert isinstance(plan, Relay | Mended)
-    return plan.mend(response, may) if isinstance(plan, Mended) else response
+    decided = tuple(may.notes)
+    answer = plan.mend(response, leaving or may) if isinstance(plan, Mended) else response
+    assert tuple(may.notes) == decided
+    return answer
 
 
 def never(request: Any) -> Any:

@@ -129,6 +129,21 @@ def test_a_full_answer_holds_every_partition_that_was_asked(version: int) -> Non
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_decided_on_the_answer_is_told_apart_from_what_was_decided_on_the_request(version: int) -> None:
+    asked_by, later = may(), may(REVOKED)
+    verdict = fetch.judge(request(version, "secret", "a1", "a2"), asked_by)
+    assert isinstance(verdict, Rewrite)
+    assert isinstance(verdict.plan, Mended)
+    decided = tuple(asked_by.notes)
+
+    verdict.plan.mend(answer(version, "a1", "a2"), asked_by)
+    verdict.plan.mend(answer(version, "a1", "a2"), later)
+
+    assert tuple(asked_by.notes) == decided
+    assert [(note.name, note.access) for note in later.notes] == [("a1", Access.DENIED), ("a2", Access.ALLOWED)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_throttled_answer_stays_as_empty_as_it_came(version: int) -> None:
     rights = may()
     verdict = fetch.judge(request(version, "a1", "secret"), rights)

@@ -32,9 +32,12 @@ def forwarded(request: Any, verdict: Verdict) -> Any:
 
 
 def mended(verdict: Verdict, response: Any, may: May) -> Any:
-    """The broker's answer as the client gets it."""
+    """The broker's answer as the client gets it. By the rights that the request was judged by, no more is decided."""
     assert isinstance(verdict, Forward | Rewrite)
-    return over_the_wire(verdict.plan.mend(response, may) if isinstance(verdict.plan, Mended) else response)
+    decided = tuple(may.notes)
+    answer = over_the_wire(verdict.plan.mend(response, may) if isinstance(verdict.plan, Mended) else response)
+    assert not decided or tuple(may.notes) == decided
+    return answer
 
 
 def over_the_wire(response: Any) -> Any:
