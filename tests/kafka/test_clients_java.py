@@ -95,6 +95,21 @@ def test_a_group_consumes_is_reset_consumes_again_and_is_deleted(
     assert "successful" in run("kafka-consumer-groups", "--delete", "--group", group)
 
 
+def test_a_console_consumer_without_a_group_is_told_so_and_reads_a_partition_without_one(
+    run: Run, kordon: Kordon, kafka_tools: RunTool, tenant_topic: MakeTenantTopic
+) -> None:
+    topic = tenant_topic()
+    run("kafka-console-producer", "--topic", topic, stdin="one\n")
+    consume = ("kafka-console-consumer", "--topic", topic, "--max-messages", "1", "--timeout-ms", "15000")
+
+    refused = kafka_tools(*consume, "--from-beginning", at=kordon.listener("trading"))
+    read = run(*consume, "--partition", "0", "--offset", "earliest")
+
+    assert re.search(r"Not authorized to access group: console-consumer-\d+", refused.output)
+    assert "one" not in refused.output.split()
+    assert "one" in read.split()
+
+
 def test_a_group_of_the_new_protocol_consumes_by_names_and_by_a_pattern(
     run: Run, tenant_topic: MakeTenantTopic, foreign: Names, fresh: Fresh
 ) -> None:

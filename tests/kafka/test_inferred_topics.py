@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -10,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic
+from tests.kafka.tap import metric
 from tests.kafka.tenants import LISTENERS, POLICY
 
 
@@ -57,3 +59,39 @@ def test_nobody_infers_himself_into_a_topic(kordon: Kordon, new_topic: MakeTopic
 
     admin = AdminClient({"bootstrap.servers": kordon.listener("trading")})
     assert topic not in admin.list_topics(timeout=10).topics
+
+
+INCLUDED: Final = """\
+      - include:
+          - [cluster, prod, topic, "tx_*"]
+          - [cluster, prod, group, "trade_*"]
+"""
+NARROWER: Final = INCLUDED.replace("tx_*", "tx_other*")
+EXCLUDED: Final = INCLUDED + '      - exclude: [cluster, prod, topic, "tx_*"]\n'
+
+
+def test_a_narrower_include_leaves_what_a_group_reads_and_an_exclude_takes_it_back(
+    kafka: Kafka, new_topic: MakeTopic, fresh: Fresh
+) -> None:
+    group, topic = fresh("trade_stays"), new_topic("tx_stays")
+    with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS) as kordon:
+        address = kordon.listener("trading")
+        admin = AdminClient({"bootstrap.servers": address})
+
+        def sees() -> bool:
+            return topic in admin.list_topics(timeout=10).topics
+
+        def in_force(rules: str, epoch: int) -> None:
+            kordon.policy_file.write_text(POLICY.replace(INCLUDED, rules))
+            assert until(lambda: metric(kordon, "kordon_policy_epoch") == epoch)
+
+        commit(address, group, topic)
+        in_force(NARROWER, 2)
+        assert until(sees)
+        commit(address, group, topic)
+        assert sees()
+
+        in_force(EXCLUDED, 3)
+        assert not sees()
+        with pytest.raises(KafkaException, match="UNKNOWN_TOPIC_OR_PART"):
+            commit(address, group, topic)
