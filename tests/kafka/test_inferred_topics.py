@@ -67,7 +67,7 @@ INCLUDED: Final = """\
           - [cluster, prod, group, "trade_*"]
 """
 NARROWER: Final = INCLUDED.replace("tx_*", "tx_other*")
-EXCLUDED: Final = INCLUDED + '      - exclude: [cluster, prod, topic, "tx_*"]\n'
+EXCLUDED: Final = '      - exclude: [cluster, prod, topic, "tx_*"]\n' + INCLUDED
 
 
 def test_a_narrower_include_leaves_what_a_group_reads_and_an_exclude_takes_it_back(
