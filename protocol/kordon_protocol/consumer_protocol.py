@@ -10,6 +10,7 @@ exactly an older version are read as that.
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from kio.index import load_entity_schema
@@ -39,26 +40,38 @@ def assigned_topics(data: bytes) -> tuple[str, ...]:
     return () if read is None else tuple(part.topic for part in read.message.assigned_partitions)
 
 
-def keep_topics(data: bytes, keep: Callable[[str], bool]) -> bytes:
+class UserData(Enum):
+    """What becomes of the user data, and of fields of a newer version behind all that we know.
+
+    They are an assignor's own, in a format of its own, and may name topics too: sticky ones keep the last assignment in
+    them, Kafka Streams who serves which partition.
+    """
+
+    STAYS = "stays"
+    GOES_WITH_TOPICS = "goes as soon as a topic is cut"
+    GOES = "goes"
+
+
+def keep_topics(data: bytes, keep: Callable[[str], bool], user_data: UserData = UserData.STAYS) -> bytes:
     """Return a subscription without the topics that keep does not want, nor the partitions owned of them.
 
-    The user data stays. Returns data itself when nothing is cut. Raises `MalformedBody`.
+    Returns data itself when nothing is cut. Raises `MalformedBody`.
     """
     read = _read(_SUBSCRIPTIONS, data)
     if read is None:
         return data
     topics = tuple(topic for topic in read.message.topics if keep(topic))
     changes: dict[str, Any] = {} if len(topics) == len(read.message.topics) else {"topics": topics}
-    return _cut(data, read, _PARTITIONS_OWNED, keep, changes)
+    return _cut(data, read, _PARTITIONS_OWNED, keep, changes, user_data)
 
 
-def keep_assigned_topics(data: bytes, keep: Callable[[str], bool]) -> bytes:
+def keep_assigned_topics(data: bytes, keep: Callable[[str], bool], user_data: UserData = UserData.STAYS) -> bytes:
     """Return an assignment without the partitions of topics that keep does not want.
 
-    The user data stays. Returns data itself when nothing is cut. Raises `MalformedBody`.
+    Returns data itself when nothing is cut. Raises `MalformedBody`.
     """
     read = _read(_ASSIGNMENTS, data)
-    return data if read is None else _cut(data, read, _PARTITIONS_ASSIGNED, keep, {})
+    return data if read is None else _cut(data, read, _PARTITIONS_ASSIGNED, keep, {}, user_data)
 
 
 def could_assign(data: bytes) -> bool:
@@ -119,11 +132,21 @@ def _read_as_older(readers: list[Reader], data: bytes) -> _Read:
     raise MalformedBody("consumer protocol that no version explains")
 
 
-def _cut(data: bytes, read: _Read, field: str, keep: Callable[[str], bool], changes: dict[str, Any]) -> bytes:
+def _cut(
+    data: bytes,
+    read: _Read,
+    field: str,
+    keep: Callable[[str], bool],
+    changes: dict[str, Any],
+    user_data: UserData,
+) -> bytes:
     partitions = getattr(read.message, field, ())
     kept = tuple(part for part in partitions if keep(part.topic))
     if len(kept) < len(partitions):
         changes[field] = kept
+    if user_data is UserData.GOES or (changes and user_data is UserData.GOES_WITH_TOPICS):
+        bare = replace(read.message, **changes, user_data=None)
+        return _VERSION.pack(bare.__version__) + encode(bare)
     if not changes:
         return data
     return data[: _VERSION.size] + encode(replace(read.message, **changes)) + data[read.end :]

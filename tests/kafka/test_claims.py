@@ -180,7 +180,7 @@ def test_a_leader_from_elsewhere_gives_a_member_nothing_that_is_not_the_tenants(
 
         # When
         follows.send(replace(ask.sync(3, follower), assignments=()))
-        given = ask.assigned_to(3, follower.member_id, an_assignment(hidden, group.topic))
+        given = ask.assigned_to(3, follower.member_id, an_assignment(hidden, group.topic, user_data=hidden.encode()))
         leads.ask(replace(ask.sync(3, leader), assignments=(given,)))
 
         # Then

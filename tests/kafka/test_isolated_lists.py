@@ -14,7 +14,7 @@ from tests.kafka.neighbours import Neighbours, is_acmes
 from tests.kafka.requests import errors_of
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire
-from tests.proxy.apis.consumer_bytes import an_assignment
+from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
 from tests.proxy.apis.verdicts import a_request
 
 
@@ -134,13 +134,30 @@ def test_a_member_of_the_new_protocol_has_topics_of_the_tenant_only(neighbours: 
     assert not neighbours.traces(reply)
 
 
+def test_a_description_tells_nothing_of_what_members_tell_their_leader(neighbours: Neighbours) -> None:
+    group = replace(neighbours.own, group="acme-sticky", instance_id=None)
+    hidden = neighbours.foreign[1].topic
+    said = a_subscription(group.topic, user_data=hidden.encode())
+    with neighbours.direct() as direct, neighbours.through() as wire:
+        joined = direct.ask(ask.join(3, group, metadata=said)).message
+        member = replace(group, member_id=joined.member_id, generation=joined.generation_id)
+        direct.ask(ask.sync(3, member, assignment=an_assignment(group.topic, user_data=hidden.encode())))
+        described = wire.ask(ask.describe_groups(6, group.group))
+        direct.ask(ask.leave(2, member, member.member_id))
+
+    (told,) = described.message.groups[0].members
+    assert subscribed_topics(told.member_metadata) == assigned_topics(told.member_assignment) == (group.topic,)
+    assert not neighbours.traces(described)
+
+
 def test_a_leader_is_told_of_no_topic_that_others_of_its_group_subscribe_to(neighbours: Neighbours) -> None:
     group = replace(neighbours.own, group="acme-lead", instance_id=None)
     hidden = neighbours.foreign[1].topic
+    subscription = a_subscription(neighbours.own.topic, hidden, user_data=hidden.encode())
     with neighbours.through() as leads, neighbours.direct() as follows:
         # Given
         first = leads.ask(ask.join(3, group, neighbours.own.topic)).message
-        follows.send(ask.join(3, group, neighbours.own.topic, hidden))
+        follows.send(ask.join(3, group, metadata=subscription))
         eventually(lambda: errors_of(leads.ask(ask.heartbeat(3, replace(group, member_id=first.member_id))).message))
 
         # When

@@ -10,6 +10,7 @@ from kio.static.constants import EntityType
 
 from kordon_protocol.codec import encode
 from kordon_protocol.consumer_protocol import (
+    UserData,
     assigned_topics,
     could_assign,
     keep_assigned_topics,
@@ -62,11 +63,55 @@ def test_what_is_only_owned_is_cut_too(version: int) -> None:
 
 @every_version
 def test_a_topic_is_cut_from_an_assignment(version: int) -> None:
-    parts = [{"topic": "hidden", "partitions": [1]}, {"topic": "orders", "partitions": [2]}]
-    assignment = build(schema("assignment", version), {"assigned_partitions": parts, "user_data": b"mine"})
+    assignment = an_assignment(version)
     assert assigned_topics(as_bytes(assignment)) == ("hidden", "orders")
     cut = keep_assigned_topics(as_bytes(assignment), is_visible)
     assert cut == as_bytes(replace(assignment, assigned_partitions=assignment.assigned_partitions[1:]))
+
+
+def an_assignment(version: int) -> Any:
+    parts = [{"topic": "hidden", "partitions": [1]}, {"topic": "orders", "partitions": [2]}]
+    return build(schema("assignment", version), {"assigned_partitions": parts, "user_data": b"hidden"})
+
+
+def everything(_: str) -> bool:
+    return True
+
+
+@every_version
+def test_user_data_goes_with_the_topics_that_are_cut(version: int) -> None:
+    for keep, message in ((keep_topics, a_subscription(version)), (keep_assigned_topics, an_assignment(version))):
+        written = as_bytes(message)
+        assert keep(written, everything, UserData.GOES_WITH_TOPICS) is written
+        cut = keep(written, is_visible, UserData.GOES_WITH_TOPICS)
+        without = as_bytes(replace(message, user_data=None))
+        assert cut == keep(without, is_visible)
+        assert cut != without
+
+
+@every_version
+def test_user_data_goes_although_no_topic_is_cut(version: int) -> None:
+    for keep, message in ((keep_topics, a_subscription(version)), (keep_assigned_topics, an_assignment(version))):
+        without = as_bytes(replace(message, user_data=None))
+        assert keep(as_bytes(message), everything, UserData.GOES) == without
+        assert keep(as_bytes(message), is_visible, UserData.GOES) == keep(without, is_visible)
+
+
+@pytest.mark.parametrize("user_data", [UserData.GOES_WITH_TOPICS, UserData.GOES])
+def test_with_the_user_data_goes_what_a_newer_version_has_behind_it(user_data: UserData) -> None:
+    message = an_assignment(3)
+    expected = replace(message, assigned_partitions=message.assigned_partitions[1:], user_data=None)
+    assert keep_assigned_topics(as_bytes(message, version=7) + b"hidden", is_visible, user_data) == as_bytes(expected)
+
+
+def test_with_the_user_data_goes_the_announcement_of_fields_that_were_not_there() -> None:
+    expected = replace(a_subscription(0), topics=("orders",), user_data=None)
+    assert keep_topics(as_bytes(a_subscription(0), 3), is_visible, UserData.GOES) == as_bytes(expected)
+
+
+@pytest.mark.parametrize("user_data", list(UserData))
+def test_no_bytes_stay_none(user_data: UserData) -> None:
+    assert keep_topics(b"", is_visible, user_data) == keep_assigned_topics(b"", is_visible, user_data) == b""
 
 
 @every_version

@@ -15,7 +15,7 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_protocol.consumer_protocol import keep_assigned_topics, keep_topics
+from kordon_protocol.consumer_protocol import UserData, keep_assigned_topics, keep_topics
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
 
@@ -35,6 +35,10 @@ HOST: Final = "/kordon"
 DEAD: Final = "Dead"
 MISSING_IS_AN_ERROR: Final = 6
 """The first version of DescribeGroups in which a missing group is an error."""
+
+describe_topics: Final[Cut] = partial(keep_topics, user_data=UserData.GOES)
+describe_assigned_topics: Final[Cut] = partial(keep_assigned_topics, user_data=UserData.GOES)
+"""User data are for the leader and the member alone, and could name anything."""
 
 Missing = Callable[[str, Refusal], Any]
 MendGroup = Callable[[Any, May], Any]
@@ -98,8 +102,8 @@ def _bytes_told(group: Any, may: May) -> Callable[[Any], Any]:
 def _cut_bytes(member: Any, keep: Keep) -> Any:
     return replace(
         member,
-        member_metadata=_readable(keep_topics, member.member_metadata, keep),
-        member_assignment=_readable(keep_assigned_topics, member.member_assignment, keep),
+        member_metadata=_readable(describe_topics, member.member_metadata, keep),
+        member_assignment=_readable(describe_assigned_topics, member.member_assignment, keep),
     )
 
 

@@ -5,6 +5,11 @@ the protocol type `consumer` they name topics, so they are cut here in both dire
 subscription that Kordon let through must not become an assignment, and so an inferred topic, of a topic that is not
 the tenant's. Bytes of other protocol types are private to their group and pass as they are.
 
+*User data* are what an assignor tells its peers, and may name topics. A member's own go on to the coordinator: it says
+what it knows, and no leader's word makes an assignment of what the group may not use. On the way back they go together
+with the first topic that is cut from their member's bytes, since they would name it again. Where nothing is cut they
+stay, or sticky assignors and Kafka Streams would not work.
+
 *Who removes whom.* A consumer that closes sends exactly one member, by its id, and not always on the connection by
 which it joined. Its id is taken as proof of membership, as the coordinator takes it: nobody else is told it, but the
 leader of the group, which decides what every member gets (`member_ids`). Everything else is administrative and needs
@@ -17,12 +22,13 @@ several members since v3.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_protocol.consumer_protocol import could_assign, keep_assigned_topics, keep_topics
+from kordon_protocol.consumer_protocol import UserData, could_assign, keep_assigned_topics, keep_topics
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
 
@@ -42,6 +48,8 @@ UNREADABLE: Final = Refusal(ErrorCode.inconsistent_group_protocol)
 
 Keep = Callable[[str], bool]
 Cut = Callable[[bytes, Keep], bytes]
+tell_topics: Final[Cut] = partial(keep_topics, user_data=UserData.GOES_WITH_TOPICS)
+tell_assigned_topics: Final[Cut] = partial(keep_assigned_topics, user_data=UserData.GOES_WITH_TOPICS)
 GroupMend = Callable[[Any, May, str], Any]
 """Mends an answer about the group that is named."""
 
@@ -63,7 +71,7 @@ def judge_join(request: Any, may: May) -> Verdict:
 def _cut_joined(response: Any, now: May, group: str) -> Any:
     """The leader alone is told all members and their subscriptions."""
     response = _without_leader(response, now, group)
-    members = _cut_each(response.members, "metadata", _or_nothing(keep_topics), usable_by(now, group))
+    members = _cut_each(response.members, "metadata", _or_nothing(tell_topics), usable_by(now, group))
     return response if members is response.members else replace(response, members=members)
 
 
@@ -102,7 +110,7 @@ def judge_sync(request: Any, may: May) -> Verdict:
 
 
 def _cut_assignment(*, known: bool) -> GroupMend:
-    cut = _or_nothing(keep_assigned_topics if known else _or_opaque(keep_assigned_topics))
+    cut = _or_nothing(tell_assigned_topics if known else _or_opaque(tell_assigned_topics))
 
     def mend(response: Any, now: May, group: str) -> Any:
         assignment = cut(response.assignment, usable_by(now, group))

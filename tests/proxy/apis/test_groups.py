@@ -89,6 +89,18 @@ def test_members_are_shown_with_topics_of_the_view_and_at_no_host(version: int) 
 
 
 @pytest.mark.parametrize("version", DESCRIBES)
+def test_what_members_say_to_their_leader_alone_is_not_described(version: int) -> None:
+    may = a_may()
+    told = (a_subscription("acme.a", user_data=b"globex.pay"), an_assignment("acme.a", user_data=b"globex.pay"))
+    answer = mended(
+        judge_describe(describing(version, "acme-g"), may), described(version, a_group(version, "acme-g", told)), may
+    )
+    (member,) = answer.groups[0].members
+    assert member.member_metadata == a_subscription("acme.a", user_data=None)
+    assert member.member_assignment == an_assignment("acme.a", user_data=None)
+
+
+@pytest.mark.parametrize("version", DESCRIBES)
 def test_bytes_that_cannot_be_read_are_not_shown(version: int) -> None:
     may = a_may()
     group = a_group(version, "acme-g", (b"\x00\x01globex", b"\x00\x00globex"), (b"", b""))

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from kio.schema.errors import ErrorCode
-from kordon_proxy.apis.member_ids import masked
 
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.consumer_protocol import assigned_topics, subscribed_topics
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
+from kordon_proxy.apis.member_ids import masked
 from kordon_proxy.apis.members import APIS, NOTHING
 from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.verdict import RELAY, Forward, Mended, Relay
@@ -132,7 +132,17 @@ def test_the_leader_is_told_topics_of_its_view_only(version: int) -> None:
     answer = mended(verdict, said, may)
     assert [subscribed_topics(one.metadata) for one in answer.members] == [("acme.a",), ("globex.read",), ()]
     assert [one.member_id for one in answer.members] == ["m0", "m1", "m2"]
+    assert [b"mine" in one.metadata for one in answer.members] == [True, False, False]
     assert hides(answer, "globex.pay")
+
+
+@pytest.mark.parametrize("version", JOINS)
+def test_what_assignors_keep_in_user_data_does_not_tell_the_leader_what_was_cut(version: int) -> None:
+    """Sticky ones keep the topics and partitions of the last assignment there."""
+    may = a_may()
+    verdict = judge(joining(version, a_subscription("acme.a")), may)
+    said = joined(version, a_subscription("acme.a", "globex.pay", user_data=b"globex.pay 0 1"))
+    assert hides(mended(verdict, said, may), "globex.pay")
 
 
 @pytest.mark.parametrize("version", JOINS)
@@ -213,7 +223,7 @@ def test_a_member_is_told_topics_of_its_view_only(version: int) -> None:
     verdict = judge(syncing(version), may)
     answer = mended(verdict, synced(version, an_assignment("globex.pay", "acme.a")), may)
     assert assigned_topics(answer.assignment) == ("acme.a",)
-    assert b"mine" in answer.assignment
+    assert b"mine" not in answer.assignment
     said = synced(version, an_assignment("acme.a"))
     assert verdict.plan.mend(said, may) is said
 
