@@ -19,6 +19,7 @@ from kordon_protocol.errors import ProtocolError
 from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.outcomes import error_name
 from kordon_proxy.identity.upstream import LoggedIn, LoginFailed
 from kordon_proxy.reasons import reason_of
 
@@ -228,7 +229,7 @@ class BrokerConnection:
             version = max((int(api.max_version) for api in answer.api_keys), default=0)
             answer = await self._ask_versions(min(version, API_VERSIONS[-1] - 1), within)
         if answer.error_code is not ErrorCode.none:
-            raise UpstreamGarbled(f"{self} does not say what it speaks: error {answer.error_code.name}")
+            raise UpstreamGarbled(f"{self} does not say what it speaks: {error_name(answer.error_code)}")
         self.spoken = read_spoken(answer)
         return self.spoken
 

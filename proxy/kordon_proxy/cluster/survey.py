@@ -21,6 +21,7 @@ from kio.schema.types import GroupId
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.outcomes import error_name
 
 from .connection import BrokerConnection
 from .errors import UpstreamError, UpstreamRefused
@@ -132,7 +133,7 @@ class Survey:
     async def _ask_coordinator(self, connection: BrokerConnection, only: frozenset[str] | None) -> Findings:
         listing = await self._ask(connection, ApiKey.LIST_GROUPS, LIST_GROUPS)
         if listing.error_code is not ErrorCode.none:
-            raise UpstreamRefused(f"{connection} lists no groups: {listing.error_code.name}", listing.error_code)
+            raise UpstreamRefused(f"{connection} lists no groups: {error_name(listing.error_code)}", listing.error_code)
         listed = read_listed(listing, self.wanted if only is None else only.__contains__)
         # The coordinator of a group that it does not list can be trusted with saying whether it is gone.
         types = listed if only is None else {group: listed.get(group, GroupType.CLASSIC) for group in only}
@@ -179,7 +180,7 @@ class Survey:
         return await connection.request(message, self._timeout)
 
     def _learn(self, findings: Findings) -> None:
-        failed = {group: finding.code.name for group, finding in findings.items() if isinstance(finding, Failed)}
+        failed = {group: error_name(finding.code) for group, finding in findings.items() if isinstance(finding, Failed)}
         for group, code in failed.items():
             if self._failed.get(group) != code:
                 log.warning("group_tells_no_topics", group=group, error=code)

@@ -13,6 +13,7 @@ from kordon_protocol.codec import request_type
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.outcomes import error_name
 from kordon_protocol.scan.metadata import MetadataHead, metadata_response_head
 
 from .addresses import Address
@@ -105,7 +106,7 @@ class Topology:
         metadata = connection.decode(message, frame)
         code = getattr(metadata, "error_code", ErrorCode.none)
         if code is not ErrorCode.none:
-            raise UpstreamRefused(f"{connection} tells nothing of its cluster: {code.name}", code)
+            raise UpstreamRefused(f"{connection} tells nothing of its cluster: {error_name(code)}", code)
         layout = read_layout(metadata, known)
         self._told, self._topics = frame[topics_start:], layout.topics
         return layout

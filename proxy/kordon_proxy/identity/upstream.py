@@ -14,6 +14,7 @@ from kordon_protocol.codec import decode_response, request_frame, request_type
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.outcomes import error_name
 from kordon_proxy.config.model import OwnLogin
 
 HANDSHAKE_VERSION: Final = 1
@@ -154,7 +155,7 @@ class UpstreamLogin:
 
     def _authenticated(self, answer: Any) -> bytes | LoggedIn | LoginFailed:
         if answer.error_code is not ErrorCode.none:
-            told = answer.error_message or answer.error_code.name
+            told = answer.error_message or error_name(answer.error_code)
             reason = f"the broker refuses {self._login.username}: {told}"[:MAX_TOLD]
             return LoginFailed(reason, refused=answer.error_code is ErrorCode.sasl_authentication_failed)
         if (token := self._prover.answer(answer.auth_bytes)) is not None:

@@ -263,7 +263,7 @@ async def test_a_broker_that_does_not_say_what_it_speaks_is_of_no_use() -> None:
     refusal = an_api_versions({}, error=ErrorCode.invalid_request)
 
     async with Broker({ApiKey.API_VERSIONS: lambda _: refusal}) as broker:
-        with pytest.raises(UpstreamGarbled, match="does not say what it speaks: error invalid_request"):
+        with pytest.raises(UpstreamGarbled, match="does not say what it speaks: INVALID_REQUEST"):
             await BrokerConnection.open(broker.address)
 
 

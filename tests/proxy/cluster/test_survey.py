@@ -295,7 +295,7 @@ async def test_a_coordinator_that_is_still_loading_keeps_the_topics_of_its_group
         bench.groups.listing[1] = False
 
         assert await bench.look() is before
-        assert "coordinator_load_in_progress" in bench.survey.silent[1]
+        assert "COORDINATOR_LOAD_IN_PROGRESS" in bench.survey.silent[1]
 
         bench.groups.listing[1] = True
         await bench.look()
