@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from kordon_policy.actions import NEVER_STAGED, Action, Domain, Kind
+from kordon_policy.collisions import collisions
 from kordon_policy.decision import listed
 from kordon_policy.findings import Report, shown
 from kordon_policy.model import (
@@ -93,6 +94,7 @@ def lint(document: Document, report: Report, *, clusters: Collection[str] | None
     _lint_roles(document, report)
     _lint_members(document, report)
     _lint_tenants(document.tenants, report)
+    _lint_collisions(document.tenants, report)
     if clusters is not None:
         _lint_clusters(document, clusters, report)
     if now is not None:
@@ -155,6 +157,16 @@ def _lint_tenants(tenants: Iterable[Tenant], report: Report) -> None:
                 f"tenant {name} includes no transactional id: nobody in it can use transactions",
                 'include ["cluster", "*", "transactional-id", "…"]',
             )
+
+
+def _lint_collisions(tenants: Iterable[Tenant], report: Report) -> None:
+    for one, other in collisions(tenants):
+        report.notice(
+            one.tenant.ref,
+            f"topics of tenant {shown(one.tenant.name)} can collide with those of tenant {shown(other.tenant.name)}: "
+            f"{shown(one.name.text)} and {shown(other.name.text)} differ in dots and underscores alone",
+            "Kafka takes these for the same letter: a topic of the one can keep the other from creating its own",
+        )
 
 
 def _covers(paths: Iterable[Path], kind: Kind) -> bool:

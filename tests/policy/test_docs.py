@@ -29,6 +29,9 @@ def test_each_block_is_what_it_is_said_to_be(mark: str, block: str) -> None:
             )
     else:
         assert worst <= {Severity.NOTICE}, loaded.findings
+        if mark == "noticed":
+            for said in re.findall(r"^ *# (.*)", block, re.MULTILINE):
+                assert any(finding.message.startswith(said) for finding in loaded.findings)
 
 
 def test_the_page_names_every_action_and_type() -> None:

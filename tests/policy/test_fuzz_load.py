@@ -114,6 +114,11 @@ HOSTILE = {
     + "".join(
         f"- {{name: t{at}, roles: [r{at}, s{at}], resources: [{{include: [cluster]}}]}}\n" for at in range(6_000)
     ),
+    "names that are alike": "tenants:\n"
+    + "".join(
+        f"- {{name: t{at}, roles: [r], resources: [{{include: [cluster, p, topic, '*{at}']}}]}}\n"
+        for at in range(6_000)
+    ),
     "aliases of aliases": "x-0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
     + "".join(f"x-{at}: &a{at} [{','.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 30)),
     "merges of merges": "x-a: &a {"

@@ -3,6 +3,10 @@
 Strategy: what lies outside the view is answered here and never forwarded, so that no check of the controller (does it
 exist, does it collide, are there brokers enough) can speak of it. What Kafka checks in the request itself comes first,
 as it does in Kafka: a name given twice, a topic given by name and id. The controller's texts are not passed on.
+
+One thing cannot be hidden: a name of the view that differs from a hidden topic in dots and underscores alone is refused
+by the controller (INVALID_TOPIC_EXCEPTION), and is not to be had whatever is said of it. `kordon check` points out
+tenants to which this can happen (`kordon_policy.collisions`).
 """
 
 from collections.abc import Callable, Hashable, Iterable
