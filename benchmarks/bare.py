@@ -26,6 +26,8 @@ from kordon_protocol.keys import ApiKey
 
 HOST: Final = "127.0.0.1"
 HEAD: Final = struct.Struct(">ii")
+LEAST: Final = 512
+"""Bytes in which every header ends."""
 DECODED: Final = {ApiKey.PRODUCE: "topic_data", ApiKey.FETCH: "topics"}
 MENDED: Final = (ApiKey.METADATA, ApiKey.FIND_COORDINATOR, ApiKey.DESCRIBE_CLUSTER)
 
@@ -135,7 +137,9 @@ class Requests:
         return out
 
     def judge(self, chunks: list[bytes]) -> None:
-        head = peek_request(chunks[0][4:512])
+        if len(chunks[0]) < LEAST:
+            chunks[:] = [b"".join(chunks)]
+        head = peek_request(chunks[0][4:LEAST])
         if head.api_key in DECODED:
             frame = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             request, _ = request_reader(head.api_key, head.api_version)(frame, 4 + head.body_offset)

@@ -17,6 +17,7 @@ _KEY = struct.Struct(">h")
 PREFIX_SIZE = _LENGTH.size
 _KEY_END = PREFIX_SIZE + _KEY.size
 _TINY = 512
+_LARGE = 4_096
 
 
 def with_prefix(*parts: Buffer) -> bytes:
@@ -59,7 +60,7 @@ class FrameSplitter:
 class Collected(NamedTuple):
     """One request as it came: `chunks` joined are its length prefix and its frame, `size` is that of the frame."""
 
-    chunks: list[bytes]
+    chunks: list[Buffer]
     size: int
 
     def head(self) -> RequestHead:
@@ -73,11 +74,9 @@ class Collected(NamedTuple):
 
     def frame(self) -> bytes:
         """Return the frame without its prefix, in one piece: no more than one copy."""
-        first = self.chunks[0]
-        if len(self.chunks) == 1:
-            return first[PREFIX_SIZE:]
+        first = memoryview(self.chunks[0])
         if len(first) >= PREFIX_SIZE:
-            return b"".join((memoryview(first)[PREFIX_SIZE:], *self.chunks[1:]))
+            return b"".join((first[PREFIX_SIZE:], *self.chunks[1:]))
         return b"".join(self.chunks)[PREFIX_SIZE:]
 
 
@@ -95,7 +94,7 @@ class RequestCollector:
         self._max_size = max_size
         self._max_size_of_others = max_size if max_size_of_others is None else max_size_of_others
         self._least = least
-        self._chunks: list[bytes] = []
+        self._chunks: list[Buffer] = []
         self._have = 0  # bytes in chunks
         self._want = 0  # bytes of the request in progress with its prefix; 0 while its beginning is incomplete
 
@@ -118,9 +117,9 @@ class RequestCollector:
                 break
             end = start + self._want - self._have
             if end > len(chunk):
-                self._keep(chunk[start:])
+                self._keep(_part(chunk, start, len(chunk)))
                 break
-            self._chunks.append(chunk[start:end])  # the chunk itself, not a copy, where it holds just one request
+            self._chunks.append(_part(chunk, start, end))
             done.append(Collected(self._chunks, self._want - PREFIX_SIZE))
             self._chunks = []
             self._have = self._want = 0
@@ -145,13 +144,23 @@ class RequestCollector:
         self._want = size + PREFIX_SIZE
         return True
 
-    def _keep(self, piece: bytes) -> None:
+    def _keep(self, piece: Buffer) -> None:
         self._have += len(piece)
         # A peer that sends byte by byte must not cost forty times its bytes in small objects.
         if self._chunks and len(self._chunks[-1]) + len(piece) <= _TINY:
-            self._chunks[-1] += piece
+            self._chunks[-1] = bytes(self._chunks[-1]) + piece
         else:
             self._chunks.append(piece)
+
+
+def _part(chunk: bytes, start: int, end: int) -> Buffer:
+    """The chunk itself where that is all of it; of a large one a view, of a small one a copy.
+
+    Views cost no copy. A small one would keep a large chunk from being freed.
+    """
+    if end - start < _LARGE:
+        return chunk[start:end]
+    return memoryview(chunk)[start:end] if end - start < len(chunk) else chunk
 
 
 def _check_size(size: int, least: int, limit: int) -> None:

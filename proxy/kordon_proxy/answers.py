@@ -16,6 +16,8 @@ from .exchange import Exchange
 
 HEAD: Final = struct.Struct(">ii")
 MAX_FRAME: Final = 2**31 - 1
+AS_IT_CAME: Final[list[bytes]] = []
+"""Stands for an answer that was looked at and not changed."""
 
 
 class UnexpectedAnswer(ProtocolError):
@@ -89,8 +91,6 @@ class AnswerQueue:
 
     def settle(self, exchange: Exchange, frame: bytes) -> list[bytes]:
         """An answer that was held back may leave."""
-        if self._queue[0] is exchange and not self._out:
-            return self._leave(exchange, frame)
         self._store(exchange, frame)
         exchange.done = True
         self._advance()
@@ -104,10 +104,8 @@ class AnswerQueue:
         """
         if self._split:
             data, self._split = self._split + data, b""
-        elif self._current is None and (found := self._whole(data)) is not None:
-            return found
-        position, size = 0, len(data)
-        run = 0  # data[run:position] runs through
+        size = len(data)
+        position = run = self._whole_answers(data) if self._current is None else 0  # data[run:position] runs through
         while position < size:
             if self._current is None:
                 if size - position < HEAD.size:
@@ -138,38 +136,52 @@ class AnswerQueue:
         self._through(data, run, position)
         return self._take()
 
-    def _whole(self, data: bytes) -> list[bytes] | None:
-        """Take data as one whole answer, which it is most of the time; None: it is not, or it is not its turn."""
-        awaiting = self._awaiting
-        if not awaiting or self._queue[0] is not awaiting[0] or len(data) < HEAD.size:
-            return None
-        length, correlation_id = HEAD.unpack_from(data)
-        exchange = awaiting[0]
-        if length + 4 != len(data) or exchange.correlation_id != correlation_id:
-            return None
-        del awaiting[0]
-        plan = self._handler.begin(exchange)
-        if isinstance(plan, Mended):
-            mended = self._handler.mend(exchange, data)
-            return [] if mended is None else self._leave(exchange, mended)
-        if isinstance(plan, Relay):
-            self._handler.passed(exchange)
-            return self._leave(exchange, data)
-        self._emit(exchange, self._handler.stream(exchange, plan).feed(data))
-        self._handler.passed(exchange)
-        exchange.done = True
-        self._advance()
-        return self._take()
+    def _whole_answers(self, data: bytes) -> int:
+        """Take the whole answers that data begins with while it is their turn, which is nearly all there is to do.
 
-    def _leave(self, exchange: Exchange, frame: bytes) -> list[bytes]:
-        """The oldest answer is whole: what may leave now."""
-        exchange.done = True
-        del self._queue[0]
-        if not self._queue:
-            return [frame]
-        self._out.append(frame)
-        self._advance()
-        return self._take()
+        The offset behind them.
+        """
+        queue, awaiting, handler = self._queue, self._awaiting, self._handler
+        position = run = 0
+        while awaiting and queue[0] is awaiting[0] and len(data) - position >= HEAD.size:
+            length: int
+            length, correlation_id = HEAD.unpack_from(data, position)
+            exchange, end = queue[0], position + 4 + length
+            if length < 4 or end > len(data) or correlation_id != exchange.head.correlation_id:
+                break
+            del awaiting[0]
+            plan = handler.begin(exchange)
+            if isinstance(plan, Relay):
+                handler.passed(exchange)
+            else:
+                frame = data[position:end]
+                leaves = self._mended(exchange, plan, frame)
+                if leaves is not AS_IT_CAME:
+                    self._through(data, run, position)
+                    run = end
+                    if leaves is None:  # it is held back
+                        return end
+                    self._out += leaves
+            position = end
+            exchange.done = True
+            del queue[0]
+            if queue and (queue[0].done or queue[0].store):  # what is stored follows: keep the order
+                self._through(data, run, position)
+                run = position
+                self._advance()
+        self._through(data, run, position)
+        return position
+
+    def _mended(self, exchange: Exchange, plan: Mended | Streamed, frame: bytes) -> Iterable[bytes] | None:
+        """What leaves of a whole answer, in pieces; None: it is held back."""
+        if isinstance(plan, Mended):
+            mended = self._handler.mend(exchange, frame)
+            if mended is frame:
+                return AS_IT_CAME
+            return None if mended is None else (mended,)
+        pieces = self._handler.stream(exchange, plan).feed(frame)
+        self._handler.passed(exchange)
+        return pieces
 
     def _begin(self, length: int, correlation_id: int) -> None:
         if not 4 <= length <= MAX_FRAME:
@@ -177,9 +189,9 @@ class AnswerQueue:
         if not self._awaiting:
             raise UnexpectedAnswer(f"the broker sent correlation id {correlation_id}, but no request waits")
         exchange = self._awaiting[0]
-        if exchange.correlation_id != correlation_id:
+        if exchange.head.correlation_id != correlation_id:
             raise UnexpectedAnswer(
-                f"the broker answered correlation id {correlation_id} where {exchange.correlation_id} is due"
+                f"the broker answered correlation id {correlation_id} where {exchange.head.correlation_id} is due"
             )
         self._current = self._awaiting.pop(0)
         self._left = length + 4

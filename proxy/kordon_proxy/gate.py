@@ -23,6 +23,7 @@ from kordon_protocol.errors import (
 from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.header import RequestHead, peek_response, request_head_bytes
 from kordon_protocol.refusals import refusal
+from kordon_protocol.varints import Buffer
 
 from .apis.may import May
 from .apis.table import Api, Record
@@ -88,7 +89,7 @@ def answer_frame(answer: Answer, head: RequestHead) -> bytes:
     return response_frame(answer.response, head.correlation_id)
 
 
-def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collected) -> list[bytes]:
+def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collected) -> list[Buffer]:
     """The bytes for the broker: the client's own chunks wherever nothing changed."""
     client_id = head.client_id
     if client_id == ADMIN_CLIENT:

@@ -23,33 +23,34 @@ class Hold(StrEnum):
 class Holds:
     """Why one side of a connection is not read from now. Each reason is counted, and how long it lasted."""
 
-    __slots__ = ("_meter", "_since")
+    __slots__ = ("_meter", "since")
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._since: dict[Hold, float] = {}
+        self.since: dict[Hold, float] = {}
+        """When each began; a plain attribute, as every request asks whether there is any."""
 
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self.since)
 
     def __contains__(self, reason: Hold) -> bool:
-        return reason in self._since
+        return reason in self.since
 
     def add(self, reason: Hold) -> None:
         """Hold for this reason too; it may be one already."""
-        if reason not in self._since:
-            self._since[reason] = time.monotonic()
+        if reason not in self.since:
+            self.since[reason] = time.monotonic()
             self._meter.paused(reason)
 
     def remove(self, reason: Hold) -> None:
         """The reason is gone; it may have been none."""
-        since = self._since.pop(reason, None)
-        if not self._since:
-            self._since = {}  # a dictionary that has held something keeps the room for it
+        since = self.since.pop(reason, None)
+        if not self.since:
+            self.since = {}  # a dictionary that has held something keeps the room for it
         if since is not None:
             self._meter.went_on(reason, time.monotonic() - since)
 
     def clear(self) -> None:
         """The connection is over."""
-        for reason in tuple(self._since):
+        for reason in tuple(self.since):
             self.remove(reason)

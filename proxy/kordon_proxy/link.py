@@ -7,6 +7,7 @@ from typing import Final, Protocol, cast
 
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.frames import FrameSplitter, with_prefix
+from kordon_protocol.varints import Buffer
 
 from .holds import Hold, Holds
 from .identity.upstream import LoggedIn, LoginFailed, UpstreamLogin
@@ -42,7 +43,7 @@ class BrokerLink(asyncio.Protocol):
         self._begun: float | None = None
         self._login: UpstreamLogin | None = None
         self._splitter: FrameSplitter | None = None
-        self._waiting: list[bytes] = []
+        self._waiting: list[Buffer] = []
         self.holds = Holds(meter)
         self.ready = False
         """The broker takes requests."""
@@ -138,7 +139,7 @@ class BrokerLink(asyncio.Protocol):
 
     # ---- what goes to it
 
-    def put(self, pieces: list[bytes]) -> None:
+    def put(self, pieces: list[Buffer]) -> None:
         """Send with the next `flush`, or when it is ready."""
         self._waiting += pieces
 

@@ -1,6 +1,5 @@
 """A client that is logged in: what was proved of it, and what follows from that under the snapshot of the moment."""
 
-import time
 from typing import TYPE_CHECKING
 
 from kordon_policy.snapshot import Snapshot
@@ -54,7 +53,7 @@ class Member:
 
     def standing(self, picture: Picture) -> Standing | None:
         """What holds now; None when the identity lost its place: its credential, its roles, or its tenant."""
-        snapshot = self._listener.policies.at(time.time_ns() // 1_000_000)
+        snapshot = self._listener.policies.current()
         directory = self._listener.directory()
         if snapshot is not self._snapshot or directory is not self._directory:
             identity = identify_again(self.identity, self.facts, self._peer, snapshot, directory)

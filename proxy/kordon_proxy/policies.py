@@ -46,6 +46,13 @@ class Policies:
             raise RuntimeError("no policy has been loaded yet")
         return self._snapshot
 
+    def current(self) -> Snapshot:
+        """The snapshot that holds now. Without temporary policies the clock is not asked."""
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.valid_until is None:
+            return snapshot
+        return self.at(time.time_ns() // 1_000_000)
+
     def at(self, now: int) -> Snapshot:
         """The snapshot that holds at an instant (ms since the epoch). One that has run out is made anew, without a
         timer."""

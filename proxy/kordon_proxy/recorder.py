@@ -177,7 +177,7 @@ class Recorder:
         """The resource as a path of the policy language."""
         if ruling.kind is None:
             return ("cluster", self._cluster)
-        return ("cluster", self._cluster, ruling.kind.value, ruling.name or "")
+        return ("cluster", self._cluster, ruling.kind, ruling.name or "")
 
     def _parameters(self, exchange: Exchange, response: Any | None) -> dict[str, object]:
         """What matters of the request and its answer; a response of None: there is none yet, or there never will be."""

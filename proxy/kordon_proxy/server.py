@@ -25,6 +25,7 @@ from .cluster.pool import Reach
 from .cluster.watch import Cluster, Settings
 from .config.values import Address
 from .health import Check, HealthServer, Pulse
+from .heap import keep_freed_memory
 from .identity.directory import DirectoryFiles
 from .identity.passwords import PasswordChecker
 from .identity.plain import PLAIN, PlainMechanism
@@ -58,6 +59,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 def serve(settings: config.Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises what a start can fail with: see `Server.start`."""
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(Server(settings).run())
 

@@ -188,11 +188,11 @@ class Session(asyncio.Protocol):
         its requests from being read, so that memory is bounded."""
         if len(self._answers) >= self.listener.limits.in_flight:
             self.hold(Hold.IN_FLIGHT)
-        if Hold.CLIENT_SLOW in self._link.holds:
+        if Hold.CLIENT_SLOW in self._link.holds.since:
             self.hold(Hold.CLIENT_SLOW)
         if self.listener.audit.full:
             self.hold(Hold.AUDIT)
-        return not self._holds and not self.closed
+        return not self._holds.since and not self.closed
 
     def _request(self, collected: Collected) -> None:
         self.last_request = time.monotonic()
@@ -209,16 +209,18 @@ class Session(asyncio.Protocol):
             self._unreadable(error, head)
 
     def _take(self, head: RequestHead, collected: Collected) -> None:
-        picture = self.listener.cluster.picture
-        assert self._login is not None
+        listener = self.listener
+        picture = listener.upstream.cluster.picture
+        login = self._login
+        assert login is not None
         if picture is None:
             self.close("no-broker")
-        elif self._login.takes(head.api_key):
-            self._login.again(collected.frame(), self._place(head, collected))
+        elif login.takes(head.api_key):
+            login.again(collected.frame(), self._place(head, collected))
         elif head.api_key == ApiKey.API_VERSIONS:
-            self._place(head, collected)(self._login.versions(head, collected.frame()))
+            self._place(head, collected)(login.versions(head, collected.frame()))
         else:
-            found = gate.admitted(self.listener.apis, picture, head)
+            found = gate.admitted(listener.apis, picture, head)
             if isinstance(found, Unadmitted):
                 self._refuse(head, collected, found)
             else:
@@ -394,9 +396,9 @@ class Session(asyncio.Protocol):
 
     def _answered(self) -> None:
         """Answers have left: there may be room for requests again."""
-        if self._link.holds and Hold.ORDER in self._link.holds and self._answers.stored <= STORED_LIMIT:
+        if Hold.ORDER in self._link.holds.since and self._answers.stored <= STORED_LIMIT:
             self._link.release(Hold.ORDER)
-        if self._holds:
+        if self._holds.since:
             if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
                 self.release(Hold.IN_FLIGHT)
             if Hold.DRAINING in self._holds and not len(self._answers):
@@ -408,7 +410,7 @@ class Session(asyncio.Protocol):
         """How an answer is treated is decided when it begins to arrive, by what holds then."""
         exchange.answered = time.monotonic()
         asked = exchange.may
-        picture = self.listener.cluster.picture
+        picture = self.listener.upstream.cluster.picture
         if asked is None or picture is None or self.member is None:
             return DROPPED
         standing = self.member.standing(picture)
@@ -491,23 +493,22 @@ class Session(asyncio.Protocol):
 
     def _may(self) -> May | None:
         """The rights at this instant; None (and the connection ends) when the identity has lost its place."""
-        listener = self.listener
-        picture = listener.cluster.picture
+        picture, member = self.listener.upstream.cluster.picture, self._member
         if picture is None:
             self.close("no-broker")
             return None
-        standing = self._member.standing(picture)
+        standing = member.standing(picture)
         if standing is None:
             self.close("identity-ended")
             return None
-        may = May(standing, picture, self._member.synthetic, self._state)
-        may.recordable = self._member.recorder.accepts_mutations
+        may = May(standing, picture, member.synthetic, self._state)
+        may.recordable = member.recorder.accepts_mutations
         return may
 
     # ---- holds, writing, the end
 
     def hold(self, reason: Hold) -> None:
-        if not self._holds and self.transport is not None and not self.transport.is_closing():
+        if not self._holds.since and self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
         self._holds.add(reason)
 

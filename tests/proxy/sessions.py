@@ -214,6 +214,9 @@ class FakePolicies:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
 
+    def current(self) -> Snapshot:
+        return self.snapshot
+
     def at(self, _: int) -> Snapshot:
         return self.snapshot
 

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,8 +21,11 @@ class FakeExchange:
     correlation_id: int
     plan: Plan = RELAY
     done: bool = False
-    store: list[bytes] = field(default_factory=list)
-    parts: list[bytes] = field(default_factory=list)
+    store: list[bytes] | None = None
+
+    @property
+    def head(self) -> "FakeExchange":
+        return self
 
 
 class Shouting:

@@ -147,7 +147,7 @@ def test_the_client_id_that_opens_internal_topics_is_never_forwarded() -> None:
     assert peek_request(sent[4:]).client_id == "kordon-__admin_client"
     assert struct.unpack_from(">i", sent) == (len(sent) - 4,)
     forwarded = peek_request(sent[4:])
-    assert decode_request(head.api_key, head.api_version, sent[4:], forwarded.body_offset) == heartbeat()
+    assert decode_request(head.api_key, head.api_version, bytes(sent[4:]), forwarded.body_offset) == heartbeat()
 
 
 def test_a_body_in_slices_has_its_length_and_header_before_it() -> None:

@@ -97,18 +97,19 @@ class Standing:
     Shared by all connections of the same kind. Its memo is bounded.
     """
 
-    __slots__ = ("_rulings", "_visible", "rights", "snapshot", "view")
+    __slots__ = ("_visible", "rights", "rulings", "snapshot", "view")
 
     def __init__(self, snapshot: Snapshot, view: View, rights: Rights) -> None:
         self.snapshot = snapshot
         self.view = view
         self.rights = rights
-        self._rulings = Memo(self._judge, bound=MEMO_LIMIT, keeps=has_short_name)
+        self.rulings = Memo(self._judge, bound=MEMO_LIMIT, keeps=has_short_name)
+        """Question (explicit view?, action, kind, name) -> ruling, worked out when it is asked for."""
         self._visible: tuple[int, tuple[str, ...]] = (-1, ())
 
     def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
         """Judge one action on one resource; `explicit` asks the view without what is inferred, as creating does."""
-        return self._rulings[explicit, action, kind, name]
+        return self.rulings[explicit, action, kind, name]
 
     def _judge(self, question: Question) -> Ruling:
         explicit, action, kind, name = question
@@ -193,7 +194,7 @@ class May:
         return Refusal(DENIED_CODE[kind], f"{kind.value} {name} is outside the tenant {self.standing.view.tenant}")
 
     def _ask(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
-        ruling = self.standing.ruling(action, kind, name, explicit=explicit)
+        ruling = self.standing.rulings[explicit, action, kind, name]
         self.note(ruling)
         return ruling
 

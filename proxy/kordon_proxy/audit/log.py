@@ -66,6 +66,7 @@ class AuditLog:
         now: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         self._config = config
+        self._refuses = config.on_failure == "refuse"
         self._source = source
         self._metrics = metrics
         self._now = now
@@ -129,12 +130,12 @@ class AuditLog:
     @property
     def accepts_mutations(self) -> bool:
         """Whether a mutation may be begun: while the journal can be written, or always with `on_failure: continue`."""
-        return self._config.on_failure == "continue" or (self._journal.healthy and not self._journal.full)
+        return not self._refuses or (self._journal.healthy and not self._journal.full)
 
     @property
     def full(self) -> bool:
         """Whether sessions have to stop reading from their clients, until memory has room for what they would do."""
-        return self._config.on_failure == "refuse" and self._journal.full
+        return self._refuses and self._journal.full
 
     @property
     def backlog(self) -> Mapping[str, int]:

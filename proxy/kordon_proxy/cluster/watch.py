@@ -69,7 +69,8 @@ class Cluster:
         self._pool = Pool(settings.reach)
         self._topology = Topology(settings.name, settings.bootstrap, self._pool, settings.request_timeout)
         self._groups = None if wanted is None else self._group_watch(wanted)
-        self._picture: Picture | None = None
+        self.picture: Picture | None = None
+        """The newest picture; None before the first. A plain attribute, as every request asks for it twice."""
         self._checked_at = float("-inf")
         """When the newest answer was asked for; the picture may be older, if nothing changed since."""
         self._flight: asyncio.Task[UpstreamError | None] | None = None
@@ -90,11 +91,6 @@ class Cluster:
     # What is known
 
     @property
-    def picture(self) -> Picture | None:
-        """The newest picture; None before the first."""
-        return self._picture
-
-    @property
     def age(self) -> float:
         """Seconds since the newest look was asked for; infinity before the first."""
         return time.monotonic() - self._checked_at
@@ -103,8 +99,8 @@ class Cluster:
     def state(self) -> State:
         """Whether the cluster can be reached, as far as the last try tells."""
         return State(
-            reachable=self._error is None and self._picture is not None,
-            error=str(self._error) if self._error else None if self._picture else "no broker has answered yet",
+            reachable=self._error is None and self.picture is not None,
+            error=str(self._error) if self._error else None if self.picture else "no broker has answered yet",
             unreachable=dict(self._topology.unreachable),
             surveyed=self._groups is None or self._groups.surveyed,
         )
@@ -125,7 +121,7 @@ class Cluster:
         Raises UpstreamUnavailable when no broker answers, and until the next try is due at once.
         """
         since = time.monotonic() - max_age
-        while self._picture is None or self._checked_at < since:
+        while self.picture is None or self._checked_at < since:
             if self._flight is None:
                 if self._closed:
                     raise UpstreamUnavailable(f"cluster {self.settings.name} is not watched any more")
@@ -138,14 +134,14 @@ class Cluster:
                 raise UpstreamUnavailable(f"cluster {self.settings.name} is not watched any more")
             if (error := flight.result()) is not None:
                 raise error.with_traceback(None)
-        return self._picture
+        return self.picture
 
     async def connection(self, broker_id: int | None = None) -> BrokerConnection:
         """Kordon's own connection to a broker, or to any, for questions of its own. Shared: do not close it.
 
         Raises UpstreamError.
         """
-        picture = self._picture or await self.refresh(float("inf"))
+        picture = self.picture or await self.refresh(float("inf"))
         if broker_id is None:
             return await self._any_connection(picture)
         broker = picture.brokers.get(broker_id)
@@ -209,7 +205,7 @@ class Cluster:
         limit = self.settings.reach.connect_timeout + 2 * self.settings.request_timeout
         try:
             async with asyncio.timeout(limit):
-                layout, asked_at = await self._topology.look(self._picture)
+                layout, asked_at = await self._topology.look(self.picture)
         except TimeoutError:
             return self._fail(UpstreamTimeout(f"no broker of cluster {self.settings.name} answered in {limit:g} s"))
         except UpstreamError as error:
@@ -218,19 +214,19 @@ class Cluster:
             self._flight = None
         self._checked_at = asked_at
         self._succeed()
-        self._show(next_picture(self._picture, layout, self._topology.spoken(), asked_at))
+        self._show(next_picture(self.picture, layout, self._topology.spoken(), asked_at))
         return None
 
     async def _watch_topics(self) -> None:
         rung = False
         versions_due = float("-inf")
         while True:
-            before = self._picture
+            before = self.picture
             with_versions = time.monotonic() >= versions_due
             if with_versions:
                 versions_due = time.monotonic() + self.settings.topics_every
             pause = await self._round(with_versions=with_versions)
-            if rung and self._picture is before:
+            if rung and self.picture is before:
                 # Who made the change may have heard of it before the broker that we ask. Once more, then.
                 pause = min(pause, SPACING)
             rung = await self._bell.wait(pause)
@@ -261,12 +257,12 @@ class Cluster:
 
     def _succeed(self) -> None:
         self._backoff.succeed()
-        if self._error is not None or self._picture is None:
+        if self._error is not None or self.picture is None:
             log.info("cluster_reached", cluster=self.settings.name)
         self._error = None
 
     def _show(self, picture: Picture) -> None:
-        before, self._picture = self._picture, picture
+        before, self.picture = self.picture, picture
         if picture is before:
             return
         if before is None and self._groups is not None:
@@ -281,5 +277,5 @@ class Cluster:
         self._show(with_inferred(self._shown_picture(), inferred, time.monotonic()))
 
     def _shown_picture(self) -> Picture:
-        assert self._picture is not None
-        return self._picture
+        assert self.picture is not None
+        return self.picture

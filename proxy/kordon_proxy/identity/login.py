@@ -28,6 +28,7 @@ FAILURE_STEP: Final = 0.3
 MAX_REQUESTS: Final = 8
 LEAST_BETWEEN_LOGINS: Final = 1.0
 AGAIN_LIMIT: Final = 30.0
+LOGIN_KEYS: Final = frozenset((ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE))
 
 
 class State(Enum):
@@ -160,7 +161,7 @@ class Conversation:
 
     def takes(self, api_key: int, now: float) -> bool:
         """Whether a request of this key is for `feed`, rather than for the policy."""
-        if self.state is not State.READY or api_key in (ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE):
+        if self.state is not State.READY or api_key in LOGIN_KEYS:
             return True
         return self.ends is not None and now >= self.ends
 

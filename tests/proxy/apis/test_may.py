@@ -103,7 +103,7 @@ def test_the_memo_is_bounded_in_number_and_in_length(monkeypatch: pytest.MonkeyP
         rights.group(None, f"group-{number}")
         rights.group(None, f"{number}" * 400)
 
-    remembered = rights.standing._rulings
+    remembered = rights.standing.rulings
     assert 0 < len(remembered) <= 100
     assert max(len(name or "") for *_, name in remembered) <= 255
 
