@@ -7,6 +7,7 @@ from typing import Any
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Action
 from kordon_protocol.frames import Collected
 
 from .may import May
@@ -39,6 +40,10 @@ class Api:
     code: ErrorCode = ErrorCode.unsupported_version
     """What is said to a version that is not admitted, and to every one where there is no judge."""
     why: str = ""
+    gives_away: str = ""
+    """What the brokers' answer tells beyond the tenant, and what becomes of it, in a few words; for `docs/apis.md`."""
+    needs: tuple[Action, ...] | None = None
+    """The actions that requests of it are judged by; (): seeing is enough; None: nobody has said."""
     decode: Callable[[int, Collected, int], Any] | None = None
     """Reads the request's body (version, request, offset of the body in its frame) where the codec would do too much,
     and the judge sees to what may not be passed on; None: the codec."""
