@@ -90,6 +90,10 @@ class Scope:
         """The excludes that cover a name."""
         return self._excludes[kind].matching(name) if kind in self._excludes else []
 
+    def includes_all(self, kind: Kind) -> bool:
+        """Whether the whole cluster is included, and no exclude takes anything of this TYPE away."""
+        return self.whole and kind not in self._excludes
+
 
 class View:
     """What a connection sees of one cluster, under one picture of who reads what."""
@@ -109,6 +113,10 @@ class View:
     def sees_explicitly(self, kind: Kind, name: str) -> bool:
         """Do the tenant's own paths show it, with nothing inferred? Bringing a thing into being needs that."""
         return self._scope.sight[kind, name] is Sight.SEEN
+
+    def sees_all(self, kind: Kind) -> bool:
+        """Does whatever has this TYPE exist for the tenant, but internal topics and Kordon's own?"""
+        return self._scope.includes_all(kind)
 
     def topic_for_group(self, topic: str, group: str) -> bool:
         """May this group commit, subscribe to or be assigned the topic: shown explicitly, or inferred by this group?"""

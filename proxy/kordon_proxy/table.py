@@ -17,6 +17,8 @@ from .apis import (
     refused,
     topic_pages,
     topics,
+    transaction_markers,
+    transaction_states,
     transactions,
 )
 from .apis.table import Api
@@ -35,6 +37,8 @@ FAMILIES: Final = (
     consumer_groups,
     offsets,
     transactions,
+    transaction_states,
+    transaction_markers,
     refused,
 )
 

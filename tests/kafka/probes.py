@@ -249,6 +249,34 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
         ),
         Probe("its topic to ours", lambda v, it, we: ask.commit_in_transaction(v, we.own, we.idle, it, member=False)),
     ),
+    ApiKey.DESCRIBE_PRODUCERS: (
+        Probe("alone", lambda v, it, we: ask.describe_producers(it)),
+        Probe("between ours", lambda v, it, we: ask.describe_producers(we.own, it, we.idle)),
+    ),
+    ApiKey.DESCRIBE_TRANSACTIONS: (
+        Probe("alone", lambda v, it, we: ask.describe_transactions(it.transactional_id)),
+        Probe(
+            "between ours",
+            lambda v, it, we: ask.describe_transactions(
+                we.own.transactional_id, it.transactional_id, NOBODY, it.transactional_id
+            ),
+        ),
+    ),
+    ApiKey.LIST_TRANSACTIONS: (
+        Probe("by producer id", lambda v, it, we: ask.list_transactions(v, producer_ids=(it.producer_id,))),
+        Probe("by a state", lambda v, it, we: ask.list_transactions(v, states=("Ongoing", "CompleteAbort"))),
+        Probe("by pattern", lambda v, it, we: ask.list_transactions(v, pattern=it.transactional_id), since=2),
+        Probe(
+            "by pattern with ours", lambda v, it, we: ask.list_transactions(v, pattern=f"acme.*|{it.group}"), since=2
+        ),
+        Probe("by no pattern", lambda v, it, we: ask.list_transactions(v, pattern=f"({it.group}"), since=2),
+    ),
+    ApiKey.WRITE_TXN_MARKERS: (
+        Probe("abort", lambda v, it, we: ask.write_markers(v, it, of=it)),
+        Probe("commit", lambda v, it, we: ask.write_markers(v, it, of=it, committed=True)),
+        Probe("abort it in ours", lambda v, it, we: ask.write_markers(v, we.own, of=it)),
+        Probe("abort ours in it", lambda v, it, we: ask.write_markers(v, we.own, it, of=we.own)),
+    ),
     ApiKey.DESCRIBE_CLUSTER: (),
 }
 """How each API names things. Two have no way to: what they tell is tested by itself."""

@@ -445,6 +445,43 @@ def describe_producers(*all_things: Things) -> Any:
     return a_request(ApiKey.DESCRIBE_PRODUCERS, 0, topics=topics)
 
 
+def list_transactions(
+    version: int,
+    *,
+    producer_ids: Iterable[int] = (),
+    states: Iterable[str] = (),
+    longer_than: int = -1,
+    pattern: str | None = None,
+) -> Any:
+    """Of all transactions those of these producers, in these states, that take longer than so many milliseconds."""
+    return a_request(
+        ApiKey.LIST_TRANSACTIONS,
+        version,
+        producer_id_filters=tuple(producer_ids),
+        state_filters=tuple(states),
+        duration_filter=longer_than,
+        transactional_id_pattern=pattern,
+    )
+
+
+def write_markers(
+    version: int, *all_things: Things, of: Things, committed: bool = False, partitions: Iterable[int] = (0, 1)
+) -> Any:
+    """End what the producer of the one has open in the topics of the others."""
+    key = ApiKey.WRITE_TXN_MARKERS
+    topics = _topics(key, version, ("markers", "topics"), all_things, partition_indexes=tuple(partitions))
+    marker = asked(
+        key,
+        version,
+        "markers",
+        producer_id=of.producer_id,
+        producer_epoch=of.producer_epoch,
+        transaction_result=committed,
+        topics=topics,
+    )
+    return a_request(key, version, markers=(marker,))
+
+
 def _transaction(things: Things) -> dict[str, Any]:
     return {
         "transactional_id": things.transactional_id,

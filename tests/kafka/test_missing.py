@@ -19,6 +19,7 @@ from kordon_proxy.apis.may import May
 from kordon_proxy.apis.verdict import Answer, Mended
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.table import APIS
+from tests.kafka.tenants import eventually
 from tests.proxy.apis.verdicts import a_request
 from tests.proxy.apis.worlds import make_may
 
@@ -34,7 +35,7 @@ tenants:
   resources:
   - include: {}
 """
-ALL: Final = '[[cluster, "*", topic, "*"], [cluster, "*", group, "*"]]'
+ALL: Final = '[[cluster, "*", topic, "*"], [cluster, "*", group, "*"], [cluster, "*", transactional-id, "*"]]'
 GROUPS: Final = '[cluster, "*", group, "*"]'
 NOTHING: Final = '[cluster, "*", group, "none-of-these"]'
 
@@ -124,6 +125,11 @@ def commit(version: int) -> Any:
     return a_request(key, version, group_id=GROUP, generation_id_or_member_epoch=1, member_id="m", topics=(topic,))
 
 
+def describe_producers(version: int) -> Any:
+    key = ApiKey.DESCRIBE_PRODUCERS
+    return a_request(key, version, topics=(named(key, version, "topics", partitions="partition_indexes"),))
+
+
 MISSING_GROUPS: Final[list[Case]] = [
     *((ApiKey.DESCRIBE_GROUPS, version, describe) for version in range(7)),
     *((ApiKey.CONSUMER_GROUP_DESCRIBE, version, describe_new) for version in range(2)),
@@ -136,6 +142,7 @@ MISSING_GROUPS: Final[list[Case]] = [
 MISSING_TOPICS: Final[list[Case]] = [
     *((ApiKey.OFFSET_FETCH, version, fetch) for version in range(1, 10)),
     *((ApiKey.OFFSET_COMMIT, version, commit) for version in range(2, 10)),
+    (ApiKey.DESCRIBE_PRODUCERS, 0, describe_producers),
 ]
 
 
@@ -183,3 +190,12 @@ def test_a_topic_outside_the_view_is_one_that_does_not_exist(
     there = answer_for(make_may(SEES.format(ALL)), request, settled)
     outside = answer_for(make_may(SEES.format(GROUPS)), request, settled)
     assert there == outside
+
+
+def test_a_transactional_id_outside_the_view_is_one_that_does_not_exist(kafka: Kafka) -> None:
+    request = a_request(ApiKey.DESCRIBE_TRANSACTIONS, 0, transactional_ids=("test-nobody",))
+    ask(kafka.bootstrap, a_request(ApiKey.FIND_COORDINATOR, 3, key="test-nobody", key_type=1))
+    outside = answer_for(make_may(SEES.format(NOTHING)), request, "nobody is asked")
+
+    # The coordinator says other things until it has loaded what it knows of transactions, which is soon.
+    eventually(lambda: answer_for(make_may(SEES.format(ALL)), request, kafka.bootstrap) == outside)

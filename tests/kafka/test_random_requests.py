@@ -38,6 +38,7 @@ OTHER_NAMES: Final = {
     "groups_names",
     "key",
     "transactional_id",
+    "transactional_ids",
     "v3_and_below_transactional_id",
 }
 INTEGERS: Final = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}
@@ -113,7 +114,7 @@ class Drawing:
             return self._resources
         if name == "member_id":
             return self._members
-        if name == "subscribed_topic_regex":
+        if name in {"subscribed_topic_regex", "transactional_id_pattern"}:
             return st.sampled_from(["", ".*", "globex.*", "("])
         return st.sampled_from(["", "1", "static-member"])
 

@@ -51,6 +51,15 @@ def test_an_excluded_group_infers_nothing() -> None:
     assert not view.sees(Kind.TOPIC, "ext_fx")
 
 
+def test_everything_of_a_type_is_seen_where_the_whole_cluster_is_and_nothing_of_it_is_excluded() -> None:
+    everything, none = {"include": ["cluster", "*"]}, {"exclude": ["cluster", "*", "transactional-id", "hr_*"]}
+    assert a_view(everything).sees_all(Kind.TRANSACTIONAL_ID)
+    assert a_view(everything, none).sees_all(Kind.GROUP)
+    assert not a_view(everything, none).sees_all(Kind.TRANSACTIONAL_ID)
+    assert not a_view(everything, {"exclude": ["cluster", "*"]}).sees_all(Kind.GROUP)
+    assert not a_view({"include": ["cluster", "*", "transactional-id"]}).sees_all(Kind.TRANSACTIONAL_ID)
+
+
 def test_a_topic_brings_no_group() -> None:
     view = a_view({"include": ["cluster", "*", "topic", "tx_*"]}, inferred={"g": frozenset({"tx_1"})})
     assert not view.sees(Kind.GROUP, "g")

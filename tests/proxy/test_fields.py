@@ -46,6 +46,10 @@ JUDGED: Final = """
     ConsumerGroupHeartbeat: group_id subscribed_topic_names subscribed_topic_regex topic_partitions.topic_id
     ConsumerGroupDescribe: group_ids
     DescribeTopicPartitions: topics.name cursor.topic_name
+    DescribeProducers: topics.name
+    DescribeTransactions: transactional_ids
+    ListTransactions: transactional_id_pattern
+    WriteTxnMarkers: markers.topics.name
 """
 """Names and ids of what the view may lack, and the bytes that hold such names."""
 
@@ -69,6 +73,7 @@ PLAIN: Final = """
     DescribeConfigs: resources.configuration_keys
     IncrementalAlterConfigs: resources.configs.value
     ConsumerGroupHeartbeat: member_id instance_id rack_id server_assignor
+    ListTransactions: state_filters
 """
 """Means nothing outside the topic or group that was judged."""
 
@@ -94,6 +99,10 @@ ECHO: Final = """
     OffsetDelete: topics.name
     ConsumerGroupHeartbeat: member_id
     ConsumerGroupDescribe: groups.group_id
+    DescribeProducers: topics.name
+    DescribeTransactions: transaction_states.transactional_id
+    ListTransactions: unknown_state_filters
+    WriteTxnMarkers: markers.topics.name
 """
 """What the broker was asked about, by its name or by its id, and what it gave the client itself."""
 
@@ -113,6 +122,8 @@ CUT: Final = """
         groups.members.target_assignment.topic_partitions.topic_name
         groups.members.target_assignment.topic_partitions.topic_id
     DescribeTopicPartitions: topics.name topics.topic_id next_cursor.topic_name
+    DescribeTransactions: transaction_states.topics.topic
+    ListTransactions: transaction_states.transactional_id
 """
 """Lists of the broker's, cut to the view; and ids of members, cut to what others are told."""
 
@@ -140,6 +151,7 @@ CONSTANT: Final = """
     DescribeCluster: error_message
     ConsumerGroupHeartbeat: error_message
     ConsumerGroupDescribe: groups.error_message
+    DescribeProducers: topics.partitions.error_message
 """
 """Free texts of the broker: Kafka's constant ones in their place."""
 
@@ -158,6 +170,8 @@ INSIDE: Final = """
     DescribeCluster: brokers.rack
     ConsumerGroupDescribe: groups.group_state groups.assignor_name
         groups.members.instance_id groups.members.client_id groups.members.rack_id
+    DescribeTransactions: transaction_states.transaction_state
+    ListTransactions: transaction_states.transaction_state
 """
 """Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address."""
 

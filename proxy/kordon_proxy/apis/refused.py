@@ -18,7 +18,6 @@ TOKEN = ErrorCode.delegation_token_request_not_allowed
 REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
     **dict.fromkeys(
         (
-            ApiKey.WRITE_TXN_MARKERS,
             ApiKey.DESCRIBE_ACLS,
             ApiKey.CREATE_ACLS,
             ApiKey.DELETE_ACLS,
@@ -34,10 +33,7 @@ REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
             ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
             ApiKey.DESCRIBE_QUORUM,
             ApiKey.UPDATE_FEATURES,
-            ApiKey.DESCRIBE_PRODUCERS,
             ApiKey.UNREGISTER_BROKER,
-            ApiKey.DESCRIBE_TRANSACTIONS,
-            ApiKey.LIST_TRANSACTIONS,
             ApiKey.GET_TELEMETRY_SUBSCRIPTIONS,
             ApiKey.PUSH_TELEMETRY,
             ApiKey.LIST_CONFIG_RESOURCES,

@@ -6,8 +6,11 @@ use, so outside the view it is refused. Getting a producer id also needs TOPIC_P
 an id.
 
 AddPartitionsToTxn is all or nothing: where one topic is refused, nothing goes to the broker and the others are
-answered OPERATION_NOT_ATTEMPTED. From v4 on it is for brokers, which check nothing but that they are brokers, and so
-not admitted.
+answered OPERATION_NOT_ATTEMPTED, or with what is wrong with them besides. From v4 on it is for brokers, which check
+nothing but that they are brokers, and so not admitted.
+
+Whether a producer id belongs to a transactional id is for the coordinator to say, which knows
+(INVALID_PRODUCER_ID_MAPPING).
 
 TxnOffsetCommit without a generation (all up to v2, and -1 later) comes from no member, and the coordinator accepts it
 even while the group has members. As any commit of that kind it needs GROUP_EDIT, in place of GROUP_CONSUME.
@@ -54,18 +57,30 @@ def judge_add_partitions(request: Any, may: May) -> Verdict:
     refusals = [may.topic(Action.TOPIC_PRODUCE, topic.name) for topic in request.v3_and_below_topics]
     if not any(refusals):
         return Forward()
-    codes = [ErrorCode.operation_not_attempted if one is None else one.code for one in refusals]
-    results = tuple(
-        _result(request, topic, code) for topic, code in zip(request.v3_and_below_topics, codes, strict=True)
-    )
+    topics = zip(request.v3_and_below_topics, refusals, strict=True)
+    results = tuple(_not_added(request, topic, refusal, may) for topic, refusal in topics)
     return Answer(respond(request, results_by_topic_v3_and_below=results))
 
 
-def _result(request: Any, topic: Any, code: ErrorCode) -> Any:
+def _not_added(request: Any, topic: Any, refusal: Refusal | None, may: May) -> Any:
     kind = struct_type(answer_type(request), "results_by_topic_v3_and_below")
     entry = struct_type(kind, "results_by_partition")
-    partitions = tuple(make(entry, partition_index=index, partition_error_code=code) for index in topic.partitions)
+
+    def code(index: int) -> ErrorCode:
+        return _why_not_added(may, topic.name, index) if refusal is None else refusal.code
+
+    partitions = tuple(
+        make(entry, partition_index=index, partition_error_code=code(index)) for index in topic.partitions
+    )
     return make(kind, name=topic.name, results_by_partition=partitions)
+
+
+def _why_not_added(may: May, name: str, index: int) -> ErrorCode:
+    """What Kafka says of a partition that may be written to, in a request that fails for another."""
+    topic = may.picture.topics.get(name)
+    if topic is None or not 0 <= index < topic.partitions:
+        return ErrorCode.unknown_topic_or_partition
+    return ErrorCode.topic_authorization_failed if topic.internal else ErrorCode.operation_not_attempted
 
 
 def judge_add_offsets(request: Any, may: May) -> Verdict:
@@ -91,6 +106,8 @@ def is_edit(request: Any) -> bool:
     return bool(getattr(request, "generation_id", -1) < 0)
 
 
+OWN_PRODUCER: Final = "nothing: a producer id of its own"
+
 APIS = (
     Api(
         key=ApiKey.INIT_PRODUCER_ID,
@@ -98,6 +115,8 @@ APIS = (
         versions=range(6),
         judge=judge_init,
         record=Record.COUNTED,
+        gives_away=OWN_PRODUCER,
+        needs=(Action.TRANSACTION_PRODUCE, Action.TOPIC_PRODUCE),
     ),
     Api(
         key=ApiKey.ADD_PARTITIONS_TO_TXN,
@@ -105,9 +124,26 @@ APIS = (
         versions=range(FOR_BROKERS),
         judge=judge_add_partitions,
         code=ErrorCode.cluster_authorization_failed,  # as a broker says to whoever is none
+        gives_away="nothing: it repeats what was asked",
+        needs=(Action.TRANSACTION_PRODUCE, Action.TOPIC_PRODUCE),
     ),
-    Api(key=ApiKey.ADD_OFFSETS_TO_TXN, name="AddOffsetsToTxn", versions=range(5), judge=judge_add_offsets),
-    Api(key=ApiKey.END_TXN, name="EndTxn", versions=range(6), judge=judge_end, record=Record.COUNTED),
+    Api(
+        key=ApiKey.ADD_OFFSETS_TO_TXN,
+        name="AddOffsetsToTxn",
+        versions=range(5),
+        judge=judge_add_offsets,
+        gives_away="nothing",
+        needs=(Action.TRANSACTION_PRODUCE, Action.GROUP_CONSUME),
+    ),
+    Api(
+        key=ApiKey.END_TXN,
+        name="EndTxn",
+        versions=range(6),
+        judge=judge_end,
+        record=Record.COUNTED,
+        gives_away=OWN_PRODUCER,
+        needs=(Action.TRANSACTION_PRODUCE,),
+    ),
     Api(
         key=ApiKey.TXN_OFFSET_COMMIT,
         name="TxnOffsetCommit",
@@ -115,5 +151,7 @@ APIS = (
         judge=judge_commit,
         record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
         parameters=committed,
+        gives_away="nothing: it repeats what was asked",
+        needs=(Action.TRANSACTION_PRODUCE, Action.GROUP_CONSUME, Action.GROUP_EDIT, Action.TOPIC_INSPECT),
     ),
 )

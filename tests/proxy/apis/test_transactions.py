@@ -136,6 +136,31 @@ def test_adding_partitions_is_all_or_nothing(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", range(4))
+def test_what_is_wrong_with_the_others_is_told_too(version: int) -> None:
+    """As `KafkaApis.handleAddPartitionsToTxnRequest` does, which takes internal topics for forbidden ones."""
+    policy = POLICY.format(outside="not_found").replace('topic, "acme.a"]', 'topic, "*"]', 1)
+    policy = policy.replace(
+        '- [cluster, "*", topic, "acme.*"]', '- [cluster, "*", topic, "*"]\n    - [cluster, "*", topic, "__*"]'
+    )
+    may = make_may(policy + '  - exclude: [cluster, "*", topic, "globex.*"]\n', topics=(*TOPICS, "__offsets"))
+    kind = struct_type(request_type(ADD, version), "v3_and_below_topics")
+    asked = {"acme.a": (0, 3, -1), "acme.none": (0,), "__offsets": (0,), "globex.pay": (0,)}
+    request = a_request(
+        ADD,
+        version,
+        v3_and_below_transactional_id="acme-t",
+        v3_and_below_topics=tuple(make(kind, name=name, partitions=indexes) for name, indexes in asked.items()),
+    )
+
+    answer = answered(judge(request, may))
+
+    assert {
+        topic.name: [one.partition_error_code for one in topic.results_by_partition]
+        for topic in answer.results_by_topic_v3_and_below
+    } == {"acme.a": [NOT_ATTEMPTED, UTP, UTP], "acme.none": [UTP], "__offsets": [TAF], "globex.pay": [UTP]}
+
+
+@pytest.mark.parametrize("version", range(4))
 @pytest.mark.parametrize("transactional_id", FOREIGN)
 def test_nothing_is_added_under_an_id_of_somebody_else(version: int, transactional_id: str) -> None:
     answer = answered(judge(adding(version, "acme.a", "acme.b", transactional_id=transactional_id), a_may()))

@@ -1,0 +1,133 @@
+"""Transactions from outside: DescribeProducers (61), DescribeTransactions (65), ListTransactions (66).
+
+What is in the view may be looked at: a transactional id, its producer id, and of the topics in its open transaction
+those that the view holds. Others are not there: an id outside the view is one that does not exist, and is left out of
+lists. A broker lists what it coordinates, so clients ask all of them.
+
+Who writes to a topic is for whoever may read it (TOPIC_INSPECT), as in Kafka: the answer tells of every producer there,
+by numbers alone.
+
+*A pattern* (ListTransactions v2) is evaluated here, over what is left of the broker's answer, in Kafka's dialect (RE2,
+the whole id), and never sent on: it is for the tenant's own ids.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .entries import answer_type, make, struct_type
+from .may import May, Refusal
+from .parts import forward_rest, judge_each, mend_each, refuse
+from .subscriptions import InvalidPattern, compile_pattern
+from .table import Api, Record
+from .texts import spoken, without_free_text
+from .verdict import Forward, Mended, Rewrite, Verdict
+
+
+def judge_producers(request: Any, may: May) -> Verdict:
+    return judge_each(
+        request,
+        lambda topic: _told(may.topic(Action.TOPIC_INSPECT, topic.name)),
+        items="topics",
+        answers="topics",
+        plan=Mended(_mend_producers),
+    )
+
+
+def _told(refusal: Refusal | None) -> Refusal | None:
+    return None if refusal is None else spoken(refusal)  # Kafka gives every refusal a text here
+
+
+def _mend_producers(response: Any, _: May) -> Any:
+    return mend_each(response, "topics", lambda topic: mend_each(topic, "partitions", without_free_text))
+
+
+def judge_describe(request: Any, may: May) -> Verdict:
+    entry = struct_type(answer_type(request), "transaction_states")
+    own = {
+        place: make(entry, transactional_id=name, error_code=refusal.code)
+        for place, name in enumerate(request.transactional_ids)
+        if (refusal := may.ask(None, Kind.TRANSACTIONAL_ID, name)) is not None
+    }
+    return forward_rest(
+        request,
+        own,
+        items="transactional_ids",
+        answers="transaction_states",
+        key=_transactional_id,
+        plan=Mended(_mend_described),
+    )
+
+
+def _transactional_id(entry: Any) -> Any:
+    """The id of an entry, which in requests is nothing but its name."""
+    return getattr(entry, "transactional_id", entry)
+
+
+def _mend_described(response: Any, may: May) -> Any:
+    """Cut the topics, among them the internal one in which offsets are committed."""
+
+    def cut(state: Any) -> Any:
+        topics = tuple(topic for topic in state.topics if may.sees(Kind.TOPIC, topic.topic))
+        return state if len(topics) == len(state.topics) else replace(state, topics=topics)
+
+    return mend_each(response, "transaction_states", cut)
+
+
+def judge_list(request: Any, _: May) -> Verdict:
+    text = getattr(request, "transactional_id_pattern", None)
+    if not text:
+        return Forward(Mended(lambda response, now: _cut_list(response, now, lambda _: True)))
+    try:
+        pattern = compile_pattern(text)
+    except InvalidPattern as error:
+        return refuse(request, Refusal(ErrorCode.invalid_regular_expression, str(error)))
+    assert pattern is not None  # there is a text
+
+    def mend(response: Any, now: May) -> Any:
+        return _cut_list(response, now, lambda name: pattern.fullmatch(name) is not None)
+
+    return Rewrite(replace(request, transactional_id_pattern=None), Mended(mend))
+
+
+def _cut_list(response: Any, may: May, matches: Callable[[str], bool]) -> Any:
+    states = tuple(
+        state
+        for state in response.transaction_states
+        if may.sees(Kind.TRANSACTIONAL_ID, state.transactional_id) and matches(state.transactional_id)
+    )
+    return response if len(states) == len(response.transaction_states) else replace(response, transaction_states=states)
+
+
+APIS = (
+    Api(
+        key=ApiKey.DESCRIBE_PRODUCERS,
+        name="DescribeProducers",
+        versions=range(1),
+        judge=judge_producers,
+        record=Record.COUNTED,
+        gives_away="free text: replaced",
+        needs=(Action.TOPIC_INSPECT,),
+    ),
+    Api(
+        key=ApiKey.DESCRIBE_TRANSACTIONS,
+        name="DescribeTransactions",
+        versions=range(1),
+        judge=judge_describe,
+        gives_away="topics of a transaction: cut to the view",
+        needs=(),
+    ),
+    Api(
+        key=ApiKey.LIST_TRANSACTIONS,
+        name="ListTransactions",
+        versions=range(3),
+        judge=judge_list,
+        gives_away="transactional ids and their producer ids: cut to the view",
+        needs=(),
+    ),
+)
