@@ -149,7 +149,7 @@ def _place(action: Action) -> _Place:
         Action.ACL_EDIT: (Kind.PRINCIPAL,),
         Action.TRANSACTION_PRODUCE: (Kind.TRANSACTIONAL_ID,),
         Action.PRODUCER_EDIT: (None, Kind.TRANSACTIONAL_ID),
-        Action.QUOTA_EDIT: (None,),
+        Action.QUOTA_EDIT: (None, Kind.PRINCIPAL),
         Action.ADMIN: (None,),
         Action.BULK_ACTION: (None,),
     }

@@ -1,9 +1,10 @@
 """Patterns that are found by the name they match, whatever the number of those that they don't."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from kordon_policy.patterns import Pattern
+from kordon_policy.patterns import SPARE, Pattern
 
 T = TypeVar("T")
 
@@ -72,9 +73,10 @@ class PatternIndex(Generic[T]):
     ends of their longest piece make each place of the name a start.
     """
 
-    __slots__ = ("_any", "_exact", "_heads", "_middles", "_patterns", "_tails")
+    __slots__ = ("_any", "_beginnings", "_exact", "_heads", "_middles", "_patterns", "_tails")
 
     def __init__(self) -> None:
+        self._beginnings: Beginnings | None = None
         self._patterns: list[tuple[Pattern | None, T]] = []
         self._any: list[T] = []
         self._exact: dict[str, list[T]] = {}
@@ -86,6 +88,7 @@ class PatternIndex(Generic[T]):
     def add(self, pattern: Pattern | None, value: T) -> None:
         """File a value under a pattern; `None` matches every name."""
         self._patterns.append((pattern, value))
+        self._beginnings = None
         if pattern is None or pattern.everything:
             self._any.append(value)
         elif pattern.exact:
@@ -118,6 +121,38 @@ class PatternIndex(Generic[T]):
             entries = {id(entry): entry for entry in self._middles.within(name)}
             found += _confirmed(entries.values(), name)
         return found
+
+    def covering(self, beginning: str) -> list[T]:
+        """The values of all patterns that match whatever begins like this.
+
+        They match the generic name that does: no pattern has its last letter, so nothing but a star stands for it.
+        """
+        return self.matching(beginning + SPARE)
+
+    def meets(self, beginning: str) -> bool:
+        """Does any pattern match some name that begins like this?"""
+        if self._beginnings is None:
+            self._beginnings = Beginnings(pattern for pattern, _ in self._patterns)
+        return self._beginnings.meet(beginning)
+
+
+class Beginnings:
+    """How the names begin that patterns match, in order, so that looking for one walks no others."""
+
+    __slots__ = ("_longest", "_sorted", "_starred")
+
+    def __init__(self, patterns: Iterable[Pattern | None]) -> None:
+        heads = [("", False) if pattern is None else (pattern.head, pattern.exact) for pattern in patterns]
+        self._sorted = sorted({head for head, _ in heads})
+        self._starred = frozenset(head for head, exact in heads if not exact)
+        self._longest = max(map(len, self._starred), default=-1)
+
+    def meet(self, beginning: str) -> bool:
+        """Is one of them longer than this, or does a star go on where one of them ends?"""
+        at = bisect_left(self._sorted, beginning)
+        if at < len(self._sorted) and self._sorted[at].startswith(beginning):
+            return True
+        return any(beginning[:end] in self._starred for end in range(min(len(beginning), self._longest) + 1))
 
 
 def _confirmed(entries: Iterable[tuple[Pattern | None, T]], name: str) -> list[T]:

@@ -11,7 +11,18 @@ from kordon_policy.actions import Domain, Kind
 from kordon_policy.decision import thing
 from kordon_policy.index import PatternIndex
 from kordon_policy.memo import Memo, has_short_name
-from kordon_policy.model import INTERNAL, Outside, Path, RuleRef, Selector, Tenant, is_internal, is_kordons_own
+from kordon_policy.model import (
+    INTERNAL,
+    KORDONS_OWN,
+    OWNABLE,
+    Outside,
+    Path,
+    RuleRef,
+    Selector,
+    Tenant,
+    is_internal,
+    is_kordons_own,
+)
 
 Thing = tuple[Kind, str]
 
@@ -90,6 +101,23 @@ class Scope:
         """The excludes that cover a name."""
         return self._excludes[kind].matching(name) if kind in self._excludes else []
 
+    def covers(self, kind: Kind, beginning: str) -> bool:
+        """Whether everything is shown, that is there or ever will be, whose name begins like this.
+
+        Where the whole cluster is shown, "everything" has the internal topics in it, although no path names them.
+        Kordon's own is covered for an administrator alone. It takes one include that covers all: several that add up to
+        it do not.
+        """
+        if kind in self._excludes and self._excludes[kind].meets(beginning):
+            return False
+        if kind in OWNABLE and not self._admin and _may_begin(beginning, KORDONS_OWN):
+            return False
+        if kind is Kind.TOPIC and beginning.startswith(INTERNAL):
+            return _has_covering(self._internal, kind, beginning)
+        if kind is Kind.TOPIC and INTERNAL.startswith(beginning) and not self.whole:
+            return _has_covering(self._internal, kind, INTERNAL) and _has_covering(self._includes, kind, beginning)
+        return _has_covering(self._includes, kind, beginning)
+
     def includes_all(self, kind: Kind) -> bool:
         """Whether the whole cluster is included, and no exclude takes anything of this TYPE away."""
         return self.whole and kind not in self._excludes
@@ -117,6 +145,14 @@ class View:
     def sees_all(self, kind: Kind) -> bool:
         """Does whatever has this TYPE exist for the tenant, but internal topics and Kordon's own?"""
         return self._scope.includes_all(kind)
+
+    def covers(self, kind: Kind, beginning: str) -> bool:
+        """Do the tenant's own paths show everything of this TYPE whose name begins like this, whether it exists or not?
+
+        That is what a pattern has to fulfil that somebody makes a rule for, as Kafka's prefixed ACLs are; "" stands
+        for every name.
+        """
+        return self._scope.covers(kind, beginning)
 
     def topic_for_group(self, topic: str, group: str) -> bool:
         """May this group commit, subscribe to or be assigned the topic: shown explicitly, or inferred by this group?"""
@@ -184,6 +220,15 @@ def _by_kind(paths: Iterable[tuple[Path, RuleRef]]) -> dict[Kind, PatternIndex[R
 
 def _names_internal(path: Path, tenant: Tenant | None) -> bool:
     return (tenant is not None and tenant.internal) or (path.name is not None and path.name.head.startswith(INTERNAL))
+
+
+def _has_covering(indexes: Mapping[Kind, PatternIndex[RuleRef]], kind: Kind, beginning: str) -> bool:
+    return kind in indexes and bool(indexes[kind].covering(beginning))
+
+
+def _may_begin(beginning: str, reserved: str) -> bool:
+    """Whether a name that begins like this may begin like the other too."""
+    return beginning.startswith(reserved) or reserved.startswith(beginning)
 
 
 def _covers_whole(paths: Iterable[tuple[Path, RuleRef]]) -> bool:

@@ -47,8 +47,10 @@ def domain_of(action: str) -> str:
 
 
 def types_of(action: str) -> list[str | None]:
-    if action in ("QUOTA_EDIT", "ADMIN", "BULK_ACTION"):
+    if action in ("ADMIN", "BULK_ACTION"):
         return [None]
+    if action == "QUOTA_EDIT":
+        return [None, "principal"]
     if action == "PRODUCER_EDIT":
         return [None, "transactional-id"]
     if action == "TRANSACTION_PRODUCE":
@@ -152,3 +154,12 @@ def sees(
     return any(
         name in topics and sees_explicitly(tenant, names, "group", group, admin) for group, topics in inferred.items()
     )
+
+
+def whole(tenant: Json, names: Collection[str]) -> bool:
+    """Is the cluster as a whole in the view?"""
+
+    def covers(path: list[str]) -> bool:
+        return path_covers(path, names, "cluster", None, "") and len(path) < 3
+
+    return any(map(covers, paths_of(tenant, "include"))) and not any(map(covers, paths_of(tenant, "exclude")))

@@ -1,6 +1,7 @@
 """The evaluator against one that looks at every rule, over random files whose names collide."""
 
 import json
+from itertools import product
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -146,6 +147,40 @@ def test_views_are_those_of_the_naive_evaluator(
         alone = {group: inferred.get(group, ())}
         assert view.topic_for_group(name, group) == naive.sees(tenant, clusters, "topic", name, admin, alone)
         assert view.reason(kind, name)
+
+
+# What can follow a beginning: all that patterns of few letters tell apart, and a letter that no pattern has.
+ENDINGS = [*("".join(some) for size in range(5) for some in product("ab_", repeat=size)), "c", "c__a", "__kordon"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tenant=tenants,
+    kind=st.sampled_from([Kind.TOPIC, Kind.TOPIC, Kind.GROUP, Kind.PRINCIPAL]),
+    beginning=names | st.sampled_from(["", "_", "__", "a", "b"]),
+    clusters=st.frozensets(st.sampled_from(CLUSTERS), min_size=1),
+    admin=st.booleans(),
+)
+@example(
+    tenant={"name": "Trading", "resources": [{"include": [["*"]]}], "roles": ["devs"]},
+    kind=Kind.TOPIC,
+    beginning="",
+    clusters=frozenset({"prod"}),
+    admin=True,
+)
+def test_what_is_covered_has_no_name_that_is_not_shown(
+    tenant: Any, kind: Kind, beginning: str, clusters: frozenset[str], admin: bool
+) -> None:
+    snapshot = compile_snapshot(a_document(json.dumps({"tenants": [tenant]})), epoch=1)
+    if not snapshot.view("Trading", clusters, admin=admin).covers(kind, beginning):
+        return
+    # Only a pattern that is about other topics too reaches internal ones that no path names, where all of the cluster
+    # is shown; and Kordon's own if it is an administrator's.
+    reaches_internal = naive.whole(tenant, clusters) and kind is Kind.TOPIC and not beginning.startswith("__")
+    for ending in ENDINGS:
+        name = beginning + ending
+        spared = reaches_internal and name.startswith("__") and (admin or not name.startswith("__kordon"))
+        assert spared or naive.sees_explicitly(tenant, clusters, kind, name, admin)
 
 
 @settings(max_examples=120, deadline=None)

@@ -1,5 +1,6 @@
 """Patterns, alone and many together."""
 
+from itertools import product
 from typing import SupportsIndex
 
 from hypothesis import given
@@ -56,6 +57,37 @@ def test_an_index_finds_exactly_the_patterns_that_match(texts: list[str], asked:
     for name in asked:
         expected = [at for at, text in enumerate(texts) if not text or naive.matches(text, name)]
         assert sorted(index.matching(name)) == expected
+
+
+@given(texts=st.lists(texts, max_size=5), beginning=st.text("ab", max_size=4))
+def test_an_index_finds_what_covers_a_beginning_and_whether_anything_meets_it(texts: list[str], beginning: str) -> None:
+    index: PatternIndex[str] = PatternIndex()
+    for text in texts:
+        index.add(pattern(text), text)
+    # "c" is in no pattern, so what matches a name that goes on with it matches however the name goes on.
+    names = [beginning + "".join(some) for size in range(5) for some in product("abc", repeat=size)]
+    covering = {text for text in texts if all(naive.matches(text, name) for name in names)}
+    met = any(naive.matches(text, f"{beginning}{ending}") for text in texts for ending in fillings(text))
+
+    assert set(index.covering(beginning)) == covering
+    assert index.meets(beginning) == met
+
+
+def fillings(text: str) -> list[str]:
+    """Endings of which one makes a beginning a name of the pattern, if there is such a name at all."""
+    word = text.replace("*", "")
+    return ["", *(text[at:].replace("*", "") for at in range(len(text))), *(word[at:] for at in range(len(word)))]
+
+
+def test_an_index_that_has_told_what_meets_a_beginning_may_grow() -> None:
+    index: PatternIndex[int] = PatternIndex()
+    assert not index.meets("")
+    index.add(pattern("tx_*"), 1)
+    assert index.meets("tx_pay")
+    assert index.meets("t")
+    assert not index.meets("u")
+    index.add(None, 2)
+    assert index.meets("u")
 
 
 class Walked(str):

@@ -122,6 +122,52 @@ def test_the_whole_cluster_is_in_view_by_short_paths(items: list[dict[str, list[
     assert a_view(*items).whole_cluster is whole
 
 
+@pytest.mark.parametrize(
+    ("items", "kind", "beginning", "covered"),
+    [
+        ([TRADE], Kind.TOPIC, "tx_", True),
+        ([TRADE], Kind.TOPIC, "tx_pay", True),
+        ([TRADE], Kind.TOPIC, "tx", False),
+        ([TRADE], Kind.TOPIC, "", False),
+        ([TRADE], Kind.GROUP, "tx_", False),
+        ([TRADE], Kind.PRINCIPAL, "User:", False),
+        ([TRADE, INTERNAL], Kind.TOPIC, "tx_", False),
+        ([TRADE, {"exclude": ["cluster", "*", "topic", "tx_hr*"]}], Kind.TOPIC, "tx_h", False),
+        ([TRADE, {"exclude": ["cluster", "*", "topic", "tx_hr*"]}], Kind.TOPIC, "tx_i", True),
+        ([{"include": ["cluster", "*", "topic", "tx_1"]}], Kind.TOPIC, "tx_1", False),
+        ([{"include": ["cluster", "*", "topic", "*-pay"]}], Kind.TOPIC, "tx-pay", False),
+        ([{"include": ["cluster", "*", "topic", "tx*pay*"]}], Kind.TOPIC, "tx-pay", True),
+        ([{"include": ["cluster", "*", "topic"]}], Kind.TOPIC, "", False),
+        ([{"include": ["cluster", "*", "topic"]}], Kind.TOPIC, "a", True),
+        ([{"include": ["cluster", "*", "principal"]}], Kind.PRINCIPAL, "", True),
+        ([{"include": ["cluster", "*", "topic", "__*"]}], Kind.TOPIC, "__c", True),
+        ([{"include": ["cluster", "*"]}], Kind.TOPIC, "__c", False),
+        ([{"include": ["cluster", "*"]}], Kind.TOPIC, "_c", True),
+        ([{"include": ["cluster", "*"]}], Kind.TOPIC, "", False),
+        ([{"include": ["cluster", "*"]}], Kind.GROUP, "", False),
+        ([{"include": ["cluster", "*"]}], Kind.PRINCIPAL, "", True),
+    ],
+)
+def test_a_beginning_is_covered_where_one_path_shows_all_that_begins_so_and_no_exclude_takes_of_it(
+    items: list[dict[str, list[str]]], kind: Kind, beginning: str, covered: bool
+) -> None:
+    assert a_view(*items).covers(kind, beginning) is covered
+
+
+@pytest.mark.parametrize("kind", [Kind.TOPIC, Kind.GROUP, Kind.TRANSACTIONAL_ID])
+@pytest.mark.parametrize("beginning", ["", "_", "__kord"])
+def test_what_reaches_kordons_own_is_covered_for_administrators_alone(kind: Kind, beginning: str) -> None:
+    everything = ({"include": ["*"]}, {"include": ["cluster", "*", "topic", "__*"]})
+    assert not a_view(*everything).covers(kind, beginning)
+    assert a_view(*everything, admin=True).covers(kind, beginning)
+
+
+def test_a_pattern_for_all_topics_is_covered_where_an_administrator_sees_the_whole_cluster() -> None:
+    assert a_view({"include": ["cluster", "prod"]}, admin=True).covers(Kind.TOPIC, "")
+    assert not a_view({"include": ["cluster", "prod"]}, admin=True).covers(Kind.TOPIC, "__consumer_offsets")
+    assert not a_view({"include": ["cluster", "prod", "topic"]}, admin=True).covers(Kind.TOPIC, "")
+
+
 def test_a_tenant_sees_each_cluster_by_the_paths_that_name_it() -> None:
     snapshot = a_snapshot(tenants({"name": "T", "resources": [{"include": ["cluster", "prod", "topic", "a"]}]}))
     assert snapshot.view("T", frozenset({"lkc-1", "prod"})).sees(Kind.TOPIC, "a")
