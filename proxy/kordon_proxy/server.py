@@ -36,7 +36,7 @@ from .metrics import Metrics
 from .policies import Policies
 from .session import Session
 from .standings import Standings, is_group_wanted
-from .table import APIS
+from .table import apis_at
 from .upstream import TlsFiles, Upstream, client_settings
 
 log = structlog.get_logger()
@@ -180,7 +180,7 @@ class Server:
             limits=self._settings.limits_of(one),
             instance=self._instance,
             upstream=self.upstreams[one.cluster],
-            apis=APIS,
+            apis=apis_at(one),
             policies=self.policies,
             directory=lambda: self._directory.current,
             audit=audit,

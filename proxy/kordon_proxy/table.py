@@ -15,6 +15,7 @@ from .apis import (
     offsets,
     produce,
     refused,
+    telemetry,
     topic_pages,
     topics,
     transaction_markers,
@@ -22,6 +23,7 @@ from .apis import (
     transactions,
 )
 from .apis.table import Api
+from .config import Listener
 
 FAMILIES: Final = (
     produce,
@@ -39,7 +41,13 @@ FAMILIES: Final = (
     transactions,
     transaction_states,
     transaction_markers,
+    telemetry,
     refused,
 )
 
 APIS: Final[Mapping[int, Api]] = {api.key: api for family in FAMILIES for api in family.APIS}
+
+
+def apis_at(listener: Listener) -> Mapping[int, Api]:
+    """The table as it holds at one listener."""
+    return {**APIS, **telemetry.RELAYED} if listener.client_telemetry == "relay" else APIS

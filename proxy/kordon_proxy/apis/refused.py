@@ -34,8 +34,6 @@ REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
             ApiKey.DESCRIBE_QUORUM,
             ApiKey.UPDATE_FEATURES,
             ApiKey.UNREGISTER_BROKER,
-            ApiKey.GET_TELEMETRY_SUBSCRIPTIONS,
-            ApiKey.PUSH_TELEMETRY,
             ApiKey.LIST_CONFIG_RESOURCES,
             ApiKey.SHARE_GROUP_HEARTBEAT,
             ApiKey.SHARE_GROUP_DESCRIBE,

@@ -160,6 +160,9 @@ class Listener(Section):
     """Lets a user choose a tenant in the user name: with `@`, `alice@Trading` is alice in Trading."""
     max_session: Annotated[Duration, AfterValidator(_check_session)] = 0.0
     """After so long a client has to log in again (KIP-368). 0: only when its credential ends."""
+    client_telemetry: Literal["refuse", "relay"] = "refuse"
+    """relay: clients may push their own metrics to brokers that collect them (KIP-714), which then read what stands in
+    them: names of topics and groups, and client ids. refuse: clients are not offered it and do without."""
     limits: Limits | None = None
     """Where this listener differs from the limits of the whole file."""
 

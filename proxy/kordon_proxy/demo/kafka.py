@@ -37,6 +37,7 @@ class Kafka:
     first_port: where the ports begin (10 for each node), if they are free; a port that is not is replaced.
     advertise: the host name that clients are told, where 127.0.0.1 would be that of a proxy too.
     jvm: how big and how quick; the default suits tests.
+    plugins: folders of classes that `properties` name.
     under: in which folder to keep the data; the system's for temporary files unless given.
     timeout: in seconds, for each start.
     """
@@ -55,6 +56,7 @@ class Kafka:
         first_port: int | None = None,
         advertise: str = ports.HOST,
         jvm: tuple[str, ...] = SMALL_JVM,
+        plugins: tuple[Path, ...] = (),
         under: Path | None = None,
         timeout: float = 90,
     ) -> None:
@@ -74,6 +76,7 @@ class Kafka:
         self._authority: Certificate | None = None
         self._first_port = first_port
         self._jvm = jvm
+        self._plugins = plugins
         self._under = under
         self._timeout = timeout
         self._folder: Path | None = None
@@ -143,6 +146,7 @@ class Kafka:
                 host=self.setup.advertise,
                 folder=self._folder,
                 jvm=self._jvm,
+                plugins=self._plugins,
                 timeout=self._timeout,
                 guard=self._watchdog.guard,
             )

@@ -31,6 +31,7 @@ class Node:
         host: str,
         folder: Path,
         jvm: tuple[str, ...],
+        plugins: tuple[Path, ...],
         timeout: float,
         guard: Callable[[int], None],
     ) -> None:
@@ -42,6 +43,7 @@ class Node:
         self._log = folder / f"node{node_id}.log"
         # Compression libraries unpack themselves into the folder for temporary files; there they go with the rest.
         self._jvm = (*jvm, f"-Djava.io.tmpdir={folder}")
+        self._plugins = plugins
         self._timeout = timeout
         self._guard = guard
         self._process: subprocess.Popen[bytes] | None = None
@@ -132,7 +134,7 @@ class Node:
     def _run(self, name: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                tools.command(name, *arguments, jvm=self._jvm),
+                tools.command(name, *arguments, jvm=self._jvm, plugins=self._plugins),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -22,9 +22,24 @@ _POM: Final = Path(__file__).with_name("pom.xml")
 _KAFKA_VERSION: Final = re.findall(r"<version>([^<]+)</version>", _POM.read_text())[0]  # the first is the project's own
 # For each package manager: its command, and what it calls the things that may be missing.
 _PACKAGES: Final[Mapping[str, Mapping[str, str]]] = {
-    "apt-get": {"Java": "default-jre-headless", "Maven": "maven", "openssl": "openssl"},
-    "dnf": {"Java": "java-21-openjdk-headless", "Maven": "maven", "openssl": "openssl"},
-    "apk": {"Java": "openjdk21-jre-headless", "Maven": "maven", "openssl": "openssl"},
+    "apt-get": {
+        "Java": "default-jre-headless",
+        "javac": "default-jdk-headless",
+        "Maven": "maven",
+        "openssl": "openssl",
+    },
+    "dnf": {
+        "Java": "java-21-openjdk-headless",
+        "javac": "java-21-openjdk-devel",
+        "Maven": "maven",
+        "openssl": "openssl",
+    },
+    "apk": {
+        "Java": "openjdk21-jre-headless",
+        "javac": "openjdk21-jdk",
+        "Maven": "maven",
+        "openssl": "openssl",
+    },
 }
 _INSTALL: Final[Mapping[str, tuple[str, ...]]] = {
     "apt-get": ("install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"),
@@ -44,6 +59,15 @@ def java() -> str:
     Raises MissingPrerequisite.
     """
     return _find_java() or _install_and_find("Java", _find_java, what=f"Java {OLDEST_JAVA} or newer")
+
+
+@cache
+def javac() -> str:
+    """Return the path of `javac`, for those who give a broker a plugin.
+
+    Raises MissingPrerequisite.
+    """
+    return shutil.which("javac") or _install_and_find("javac", lambda: shutil.which("javac"))
 
 
 @cache

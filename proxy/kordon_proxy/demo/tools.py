@@ -61,12 +61,18 @@ class Finished:
         return self.stdout + self.stderr
 
 
-def command(name: str, *arguments: str | Path, jvm: tuple[str, ...] = ("-Xmx256m", *QUICK)) -> list[str]:
+def command(
+    name: str,
+    *arguments: str | Path,
+    jvm: tuple[str, ...] = ("-Xmx256m", *QUICK),
+    plugins: tuple[Path, ...] = (),
+) -> list[str]:
     """Return the command line that runs a tool, for those who start it themselves. Times out nothing, starts nothing.
 
-    Raises MissingPrerequisite when there is no Java, or no Kafka and no way to fetch it.
+    `plugins` are folders of further classes. Raises MissingPrerequisite when there is no Java, or no Kafka and no way
+    to fetch it.
     """
-    classpath = f"{prerequisites.jars()}/*"
+    classpath = ":".join((f"{prerequisites.jars()}/*", *map(str, plugins)))
     options = (*class_archive.options(), *jvm, f"-Dlog4j2.configurationFile={_LOGGING}")
     return [prerequisites.java(), *options, "-cp", classpath, TOOLS[name], *map(str, arguments)]
 

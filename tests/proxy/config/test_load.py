@@ -59,6 +59,7 @@ listeners:
     allow_cleartext: true
     tenant_suffix: "@"
     max_session: 1h
+    client_telemetry: relay
     limits: {idle: 30min, max_frame: 10MiB}
   - name: sidecar
     bind: "127.0.0.1:29092"
@@ -133,6 +134,7 @@ def test_everything_that_a_file_may_say_is_read(folder: Path) -> None:
     assert config.providers["staff"].file == folder / "users.yaml"
     assert apps.sasl == {"PLAIN": "staff"}
     assert (apps.max_session, apps.tenant_suffix) == (3600.0, "@")
+    assert (apps.client_telemetry, sidecar.client_telemetry) == ("relay", "refuse")
     assert sidecar.cluster == test.name
     assert sidecar.identity is not None
     assert sidecar.identity.roles == ("svc-trade",)
