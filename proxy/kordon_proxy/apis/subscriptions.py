@@ -5,14 +5,13 @@ the cluster, with the rights of Kordon's own principal. It reads Kafka's dialect
 in the name, whatever a client writes.
 """
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import re2
 
-MEMBERS: Final = 16
-"""Members kept per connection; clients have one. One that is forgotten is asked to say everything again."""
+from .recent_members import RecentMembers
+
 PATTERN_MEMORY: Final = 1 << 20
 """Bytes that one compiled pattern may take. More is answered as a pattern that is not valid."""
 
@@ -70,26 +69,5 @@ class Subscription:
         self.sent = None
 
 
-@dataclass(slots=True, eq=False)
-class Subscriptions:
-    """By group and member id; the one that was used longest ago is forgotten first."""
-
-    _members: OrderedDict[tuple[str, str], Subscription] = field(default_factory=OrderedDict)
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def get(self, group: str, member: str) -> Subscription | None:
-        found = self._members.get((group, member))
-        if found is not None:
-            self._members.move_to_end((group, member))
-        return found
-
-    def keep(self, group: str, member: str, subscription: Subscription) -> None:
-        self._members[group, member] = subscription
-        self._members.move_to_end((group, member))
-        if len(self._members) > MEMBERS:
-            self._members.popitem(last=False)
-
-    def forget(self, group: str, member: str) -> None:
-        self._members.pop((group, member), None)
+class Subscriptions(RecentMembers[Subscription]):
+    """Those of the members behind one connection. One that is forgotten is asked to say everything again."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kordon_proxy.apis.subscriptions import MEMBERS, InvalidPattern, Subscription, Subscriptions, compile_pattern
+from kordon_proxy.apis.recent_members import MEMBERS
+from kordon_proxy.apis.subscriptions import InvalidPattern, Subscription, Subscriptions, compile_pattern
 
 
 @pytest.mark.parametrize(
