@@ -59,7 +59,7 @@ def judge_create(request: Any, may: May) -> Verdict:
     topics, twice = once_each(request.topics, lambda topic: topic.name)
     return judge_each(
         request if not twice else replace(request, topics=topics),
-        lambda topic: TWICE if topic.name in twice else _may_create(topic, may),
+        lambda topic: TWICE if topic.name in twice else may_create(topic.name, may, places=_places(topic)),
         items="topics",
         answers="topics",
         key=lambda topic: topic.name,  # from v7 on the answer tells the id too
@@ -67,19 +67,21 @@ def judge_create(request: Any, may: May) -> Verdict:
     )
 
 
-def _may_create(topic: Any, may: May) -> Refusal | None:
-    refusal = may.create_topic(topic.name)
-    if refusal is None and topic.name.startswith(INTERNAL):
-        refusal = _refuse_internal(topic.name, may)
-    if refusal is None and _places(topic):
+def may_create(name: str, may: May, *, places: bool) -> Refusal | None:
+    """Whether a topic may come into being, whatever request brings it; `places`: it is said where its data lies."""
+    refusal = may.create_topic(name)
+    if refusal is None and name.startswith(INTERNAL):
+        # Names of Kafka's own machinery are nobody's to create.
+        refusal = refuse_outside(name, may)
+    if refusal is None and places:
         refusal = may_place(may)
     return refusal
 
 
-def _refuse_internal(name: str, may: May) -> Refusal:
-    """Names of Kafka's own machinery are nobody's to create, and the answer is that of any name outside the tenant."""
+def refuse_outside(name: str, may: May, action: Action = Action.TOPIC_CREATE) -> Refusal:
+    """The answer of any name outside the tenant, for one that nobody may have."""
     refusal = may.outside(Kind.TOPIC, name)
-    may.note(Ruling(Access.HIDDEN, Action.TOPIC_CREATE, Kind.TOPIC, name, None, refusal))
+    may.note(Ruling(Access.HIDDEN, action, Kind.TOPIC, name, None, refusal))
     return refusal
 
 
