@@ -88,20 +88,16 @@ class RequestCollector:
     """
 
     # There is one in every connection, idle ones too.
-    __slots__ = ("_chunks", "_have", "_least", "_max_size", "_max_size_of_others", "_want")
+    __slots__ = ("_chunks", "_least", "_max_size", "_max_size_of_others", "_want", "have")
 
     def __init__(self, max_size: int, max_size_of_others: int | None = None, least: int = LEAST_REQUEST) -> None:
         self._max_size = max_size
         self._max_size_of_others = max_size if max_size_of_others is None else max_size_of_others
         self._least = least
         self._chunks: list[Buffer] = []
-        self._have = 0  # bytes in chunks
-        self._want = 0  # bytes of the request in progress with its prefix; 0 while its beginning is incomplete
-
-    @property
-    def buffered(self) -> int:
+        self.have = 0
         """Bytes that wait for the rest of their request."""
-        return self._have
+        self._want = 0  # bytes of the request in progress with its prefix; 0 while its beginning is incomplete
 
     def feed(self, chunk: bytes) -> list[Collected]:
         """Return the requests that chunk completes.
@@ -110,25 +106,32 @@ class RequestCollector:
         before the wrong length in the same chunk is lost with it: the connection ends here anyway.
         """
         done: list[Collected] = []
-        start = 0
-        while start < len(chunk):
+        start, size = 0, len(chunk)
+        while not self.have and size - start >= _KEY_END:  # whole requests, of which a chunk nearly always consists
+            (length,) = _LENGTH.unpack_from(chunk, start)
+            end = start + PREFIX_SIZE + length
+            if end > size or not self._least <= length <= self._max_size_of_others:
+                break
+            done.append(Collected([_part(chunk, start, end)], length))
+            start = end
+        while start < size:
             if not self._want and not self._learn_size(chunk, start):
                 self._keep(chunk[start:])
                 break
-            end = start + self._want - self._have
-            if end > len(chunk):
-                self._keep(_part(chunk, start, len(chunk)))
+            end = start + self._want - self.have
+            if end > size:
+                self._keep(_part(chunk, start, size))
                 break
             self._chunks.append(_part(chunk, start, end))
             done.append(Collected(self._chunks, self._want - PREFIX_SIZE))
             self._chunks = []
-            self._have = self._want = 0
+            self.have = self._want = 0
             start = end
         return done
 
     def _learn_size(self, chunk: bytes, start: int) -> bool:
         """Learn the size of the request that begins in chunks and goes on at start, if enough of it is there."""
-        if self._have or len(chunk) - start < _KEY_END:  # the beginning is spread over several chunks
+        if self.have or len(chunk) - start < _KEY_END:  # the beginning is spread over several chunks
             chunk = b"".join(self._chunks) + chunk[start : start + _KEY_END]
             start = 0
         if len(chunk) - start < PREFIX_SIZE:
@@ -145,7 +148,7 @@ class RequestCollector:
         return True
 
     def _keep(self, piece: Buffer) -> None:
-        self._have += len(piece)
+        self.have += len(piece)
         # A peer that sends byte by byte must not cost forty times its bytes in small objects.
         if self._chunks and len(self._chunks[-1]) + len(piece) <= _TINY:
             self._chunks[-1] = bytes(self._chunks[-1]) + piece

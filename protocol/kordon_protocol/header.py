@@ -52,12 +52,13 @@ def peek_request(frame: Buffer, start: int = 0) -> RequestHead:
     client_id = None
     offset = start + _FIXED.size
     if client_id_length >= 0:
-        offset += client_id_length
-        client_id = _client_id(frame, offset - client_id_length, offset)
+        client_id, offset = _client_id(frame, offset, offset + client_id_length)
     elif client_id_length != -1:
         raise MalformedHeader(f"client id of {client_id_length} bytes")
     if flexible:
-        offset = _skip_tags(frame, offset)
+        # Tagged fields are nearly always none, and there is no byte for them only where the frame is cut off.
+        none = offset < len(frame) and frame[offset] == 0
+        offset = offset + 1 if none else _skip_tags(frame, offset)
     return RequestHead(api_key, api_version, correlation_id, client_id, offset - start)
 
 
@@ -105,11 +106,11 @@ def _flexible_or_refused(api_key: int, api_version: int, correlation_id: int) ->
     return known
 
 
-def _client_id(frame: Buffer, start: int, end: int) -> str:
+def _client_id(frame: Buffer, start: int, end: int) -> tuple[str, int]:
     if end > len(frame):
         raise MalformedHeader("client id cut off")
     try:
-        return str(frame[start:end], "utf-8")
+        return str(frame[start:end], "utf-8"), end
     except UnicodeDecodeError:
         raise MalformedHeader("client id is not valid UTF-8") from None
 

@@ -26,8 +26,8 @@ from kordon_protocol.refusals import refusal
 from kordon_protocol.varints import Buffer
 
 from .apis.may import May
-from .apis.table import Api, Record
-from .apis.verdict import Answer, Forward, Mended, Rewrite, Verdict
+from .apis.table import Api
+from .apis.verdict import Answer, Forward, Rewrite, Verdict
 from .cluster.picture import Picture
 from .exchange import Exchange
 
@@ -104,14 +104,6 @@ def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collect
         size = len(header) + sum(map(len, pieces))
         return [size.to_bytes(4, "big") + header, *pieces]
     return [with_prefix(header, encode(verdict.request))]
-
-
-def is_plain(exchange: Exchange, frame: bytes) -> bool:
-    """Whether an answer can leave unread: nothing in it would be mended, and no event tells of its outcome."""
-    plan = exchange.plan
-    if type(plan) is not Mended or plan.is_plain is None or exchange.record is Record.EVENT:
-        return False
-    return plan.is_plain(exchange.head.api_version, frame)
 
 
 def read_answer(exchange: Exchange, frame: bytes) -> Reading:

@@ -21,7 +21,7 @@ from kordon_protocol.frames import Collected, RequestCollector
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 
-from . import gate, rebalances
+from . import gate
 from .answers import AnswerQueue
 from .apis.connection import Connection
 from .apis.may import May, Refusal
@@ -131,7 +131,7 @@ class Session(asyncio.Protocol):
         except ProtocolError as error:
             self._unreadable(error, looks_like=strangeness(data))
             return
-        self.incomplete_since = time.monotonic() if self._collector.buffered else None
+        self.incomplete_since = time.monotonic() if self._collector.have else None
         self._waiting += collected
         self._drive()
 
@@ -320,7 +320,8 @@ class Session(asyncio.Protocol):
         exchange.forwarded = time.monotonic()
         if denied:
             self._record(exchange, denied)
-        if exchange.api.answers(exchange.request):
+        has_answer = exchange.api.has_answer
+        if has_answer is None or has_answer(exchange.request):
             self._answers.expect(exchange)
         else:
             self._member.recorder.count(exchange)
@@ -433,7 +434,8 @@ class Session(asyncio.Protocol):
         if self.closed or exchange.now is None:
             return None
         assert isinstance(exchange.plan, Mended)
-        if gate.is_plain(exchange, frame):
+        plain = exchange.plan.is_plain
+        if plain is not None and exchange.record is not Record.EVENT and plain(exchange.head.api_version, frame):
             self._finished(exchange)
             return self._unless_it_waits(exchange, frame)
         reading = gate.read_answer(exchange, frame)
@@ -480,9 +482,9 @@ class Session(asyncio.Protocol):
         self.meter.finished(exchange)
         self._member.recorder.count(exchange, response)
         assert exchange.now is not None
-        seen = rebalances.seen(exchange.head.api_key, exchange.request, exchange.now.picture)
-        if seen is not None:
-            self.listener.cluster.hint_group(*seen)
+        reads = exchange.api.reads
+        if reads is not None:
+            self.listener.cluster.hint_group(exchange.request.group_id, reads(exchange.request, exchange.now.picture))
 
     # ---- who this is, and what holds now
 

@@ -37,7 +37,7 @@ def test_any_chunking_gives_the_same_requests(case: tuple[list[bytes], list[byte
     assert [request.frame() for request in collected] == whole
     assert [request.size for request in collected] == [len(frame) for frame in whole]
     assert [b"".join(request.chunks) for request in collected] == [with_prefix(frame) for frame in whole]
-    assert collector.buffered == 0
+    assert collector.have == 0
 
 
 @given(frames)
@@ -59,7 +59,7 @@ def test_an_unfinished_frame_is_counted() -> None:
     collector, splitter = RequestCollector(LIMIT), FrameSplitter(LIMIT)
     assert collector.feed(b"\0\0\0\x0aabc") == []
     assert splitter.feed(b"\0\0\0\x0aabc") == []
-    assert collector.buffered == splitter.buffered == 7
+    assert collector.have == splitter.buffered == 7
 
 
 @pytest.mark.parametrize("feeder", [FrameSplitter(LIMIT), RequestCollector(LIMIT)])

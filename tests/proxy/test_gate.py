@@ -92,7 +92,7 @@ def test_a_version_that_the_table_lacks_is_refused_with_its_code(key: int, versi
 
 
 def test_what_nobody_may_use_has_its_reason() -> None:
-    found = gate.admitted(APIS, seen(), a_head(ApiKey.WRITE_TXN_MARKERS, 1))
+    found = gate.admitted(APIS, seen(), a_head(ApiKey.VOTE, 1))
 
     assert isinstance(found, Unadmitted)
     assert (found.code, bool(found.why)) == (ErrorCode.cluster_authorization_failed, True)
@@ -254,4 +254,5 @@ def test_a_request_is_read_by_its_apis_own_reader_where_it_has_one() -> None:
 
     assert reading.exact
     assert isinstance(reading.message, ProduceRequest)
-    assert not api.answers(reading.message)
+    assert api.has_answer is not None
+    assert not api.has_answer(reading.message)

@@ -22,8 +22,8 @@ _INT32: Final = Struct(">i")
 _ACKS_TIMEOUT_COUNT: Final = Struct(">hii")
 _INDEX_AND_SIZE: Final = Struct(">ii")
 _NULL: Final = -1
-_FEW: Final = 1_000
-"""Entries at one level for which this is the right way. More are scanned in the other, which counts them."""
+_ONE_BYTE: Final = 0x80
+"""Entries at one level for which this is the right way: as many as a length of one byte can say. More are scanned."""
 
 
 class ProduceNames(NamedTuple):
@@ -52,12 +52,15 @@ def _flexible(version: int, chunks: Sequence[Buffer], at: int) -> ProduceNames |
     number, chunk = 0, chunks[0]
     size = len(chunk)
     transactional_id = None
-    length, at = read_varint(chunk, at)
-    if length:
+    if chunk[at]:
+        length, at = read_varint(chunk, at)
         transactional_id, at = _text(chunk, at, length - 1)
+    else:
+        at += 1
     (acks,) = _INT16.unpack_from(chunk, at)
-    count, at = read_varint(chunk, at + 6)  # behind the timeout
-    if not 0 < count <= _FEW:
+    count = chunk[at + 6]  # behind the timeout
+    at += 7
+    if not 0 < count < _ONE_BYTE:
         return None
     topics: list[str | UUID | None] = []
     tags = 0  # whatever follows a section that is not empty is misread, and that is found out in the end
@@ -69,8 +72,9 @@ def _flexible(version: int, chunks: Sequence[Buffer], at: int) -> ProduceNames |
             length, at = read_varint(chunk, at)
             topic, at = _text(chunk, at, length - 1)
         topics.append(topic)
-        partitions, at = read_varint(chunk, at)
-        if not 0 < partitions <= _FEW:
+        partitions = chunk[at]
+        at += 1
+        if not 0 < partitions < _ONE_BYTE:
             return None
         for _ in range(partitions - 1):
             length, at = read_varint(chunk, at + 4)  # behind the index
@@ -100,7 +104,7 @@ def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
         transactional_id, at = _text(chunk, at, length)
     acks, _, count = _ACKS_TIMEOUT_COUNT.unpack_from(chunk, at)
     at += _ACKS_TIMEOUT_COUNT.size
-    if not 0 <= count <= _FEW:
+    if not 0 <= count < _ONE_BYTE:
         return None
     topics = []
     for _ in range(count):
@@ -109,7 +113,7 @@ def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
         topics.append(topic)
         (partitions,) = _INT32.unpack_from(chunk, at)
         at += 4
-        if not 0 <= partitions <= _FEW:
+        if not 0 <= partitions < _ONE_BYTE:
             return None
         for _ in range(partitions):
             _, length = _INDEX_AND_SIZE.unpack_from(chunk, at)

@@ -17,6 +17,8 @@ _FIRST_WITH_IDS: Final = 13
 _INDEX_AND_CODE: Final = Struct(">ih")
 _INT16: Final = Struct(">h")
 _INT32: Final = Struct(">i")
+_ONE_BYTE: Final = 0x80
+"""Entries at one level that a length of one byte can say. More are for the codec."""
 _HEADER: Final = 8
 """Length prefix and correlation id."""
 _NO_TEXTS: Final = b"\x00\x00\x00\x00\xff\xff"
@@ -37,7 +39,9 @@ def is_plain_produce_response(version: int, frame: Buffer) -> bool:
 def _flexible(version: int, frame: Buffer) -> bool:
     if frame[_HEADER]:  # tagged fields of the header
         return False
-    topics, at = read_varint(frame, _HEADER + 1)
+    topics, at = frame[_HEADER + 1], _HEADER + 2
+    if not 0 < topics < _ONE_BYTE:
+        return False
     for _ in range(topics - 1):
         if version >= _FIRST_WITH_IDS:
             at += 16
@@ -46,8 +50,9 @@ def _flexible(version: int, frame: Buffer) -> bool:
             if not length:
                 return False
             at += length - 1
-        partitions, at = read_varint(frame, at)
-        if not partitions:
+        partitions = frame[at]
+        at += 1
+        if not 0 < partitions < _ONE_BYTE:
             return False
         for _ in range(partitions - 1):
             _, code = _INDEX_AND_CODE.unpack_from(frame, at)
@@ -57,7 +62,7 @@ def _flexible(version: int, frame: Buffer) -> bool:
         if frame[at]:
             return False
         at += 1
-    return topics > 0 and frame[at + 4] == 0 and at + 5 == len(frame)  # throttle time, tagged fields
+    return frame[at + 4] == 0 and at + 5 == len(frame)  # throttle time, tagged fields
 
 
 def _legacy(version: int, frame: Buffer) -> bool:

@@ -12,6 +12,7 @@ from uuid import UUID
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
+from kordon_proxy.cluster.picture import Picture
 
 from .may import UNKNOWN_ID, Access, May, Refusal, Ruling
 
@@ -52,3 +53,22 @@ def _judge(may: May, action: Action | None, name: str, group: str, outside: Refu
 def _not_found(may: May) -> Refusal:
     denied = ErrorCode.topic_authorization_failed
     return Refusal(denied if may.outside_denied else ErrorCode.unknown_topic_or_partition)
+
+
+def committed_topics(request: Any, picture: Picture) -> tuple[str, ...]:
+    """The topics that a commit names, which the group reads; ids that nobody knows stay out.
+
+    Members of the KIP-848 protocol commit too, and that is when the topics that they read are known for good.
+    """
+    return tuple(filter(None, (_committed(topic, picture) for topic in request.topics)))
+
+
+def _committed(topic: Any, picture: Picture) -> str | None:
+    if hasattr(topic, "name"):
+        return str(topic.name)
+    return None if topic.topic_id is None else picture.ids.get(topic.topic_id)
+
+
+def any_topic(_: Any, __: Picture) -> tuple[str, ...]:
+    """An assignment is decided by the group: all that it reads has to be looked at."""
+    return ()

@@ -5,7 +5,7 @@ under one snapshot), so that a question costs a dictionary look-up, and noted pe
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -59,11 +59,16 @@ class Ruling:
     name: str | None
     decision: Decision | None
     refusal: Refusal | None
+    quiet: bool = field(init=False, repr=False, compare=False)
+    """Whether it is a plain Allow, of which no shadow policy has anything to say."""
+    asked: str = field(init=False, repr=False, compare=False)
+    """The action, or what stands for it where only seeing was asked for; for audit and metrics."""
 
-    @property
-    def asked(self) -> str:
-        """The action, or what stands for it where only seeing was asked for; for audit and metrics."""
-        return self.action or SEEING
+    def __post_init__(self) -> None:
+        # Rulings are remembered and looked at for every request, so what follows from them is worked out once.
+        quiet = self.refusal is None and (self.decision is None or self.decision.shadow is None)
+        object.__setattr__(self, "quiet", quiet)
+        object.__setattr__(self, "asked", self.action or SEEING)
 
 
 DENIED_CODE: Final[Mapping[Kind | None, ErrorCode]] = {
@@ -201,8 +206,7 @@ class May:
     def note(self, ruling: Ruling) -> None:
         """Keep a ruling for the audit and the metrics."""
         self.notes.append(ruling)
-        decision = ruling.decision
-        if ruling.refusal is not None or (decision is not None and decision.shadow is not None):
+        if not ruling.quiet:
             self.quiet = False
 
     def sees(self, kind: Kind, name: str) -> bool:
@@ -215,7 +219,11 @@ class May:
 
     def topic(self, action: Action | None, name: str) -> Refusal | None:
         """Outside the view: the answer for a topic that does not exist, or as the tenant's `outside_view` says."""
-        return self._ask(action, Kind.TOPIC, name).refusal
+        ruling = self.standing.rulings[False, action, Kind.TOPIC, name]
+        self.notes.append(ruling)  # as `_ask` does; this is what every record that is written or read goes through
+        if not ruling.quiet:
+            self.quiet = False
+        return ruling.refusal
 
     def topic_id(self, action: Action | None, topic_id: UUID | None) -> Refusal | None:
         """The same by id. An id that the view does not hold is unknown, whether it exists or not."""

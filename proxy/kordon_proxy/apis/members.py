@@ -33,7 +33,7 @@ from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
 
 from .entries import answer_type, make, respond, struct_type
-from .group_topics import usable_by
+from .group_topics import any_topic, usable_by
 from .may import May, Refusal
 from .member_ids import is_masked, knows_ids, told
 from .parts import refuse, refused_response
@@ -231,5 +231,5 @@ APIS = (
         record=Record.EVENT,
         parameters=_left,
     ),
-    Api(key=ApiKey.SYNC_GROUP, name="SyncGroup", versions=range(6), judge=judge_sync),
+    Api(key=ApiKey.SYNC_GROUP, name="SyncGroup", versions=range(6), judge=judge_sync, reads=any_topic),
 )

@@ -24,7 +24,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
 
 from .entries import answer_type, in_place, make, respond, struct_type
-from .group_topics import judge_topic
+from .group_topics import committed_topics, judge_topic
 from .may import May, Refusal
 from .parts import judge_each, name_or_id, refuse
 from .table import Api, Record
@@ -241,6 +241,7 @@ APIS = (
         judge=judge_commit,
         record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
         parameters=committed,
+        reads=committed_topics,
     ),
     Api(
         key=ApiKey.OFFSET_FETCH,

@@ -38,23 +38,19 @@ from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 class ProduceRequest:
     """A Produce request of which only the structure is read, and no more of that than is asked for."""
 
-    __slots__ = ("_collected", "_names", "_offset", "_scan", "version")
+    __slots__ = ("_collected", "_offset", "_scan", "names", "version")
 
     def __init__(self, version: int, collected: Collected, offset: int) -> None:
         self.version = version
         self._collected = collected
         self._offset = offset
-        self._names = produce_names(version, collected.chunks, PREFIX_SIZE + offset)
         self._scan: tuple[bytes, ProduceScan] | None = None
-        if self._names is None:
-            _ = self.scan  # so that what is malformed is found at once
+        self.names = produce_names(version, collected.chunks, PREFIX_SIZE + offset) or self._scanned_names()
 
-    @property
-    def names(self) -> ProduceNames:
-        if self._names is None:
-            topics = tuple(topic.topic_id if topic.name is None else topic.name for topic in self.scan.topics)
-            self._names = ProduceNames(self.scan.transactional_id, self.scan.acks, topics)
-        return self._names
+    def _scanned_names(self) -> ProduceNames:
+        scan = self.scan
+        topics = tuple(topic.topic_id if topic.name is None else topic.name for topic in scan.topics)
+        return ProduceNames(scan.transactional_id, scan.acks, topics)
 
     @property
     def scan(self) -> ProduceScan:

@@ -9,6 +9,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action
 from kordon_protocol.frames import Collected
+from kordon_proxy.cluster.picture import Picture
 
 from .may import May
 from .verdict import Judge
@@ -53,6 +54,8 @@ class Api:
     """Whether this request gets an answer at all; None: always."""
     changes_topics: bool = False
     """Topics come, go or change by it: the answer leaves when Kordon's own picture of the cluster has them."""
+    reads: Callable[[Any, Picture], tuple[str, ...]] | None = None
+    """For what tells that the group of the request may read other topics from now on: which (none: any)."""
     sizes: Callable[[Any, May], Mapping[str, int]] | None = None
     """For what reads records: an answer that was collected -> topic -> bytes of records in it. Streams tell by
     themselves."""
@@ -62,7 +65,3 @@ class Api:
     def record_for(self, request: Any) -> Record:
         """What the audit keeps of this request."""
         return self.record if self.record_of is None else self.record_of(request)
-
-    def answers(self, request: Any) -> bool:
-        """Whether this request gets an answer."""
-        return self.has_answer is None or self.has_answer(request)

@@ -24,6 +24,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 
 from .entries import answer_type, make, respond, struct_type
+from .group_topics import committed_topics
 from .may import Access, May, Refusal, Ruling
 from .offsets import committed, judge_committed_topics, may_commit
 from .parts import refuse
@@ -151,6 +152,7 @@ APIS = (
         judge=judge_commit,
         record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
         parameters=committed,
+        reads=committed_topics,
         gives_away="nothing: it repeats what was asked",
         needs=(Action.TRANSACTION_PRODUCE, Action.GROUP_CONSUME, Action.GROUP_EDIT, Action.TOPIC_INSPECT),
     ),

@@ -37,7 +37,7 @@ def a_success(version: int, partitions: int = 3) -> Any:
 
 
 @every_version
-@pytest.mark.parametrize("partitions", [0, 1, 200])
+@pytest.mark.parametrize("partitions", [0, 1, 120])
 def test_a_success_is_plain(version: int, partitions: int) -> None:
     assert is_plain_produce_response(version, response_frame(a_success(version, partitions), 7))
 

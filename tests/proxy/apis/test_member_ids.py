@@ -1,6 +1,7 @@
 """Member ids as others are told them."""
 
 import pytest
+
 from kordon_proxy.apis.member_ids import is_masked, masked
 
 CLASSIC = "app-1-3f2a9c1e-5b7d-4c11-a1b2-0123456789ab"
