@@ -167,9 +167,10 @@ def _mend_leaving(response: Any, _: May) -> Any:
 
 
 def _mend_member(request: Any, response: Any, member: Subscription, asked: May, now: May) -> Any:
+    response = without_free_text(response)
     if response.error_code is not ErrorCode.none:
         member.sent = None  # nobody knows what the coordinator took of it
-        return without_free_text(response)
+        return response
     if not request.member_id and response.member_id:
         now.connection.subscriptions.keep(request.group_id, response.member_id, member)
     if response.assignment is not None:

@@ -58,6 +58,13 @@ def test_a_text_that_repeats_the_request_stays(text: str) -> None:
     assert without_free_text(entry) is entry
 
 
+@pytest.mark.parametrize("code", [ErrorCode.policy_violation, ErrorCode.unknown_server_error])
+def test_what_anybody_may_have_written_is_not_shown_whatever_its_words(code: ErrorCode) -> None:
+    mended = without_free_text(created("Topic name is invalid: globex.pay has it", code))
+
+    assert mended.error_message == constant_text(code)
+
+
 @pytest.mark.parametrize("text", [None, ""])
 def test_where_there_is_no_text_nothing_changes(text: str | None) -> None:
     entry = created(text)

@@ -1,0 +1,202 @@
+"""No text of a broker's and no address reaches a client: each place for one in each answer, found by the schemas.
+
+Every admitted API is asked in each version about the tenant's own things. The broker's answer has what was asked for;
+in each place for a text there is one that names another tenant's topic and a broker's address, in each place for an
+address a broker's own, and the cluster's real id wherever there is room for one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Domain
+from kordon_protocol.codec import decode_request, decode_response, response_frame, response_type
+from kordon_protocol.frames import FrameSplitter
+from kordon_protocol.header import peek_request, peek_response
+from kordon_protocol.keys import ApiKey
+from kordon_protocol.refusals import refusal
+from kordon_protocol.shapes import Entity, Field, Shape, shape_of, zero_of
+from tests.kafka.neighbours import Neighbours
+from tests.kafka.probes import PROBES
+from tests.kafka.requests import Things
+from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.worlds import a_picture, topic_id
+from tests.proxy.cluster.loops import scenario
+from tests.proxy.fields import ADMITTED, Kind, Place, places
+from tests.proxy.sessions import Connected, Links, World, a_world, spoken, tick
+
+FOREIGN: Final = "globex.pay"
+HOST, PORT, CLUSTER = "real-1.internal", 54321, "real-cluster"
+MARKS: Final = (*(mark.encode() for mark in (FOREIGN, HOST, str(PORT), CLUSTER)), PORT.to_bytes(4, "big"))
+CODES: Final = (
+    ErrorCode.none,
+    ErrorCode.unknown_server_error,
+    ErrorCode.invalid_request,
+    ErrorCode.invalid_topic_exception,
+    ErrorCode.cluster_authorization_failed,
+)
+IN_KAFKAS_WORDS: Final = (
+    (ErrorCode.topic_already_exists, f"Topic '{FOREIGN}' already exists."),
+    (ErrorCode.invalid_partitions, f"The topic {FOREIGN} currently has 3 partition(s); 2 would not be an increase."),
+    (ErrorCode.policy_violation, f"Topic name is invalid: {FOREIGN} is at {HOST}:{PORT}"),
+)
+"""Texts that are shown where they say no more than was asked: here they do, or a policy of the platform's says them."""
+SAID: Final = (
+    *((code, f"{FOREIGN} is led by {HOST}:{PORT}, which is one of 3 brokers") for code in CODES),
+    *IN_KAFKAS_WORDS,
+)
+EVERYTHING: Final = ", ".join(
+    action for action in Action if not action.startswith(("SCHEMA", "CONNECT", "KSQL", "ADMIN", "BULK"))
+)
+POLICY: Final = f"""
+policies:
+  - {{resource: [{Domain.CLUSTER}, prod], effect: Allow, role: devs, actions: [{EVERYTHING}]}}
+tenants:
+  - name: Acme
+    roles: [devs]
+    resources:
+      - include: [[cluster, prod, topic, "acme.*"], [cluster, prod, group, "acme-*"],
+                  [cluster, prod, transactional-id, "acme-*"]]
+  - name: Everything
+    roles: [devs]
+    resources: [{{include: ["*"]}}]
+"""
+
+
+def things(name: str) -> Things:
+    topic = f"acme.{name}"
+    return Things(topic=topic, topic_id=topic_id(topic), group=f"acme-{name}", transactional_id=f"acme-{name}")
+
+
+OURS: Final = Neighbours(
+    kafka=cast("Any", None),
+    tap=cast("Any", None),
+    kordon=cast("Any", None),
+    foreign=(),
+    missing=(),
+    own=things("own"),
+    idle=things("idle"),
+    secret=things("secret"),
+    mixed=(),
+)
+TOPICS: Final = (OURS.own.topic, OURS.idle.topic, OURS.secret.topic, FOREIGN)
+
+
+def places_of(key: int, version: int) -> dict[str, Place]:
+    """The places for texts, addresses and cluster ids in an answer, by their paths."""
+    found = places(ADMITTED[key].name, response_type(key, version))
+    return {place.path: place for place in found if place.kind in (Kind.FREE_TEXT, Kind.ADDRESS, Kind.CLUSTER)}
+
+
+TELLING: Final = [
+    pytest.param(ApiKey(key), version, id=f"{api.name}-{version}")
+    for key, api in ADMITTED.items()
+    for version in api.versions
+    if places_of(key, version)
+]
+
+
+def requests(key: ApiKey, version: int) -> Iterator[Any]:
+    """All ways to ask about what is the tenant's own; the plain one where nothing can be named."""
+    probes = [probe for probe in PROBES.get(key, ()) if version in probe.versions]
+    yield from (probe.build(version, OURS.own, OURS) for probe in probes)
+    if not probes:
+        yield a_request(key, version)
+
+
+class Betrayal:
+    """An answer that tells all it can: a text, an address or the cluster's id in each place for one."""
+
+    def __init__(self, code: ErrorCode, text: str, *, deepest: bool) -> None:
+        self._code, self._text, self._deepest = code, text, deepest
+        self._places: dict[str, Place] = {}
+
+    def of(self, request: Any) -> Any:
+        """The broker's answer: it has what was asked for, with the error at its top or in its innermost entries."""
+        key, version = request.__api_key__, request.__version__
+        self._places = places_of(key, version)
+        return self._filled(refusal(key, version, request, self._code, deepest=self._deepest), "")
+
+    def _filled(self, message: Any, path: str) -> Any:
+        entity: Entity = type(message)
+        fields = fields_of(shape_of(entity))
+        return replace(
+            message, **{one.name: self._value(one, getattr(message, one.name), path + one.name) for one in fields}
+        )
+
+    def _value(self, field: Field, value: Any, path: str) -> Any:
+        place = self._places.get(path)
+        if place is not None:
+            return self._told(place)
+        inside = f"{path}."
+        if field.struct is None or not any(other.startswith(inside) for other in self._places):
+            return value
+        empty = field.struct.entity(**{one.name: zero_of(one) for one in fields_of(field.struct)})
+        if field.array:
+            return tuple(self._filled(entry, inside) for entry in value or (empty,))
+        return self._filled(empty if value is None else value, inside)
+
+    def _told(self, place: Place) -> str | int:
+        if place.kind is Kind.ADDRESS:
+            return HOST if place.wire == "string" else PORT
+        return CLUSTER if place.kind is Kind.CLUSTER else self._text
+
+
+def fields_of(shape: Shape) -> tuple[Field, ...]:
+    return (*shape.fields, *shape.tagged)
+
+
+def reached(message: Any, path: str) -> bool:
+    """Whether a message has a value at this place."""
+    name, _, rest = path.partition(".")
+    value = getattr(message, name)
+    if not rest:
+        return True
+    return any(reached(entry, rest) for entry in (value if isinstance(value, tuple) else (value,)) if entry is not None)
+
+
+async def got(world: World, request: Any, betrayal: Betrayal) -> bytes | None:
+    """What the client gets when the broker answers so; None where it is not asked."""
+    client = world.connect()
+    number = client.sends(request)
+    await tick()
+    heard = asked_of_broker(client)
+    if not heard:
+        return None
+    client.session.from_broker(response_frame(betrayal.of(heard[0]), number))
+    await tick()
+    (frame,) = client.frames()
+    return frame
+
+
+def asked_of_broker(client: Connected) -> list[Any]:
+    """What has gone to the broker."""
+    links = client.world.links.of(client.session)
+    found = []
+    for frame in FrameSplitter(1 << 30).feed(links[0].sent) if links else ():
+        head = peek_request(frame)
+        found.append(decode_request(head.api_key, head.api_version, frame, head.body_offset))
+    return found
+
+
+@pytest.mark.parametrize(("key", "version"), TELLING)
+@scenario
+async def test_no_text_of_the_broker_s_and_no_address_gets_through(links: Links, key: ApiKey, version: int) -> None:
+    unreached = set(places_of(key, version))
+    picture = replace(a_picture(TOPICS), api_versions=spoken(ADMITTED))
+    for tenant in ("Acme", "Everything"):
+        world = a_world(links, policy=POLICY, apis=ADMITTED, section={"tenant": tenant}, picture=picture)
+        cases = [(request, *said) for request in requests(key, version) for said in SAID]
+        for request, code, text in cases:
+            for deepest in (False, True):
+                frame = await got(world, request, Betrayal(code, text, deepest=deepest))
+                if frame is None:
+                    continue
+                assert not [mark for mark in MARKS if mark in frame], (tenant, request, code, text)
+                answer = decode_response(key, version, frame, peek_response(frame, key, version).body_offset)
+                unreached -= {path for path in unreached if reached(answer, path)}
+
+    assert unreached == set()  # each of them was in some answer
