@@ -130,9 +130,12 @@ def _identity(field: Field, source: Any) -> Any:
     return None
 
 
+SAID_TWICE: Final = frozenset({ApiKey.ELECT_LEADERS, ApiKey.ALTER_PARTITION_REASSIGNMENTS})
+
+
 def _is_said_twice(api_key: int, api_version: int) -> bool:
     """Whether Kafka puts the code both at the top and into the entries."""
-    return (api_key == ApiKey.FETCH and api_version < 13) or api_key == ApiKey.ELECT_LEADERS
+    return (api_key == ApiKey.FETCH and api_version < 13) or api_key in SAID_TWICE
 
 
 def _users(request: Any) -> Iterable[Any]:

@@ -99,7 +99,7 @@ class Session(asyncio.Protocol):
         self._waiting: list[Collected] = []  # short, and an empty deque has 600 bytes in every connection
         self._holds = Holds(self.meter)
         self._answers = AnswerQueue(self)
-        self._state = Connection()
+        self._state = Connection(broker_id)
         self._driving = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 

@@ -50,6 +50,14 @@ JUDGED: Final = """
     DescribeTransactions: transactional_ids
     ListTransactions: transactional_id_pattern
     WriteTxnMarkers: markers.topics.name
+    AlterConfigs: resources.resource_name resources.configs.name
+    AlterReplicaLogDirs: dirs.topics.name
+    DescribeLogDirs: topics.topic
+    ElectLeaders: topic_partitions.topic
+    AlterPartitionReassignments: topics.name
+    ListPartitionReassignments: topics.name
+    AddRaftVoter: cluster_id
+    RemoveRaftVoter: cluster_id
 """
 """Names and ids of what the view may lack, and the bytes that hold such names."""
 
@@ -74,6 +82,12 @@ PLAIN: Final = """
     IncrementalAlterConfigs: resources.configs.value
     ConsumerGroupHeartbeat: member_id instance_id rack_id server_assignor
     ListTransactions: state_filters
+    AlterConfigs: resources.configs.value
+    AlterReplicaLogDirs: dirs.path
+    DescribeQuorum: topics.topic_name
+    UpdateFeatures: feature_updates.feature
+    AddRaftVoter: voter_directory_id listeners.name listeners.host
+    RemoveRaftVoter: voter_directory_id
 """
 """Means nothing outside the topic or group that was judged."""
 
@@ -103,6 +117,12 @@ ECHO: Final = """
     DescribeTransactions: transaction_states.transactional_id
     ListTransactions: unknown_state_filters
     WriteTxnMarkers: markers.topics.name
+    AlterConfigs: responses.resource_name
+    AlterReplicaLogDirs: results.topic_name
+    ElectLeaders: replica_election_results.topic
+    AlterPartitionReassignments: responses.name
+    DescribeQuorum: topics.topic_name
+    UpdateFeatures: results.feature
 """
 """What the broker was asked about, by its name or by its id, and what it gave the client itself."""
 
@@ -124,6 +144,10 @@ CUT: Final = """
     DescribeTopicPartitions: topics.name topics.topic_id next_cursor.topic_name
     DescribeTransactions: transaction_states.topics.topic
     ListTransactions: transaction_states.transactional_id
+    DescribeLogDirs: results.log_dir results.topics.name
+    ListPartitionReassignments: topics.name
+    ListConfigResources: config_resources.resource_name
+    DescribeQuorum: nodes.listeners.name nodes.listeners.host
 """
 """Lists of the broker's, cut to the view; and ids of members, cut to what others are told."""
 
@@ -152,6 +176,15 @@ CONSTANT: Final = """
     ConsumerGroupHeartbeat: error_message
     ConsumerGroupDescribe: groups.error_message
     DescribeProducers: topics.partitions.error_message
+    AlterConfigs: responses.error_message
+    ElectLeaders: replica_election_results.partition_result.error_message
+    AlterPartitionReassignments: error_message responses.partitions.error_message
+    ListPartitionReassignments: error_message
+    DescribeQuorum: error_message topics.partitions.error_message
+    UpdateFeatures: error_message results.error_message
+    UnregisterBroker: error_message
+    AddRaftVoter: error_message
+    RemoveRaftVoter: error_message
 """
 """Free texts of the broker: Kafka's constant ones in their place."""
 
@@ -172,6 +205,8 @@ INSIDE: Final = """
         groups.members.instance_id groups.members.client_id groups.members.rack_id
     DescribeTransactions: transaction_states.transaction_state
     ListTransactions: transaction_states.transaction_state
+    DescribeQuorum:
+        topics.partitions.current_voters.replica_directory_id topics.partitions.observers.replica_directory_id
 """
 """Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address."""
 

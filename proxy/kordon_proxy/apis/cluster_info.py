@@ -7,6 +7,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
 
+from .brokers import is_seen
 from .may import May, Refusal
 from .operations import cluster_operations
 from .parts import refuse
@@ -33,9 +34,14 @@ def _synthetic(response: Any, may: May) -> Any:
     return replace(
         without_free_text(response),
         cluster_id=may.cluster.cluster_id,
-        brokers=tuple(_moved(broker, may) for broker in response.brokers),
+        brokers=tuple(_moved(broker, may) for broker in response.brokers if _is_shown(broker, may)),
         cluster_authorized_operations=cluster_operations(may, response.cluster_authorized_operations),
     )
+
+
+def _is_shown(broker: Any, may: May) -> bool:
+    """Clients need those that work. Which are fenced is told, to who asks for it from v2 on, of those in the view."""
+    return not getattr(broker, "is_fenced", False) or is_seen(may, str(broker.broker_id))
 
 
 def _moved(broker: Any, may: May) -> Any:

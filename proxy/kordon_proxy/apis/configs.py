@@ -1,4 +1,4 @@
-"""DescribeConfigs and IncrementalAlterConfigs: one request may mix topics, groups, brokers, loggers, client metrics.
+"""DescribeConfigs, IncrementalAlterConfigs, AlterConfigs: one request may mix topics, groups, brokers, client metrics.
 
 Topics and groups are shown to whoever sees them, less what they tell about brokers: the synonyms at broker level
 (KIP-226) and the replicas that are throttled. All other resources belong to the cluster and need `BROKER_EDIT` on that
@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
-from kordon_policy.actions import Action, Kind
+from kordon_policy.actions import Action
 from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
 
+from .brokers import EVERY_BROKER, may_edit
 from .may import May, Refusal
 from .parts import judge_each, mend_each, refuse
-from .placement import EVERY_BROKER, THROTTLES, is_placement, may_place, sees_placement
+from .placement import THROTTLES, is_placement, may_place, sees_placement
 from .table import Api, Record
 from .texts import DUPLICATE_RESOURCE, spoken, without_free_text
 from .verdict import Answer, Mended, Rewrite, Verdict, unchanged
@@ -131,7 +132,7 @@ def _may_describe(entry: Any, may: May) -> Refusal | None:
 
 def _may_edit_broker(entry: Any, may: May) -> Refusal | None:
     name = EVERY_BROKER if entry.resource_type == CLIENT_METRICS else broker_name(entry.resource_name)
-    return may.ask(Action.BROKER_EDIT, Kind.BROKER, name)
+    return may_edit(may, name)
 
 
 def broker_name(name: str) -> str:
@@ -178,19 +179,24 @@ def _own_setting(config: Any, source: int) -> Any:
     return config if len(kept) == len(config.synonyms) else replace(config, synonyms=kept)
 
 
-# IncrementalAlterConfigs
+# IncrementalAlterConfigs, AlterConfigs
 
 
 def judge_alter(request: Any, may: May) -> Verdict:
-    """`validate_only` needs the same rights, or it would be a free probe."""
+    """`validate_only` needs the same rights, or it would be a free probe.
+
+    A resource that is named twice never gets to the broker: of AlterConfigs it answers nothing then.
+    """
     named = Counter(map(resource_of, request.resources))
+    replaces = request.__api_key__ == ApiKey.ALTER_CONFIGS
+    types = TYPES.keys() - {LOGGER} if replaces else TYPES.keys()
 
     def rule(entry: Any) -> Refusal | None:
         if named[resource_of(entry)] > 1:
             return Refusal(ErrorCode.invalid_request, DUPLICATE_RESOURCE)
-        if entry.resource_type not in TYPES:
+        if entry.resource_type not in types:
             return Refusal(ErrorCode.invalid_request, f"Unknown resource type {entry.resource_type}")
-        return _told(_may_alter(entry, may))
+        return _told(_may_alter(entry, may, replaces=replaces))
 
     return judge_each(
         request,
@@ -202,10 +208,13 @@ def judge_alter(request: Any, may: May) -> Verdict:
     )
 
 
-def _may_alter(entry: Any, may: May) -> Refusal | None:
+def _may_alter(entry: Any, may: May, *, replaces: bool) -> Refusal | None:
+    """`replaces`: what is not mentioned goes back to its default, also what lets nobody but administrators place."""
     if entry.resource_type == TOPIC:
         refusal = may.topic(Action.TOPIC_EDIT, entry.resource_name)
-        if refusal is None and any(is_placement(config.name) for config in entry.configs):
+        if refusal is None and replaces:
+            refusal = may_place(may, REPLACES_PLACEMENT)
+        elif refusal is None and any(is_placement(config.name) for config in entry.configs):
             refusal = may_place(may)
         return refusal
     if entry.resource_type == GROUP:
@@ -213,11 +222,18 @@ def _may_alter(entry: Any, may: May) -> Refusal | None:
     return _may_edit_broker(entry, may)
 
 
-OPERATIONS: Final = {0: "set", 1: "delete", 2: "append", 3: "subtract"}
+SET: Final = 0
+OPERATIONS: Final = {SET: "set", 1: "delete", 2: "append", 3: "subtract"}
 """`AlterConfigOp.OpType` of Kafka's client library."""
 SECRET: Final = re.compile(r"password|secret|jaas|credential|token|key", re.IGNORECASE)
 LONGEST: Final = 200
 """Letters of a value that the audit keeps."""
+
+
+REPLACES_PLACEMENT: Final = (
+    "AlterConfigs replaces every setting of a topic, those of where its data lies too: that takes BROKER_EDIT on every "
+    "broker, and IncrementalAlterConfigs does not"
+)
 
 
 def _altered(request: Any, _: Any) -> dict[str, object]:
@@ -229,16 +245,23 @@ def _altered(request: Any, _: Any) -> dict[str, object]:
         }
         for entry in request.resources
     ]
-    return {"resources": resources, "validate_only": request.validate_only}
+    told = {"resources": resources, "validate_only": request.validate_only}
+    return told | ({"replaces": True} if request.__api_key__ == ApiKey.ALTER_CONFIGS else {})
 
 
 def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
     """Values only of topics and groups, which have no settings that are secret: a broker's can be a password."""
-    operation = OPERATIONS.get(config.config_operation, str(config.config_operation))
+    number = getattr(config, "config_operation", SET)
+    operation = OPERATIONS.get(number, str(number))
     told: dict[str, object] = {"key": config.name, "operation": operation}
     if resource_type in OWN_SOURCE and config.value is not None and not SECRET.search(config.name):
         told["value"] = config.value[:LONGEST]
     return told
+
+
+def record_of(request: Any) -> Record:
+    """Only looking whether it could be done changes nothing."""
+    return Record.COUNTED if request.validate_only else Record.EVENT
 
 
 APIS = (
@@ -255,7 +278,18 @@ APIS = (
         versions=range(2),
         judge=judge_alter,
         record=Record.EVENT,
-        record_of=lambda request: Record.COUNTED if request.validate_only else Record.EVENT,
+        record_of=record_of,
+        parameters=_altered,
+    ),
+    Api(
+        key=ApiKey.ALTER_CONFIGS,
+        name="AlterConfigs",
+        versions=range(3),
+        judge=judge_alter,
+        record=Record.EVENT,
+        record_of=record_of,
+        gives_away="texts, which become constant",
+        needs=(Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT),
         parameters=_altered,
     ),
 )

@@ -60,9 +60,11 @@ class FetchSessions:
 class Connection:
     """State of one client connection that judges read and change. Everything in it is bounded, and made when needed."""
 
-    __slots__ = ("_fetch_sessions", "_subscriptions")
+    __slots__ = ("_fetch_sessions", "_subscriptions", "broker_id")
 
-    def __init__(self) -> None:
+    def __init__(self, broker_id: int | None = None) -> None:
+        self.broker_id = broker_id
+        """The broker that the connection leads to; None where it may be any."""
         self._fetch_sessions: FetchSessions | None = None
         self._subscriptions: Subscriptions | None = None
 

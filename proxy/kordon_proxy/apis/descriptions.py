@@ -135,9 +135,13 @@ DESCRIPTIONS: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.unstable_offset_commit: "There are unstable offsets that need to be cleared.",
     ErrorCode.throttling_quota_exceeded: "The throttling quota has been exceeded.",
     ErrorCode.producer_fenced: "There is a newer producer with the same transactionalId which fences the current one.",
+    ErrorCode.invalid_update_version: "The given update version was invalid.",
+    ErrorCode.feature_update_failed: "Unable to update finalized features due to an unexpected server error.",
     ErrorCode.resource_not_found: "A request illegally referred to a resource that does not exist.",
     ErrorCode.duplicate_resource: "A request illegally referred to the same resource twice.",
     ErrorCode.unacceptable_credential: "Requested credential would not meet criteria for acceptability.",
+    ErrorCode.broker_id_not_registered: "The given broker ID was not registered.",
+    ErrorCode.inconsistent_cluster_id: "The clusterId in the request does not match that found on the server.",
     ErrorCode.unknown_topic_id: "This server does not host this topic ID.",
     ErrorCode.transactional_id_not_found: "The transactionalId could not be found.",
     ErrorCode.fenced_member_epoch: (
@@ -165,6 +169,9 @@ DESCRIPTIONS: Final[Mapping[ErrorCode, str]] = {
     ErrorCode.fenced_state_epoch: (
         "The share coordinator rejected the request because the share-group state epoch did not match."
     ),
+    ErrorCode.invalid_voter_key: "The voter key doesn't match the receiving replica's key.",
+    ErrorCode.duplicate_voter: "The voter is already part of the set of voters.",
+    ErrorCode.voter_not_found: "The voter is not part of the set of voters.",
     ErrorCode.invalid_regular_expression: "The regular expression is not valid.",
     ErrorCode.rebootstrap_required: "Client metadata is stale. The client should rebootstrap to obtain new metadata.",
     ErrorCode.streams_invalid_topology: "The supplied topology is invalid.",

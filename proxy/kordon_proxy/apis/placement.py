@@ -4,12 +4,9 @@ from typing import Final
 
 from kio.schema.errors import ErrorCode
 
-from kordon_policy.actions import Action, Kind
-
+from .brokers import EVERY_BROKER, is_editable, may_edit
 from .may import May, Refusal
 
-EVERY_BROKER: Final = ""
-"""How policies name all things of one kind."""
 THROTTLES: Final = frozenset({"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"})
 """Topic configurations that list pairs of partition and broker."""
 REMOTE_STORAGE: Final = "remote."
@@ -20,15 +17,18 @@ def is_placement(key: str) -> bool:
     return key in THROTTLES or key.startswith(REMOTE_STORAGE)
 
 
-def may_place(may: May) -> Refusal | None:
-    """Ask for it, on behalf of a topic: a denial is the topic's authorization error, since Kafka has that one there."""
-    refusal = may.ask(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER)
+def may_place(may: May, because: str | None = None) -> Refusal | None:
+    """Ask for it, on behalf of a topic: a denial is the topic's authorization error, since Kafka has that one there.
+
+    `because` is said in place of what the policy says.
+    """
+    refusal = may_edit(may, EVERY_BROKER)
     if refusal is None or refusal.code is not ErrorCode.cluster_authorization_failed:
         return refusal
-    text = refusal.text or "where replicas lie is decided by who has BROKER_EDIT on every broker"
+    text = because or refusal.text or "where replicas lie is decided by who has BROKER_EDIT on every broker"
     return may.told(Refusal(ErrorCode.topic_authorization_failed, text))
 
 
 def sees_placement(may: May) -> bool:
     """Whether broker settings may be shown. Not noted: nobody asked for them by name."""
-    return may.is_allowed(Action.BROKER_EDIT, Kind.BROKER, EVERY_BROKER)
+    return is_editable(may, EVERY_BROKER)

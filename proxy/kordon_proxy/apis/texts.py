@@ -19,6 +19,7 @@ DUPLICATE_ID: Final = "Duplicate topic id."
 NEITHER: Final = "Neither topic name nor id were specified."
 BOTH: Final = "You may not specify both topic name and topic id."
 DUPLICATE_RESOURCE: Final = "Each resource must appear at most once."
+FEATURES: Final = "The update failed for all features since the following feature had an error: "
 
 HARMLESS: Final = re.compile(
     "|".join(
@@ -45,6 +46,14 @@ HARMLESS: Final = re.compile(
             r"Error due to duplicate config keys",
             r"Default (?:topic|group) resources are not allowed\.",
             r"(?:Group name|Broker id|Client metrics subscription name) must not be empty",
+            r"Broker ID -?\d+ is not currently registered",
+            r"Cluster doesn't support (?:adding|removing) voter because the kraft\.version feature is \d+",
+            rf"{FEATURES}Invalid update version -?\d+ for feature [\w.]+\. (?:Local controller \d+ does not support "
+            r"this feature\.|Local controller \d+ only supports versions \d+-\d+|The controller does not support the "
+            r"given upgrade type\.|Can't downgrade the version of this feature without setting the upgrade type to "
+            r"either safe or unsafe downgrade\.)",
+            rf"{FEATURES}Unsupported metadata\.version downgrade from \d+ to \d+\. Refusing to perform the requested "
+            r"downgrade because it might delete metadata information\.",
         )
     ),
     re.DOTALL | re.ASCII,

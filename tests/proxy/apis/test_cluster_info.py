@@ -94,3 +94,15 @@ def test_kordon_is_no_controller(version: int, endpoint: int, code: int) -> None
     got = pass_through(CLUSTER, describing(version, endpoint_type=endpoint), of(), never).got
 
     assert (got.error_code, got.brokers, got.cluster_id, got.controller_id) == (code, (), "", -1)
+
+
+@pytest.mark.parametrize(("role", "tenant", "shown"), [("devs", "acme", [1]), ("owners", "platform", [1, 2])])
+def test_which_brokers_are_fenced_is_told_of_those_in_the_view(role: str, tenant: str, shown: list[int]) -> None:
+    def with_a_fenced_one(_: Any) -> Any:
+        brokers = tuple(said(CLUSTER.key, 2, "brokers", broker_id=one, is_fenced=one == 2) for one in (1, 2))
+        return an_answer(CLUSTER.key, 2, brokers=brokers)
+
+    request = describing(2, include_fenced_brokers=True)
+    got = pass_through(CLUSTER, request, of(role, tenant=tenant), with_a_fenced_one).got
+
+    assert [broker.broker_id for broker in got.brokers] == shown

@@ -15,6 +15,7 @@ from tests.proxy.apis.worlds import make_may
 
 DESCRIBE = row(APIS, ApiKey.DESCRIBE_CONFIGS)
 ALTER = row(APIS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
+REPLACE = row(APIS, ApiKey.ALTER_CONFIGS)
 POLICY = """
 policies:
   - {resource: [cluster, "*", topic, "*"], effect: Allow, actions: [TOPIC_EDIT], roles: [devs, owners]}
@@ -23,6 +24,8 @@ policies:
   - {resource: [cluster, "*", group, "acme-g"], effect: Allow, actions: [GROUP_EDIT], role: devs}
   - {resource: [cluster, "*", broker, "*"], effect: Allow, actions: [BROKER_EDIT], role: owners}
   - {resource: [cluster, "*", broker, "2"], effect: Allow, actions: [BROKER_EDIT], role: devs}
+  - {resource: [cluster, "*", broker, "*"], effect: Allow, actions: [BROKER_EDIT], role: almost}
+  - {resource: [cluster, "*", broker, "2"], effect: Deny, actions: [BROKER_EDIT], role: almost}
 tenants:
   - name: acme
     resources: [{include: [[cluster, "*", topic, "acme.*"], [cluster, "*", group, "acme-*"]]}]
@@ -33,7 +36,9 @@ tenants:
     outside_view: denied
   - name: platform
     resources: [{include: [cluster, "*"]}]
-    roles: [devs, owners]
+    roles: [devs, owners, almost]
+  - {name: kpow, resources: [{include: ["*"]}, {exclude: [cluster, "*", broker, "*"]}], roles: [owners]}
+  - {name: but-one, resources: [{include: ["*"]}, {exclude: [cluster, "*", broker, "2"]}], roles: [owners]}
 """
 NONE = ErrorCode.none
 TAF = ErrorCode.topic_authorization_failed
@@ -473,3 +478,154 @@ def test_the_audit_keeps_keys_and_operations_but_no_secret() -> None:
 def test_only_validating_is_no_mutation_for_the_audit() -> None:
     assert ALTER.record_for(altering(1, (TOPIC, "acme.a"))) is Record.EVENT
     assert ALTER.record_for(altering(1, (TOPIC, "acme.a"), validate_only=True)) is Record.COUNTED
+
+
+# AlterConfigs
+
+
+def replacing(version: int, *resources: Named, keys: Iterable[str] = ("retention.ms",), **values: Any) -> Any:
+    entries = (
+        asked(
+            REPLACE.key,
+            version,
+            "resources",
+            resource_type=kind,
+            resource_name=name,
+            configs=tuple(asked(REPLACE.key, version, "resources", "configs", name=key, value="1") for key in keys),
+        )
+        for kind, name in resources
+    )
+    return a_request(REPLACE.key, version, resources=tuple(entries), **values)
+
+
+def replacer(request: Any) -> Any:
+    version = request.__version__
+    responses = (
+        said(REPLACE.key, version, "responses", resource_type=entry.resource_type, resource_name=entry.resource_name)
+        for entry in request.resources
+    )
+    return an_answer(REPLACE.key, version, responses=tuple(responses))
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+@pytest.mark.parametrize("validate_only", [True, False])
+def test_of_a_mixed_replacement_only_what_may_be_edited_is_forwarded(version: int, validate_only: bool) -> None:
+    resources = [
+        (TOPIC, "globex.pay"),
+        (GROUP, "acme-g"),
+        (TOPIC, "acme.keep"),
+        (BROKER, ""),
+        (BROKER, "2"),
+        (TOPIC, "acme.ask"),
+        (GROUP, "acme-other"),
+        (CLIENT_METRICS, "m"),
+        (LOGGER, "2"),
+        (3, "x"),
+        (0, "x"),
+    ]
+
+    request = replacing(version, *resources, validate_only=validate_only)
+    passage = pass_through(REPLACE, request, of(), replacer)
+
+    assert names(passage.heard) == [(GROUP, "acme-g")]
+    codes = [UTP, NONE, TAF, CAF, CAF, ErrorCode.policy_violation, GAF, CAF, IR, IR, IR]
+    assert outcome(passage.got) == [(*resource, code) for resource, code in zip(resources, codes, strict=True)]
+    assert passage.got.responses[8].error_message == "Unknown resource type 8"
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+@pytest.mark.parametrize("keys", [(), ("retention.ms",), ("remote.storage.enable",)])
+def test_all_settings_of_a_topic_are_replaced_by_who_may_say_where_its_data_lies(
+    version: int, keys: Iterable[str]
+) -> None:
+    """What the request does not mention goes back to its default, throttles and remote storage too."""
+    request = replacing(version, (TOPIC, "acme.a"), keys=keys)
+
+    (answer,) = pass_through(REPLACE, request, of(), never).got.responses
+
+    assert answer.error_code is TAF
+    assert "IncrementalAlterConfigs" in answer.error_message
+    assert pass_through(REPLACE, request, of("owners", tenant="platform"), replacer).heard is request
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+@pytest.mark.parametrize("tenant", ["acme", "strict"])
+@pytest.mark.parametrize(("foreign", "missing"), list(zip(FOREIGN, MISSING, strict=True)))
+def test_settings_of_a_foreign_resource_are_replaced_no_more_than_those_of_a_missing_one(
+    version: int, tenant: str, foreign: Named, missing: Named
+) -> None:
+    answers = [
+        encode(pass_through(REPLACE, replacing(version, resource), of(tenant=tenant), never).got)
+        for resource in (foreign, missing)
+    ]
+
+    assert answers[0].replace(b"pay", b"nop") == answers[1]
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+def test_a_resource_given_twice_gets_an_answer_and_no_broker_hears_of_it(version: int) -> None:
+    """Kafka 4.3.1 answers nothing at all to such a request."""
+    twice = replacing(version, (GROUP, "acme-g"), (GROUP, "acme-g"))
+    beside = replacing(version, (BROKER, "1"), (BROKER, "2"), (BROKER, "1"))
+
+    alone = pass_through(REPLACE, twice, of(), never).got
+    passage = pass_through(REPLACE, beside, of("owners", tenant="platform"), replacer)
+
+    assert [code for *_, code in outcome(alone)] == [IR, IR]
+    assert names(passage.heard) == [(BROKER, "2")]
+    assert [code for *_, code in outcome(passage.got)] == [IR, NONE, IR]
+
+
+def test_the_audit_says_that_settings_were_replaced() -> None:
+    assert REPLACE.parameters is not None
+    request = replacing(2, (GROUP, "acme-g"), (BROKER, "1"))
+    assert REPLACE.record_for(request) is Record.EVENT
+    assert REPLACE.record_for(replacing(2, validate_only=True)) is Record.COUNTED
+    assert REPLACE.parameters(request, None) == {
+        "resources": [
+            {
+                "type": "group",
+                "name": "acme-g",
+                "configs": [{"key": "retention.ms", "operation": "set", "value": "1"}],
+            },
+            {"type": "broker", "name": "1", "configs": [{"key": "retention.ms", "operation": "set"}]},
+        ],
+        "validate_only": False,
+        "replaces": True,
+    }
+
+
+# Brokers that are excluded
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_settings_of_brokers_outside_the_view_are_not_shown_whatever_rights_there_are(version: int) -> None:
+    resources = [(BROKER, "1"), (BROKER, "9"), (BROKER, ""), (LOGGER, "1"), (CLIENT_METRICS, "m"), (TOPIC, "acme.a")]
+
+    passage = pass_through(DESCRIBE, describing(version, *resources), of("owners", tenant="kpow"), describer)
+
+    assert names(passage.heard) == [(TOPIC, "acme.a")]
+    assert [code for *_, code in outcome(passage.got)] == [CAF] * 5 + [NONE]
+    assert [source for entry in passage.got.results for config in entry.configs for source in config.synonyms]
+    assert {one.source for entry in passage.got.results for config in entry.configs for one in config.synonyms} == {1}
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+def test_one_broker_outside_the_view_keeps_what_is_about_all_of_them(version: int) -> None:
+    resources = [(BROKER, "1"), (BROKER, "2"), (BROKER, ""), (LOGGER, "3"), (CLIENT_METRICS, "m")]
+
+    passage = pass_through(DESCRIBE, describing(version, *resources), of("owners", tenant="but-one"), describer)
+
+    assert names(passage.heard) == [(BROKER, "1"), (LOGGER, "3")]
+    assert [code for *_, code in outcome(passage.got)] == [NONE, CAF, CAF, NONE, CAF]
+
+
+@pytest.mark.parametrize("version", ALTER.versions)
+def test_one_broker_that_may_not_be_edited_is_not_altered_through_all_of_them(version: int) -> None:
+    request = altering(version, (BROKER, ""), (BROKER, "1"), (BROKER, "2"), (CLIENT_METRICS, "m"))
+
+    for tenant, role in (("but-one", "owners"), ("platform", "almost")):
+        passage = pass_through(ALTER, request, of(role, tenant=tenant), alterer)
+
+        assert names(passage.heard) == [(BROKER, "1")]
+        assert [code for *_, code in outcome(passage.got)] == [CAF, NONE, CAF, CAF]

@@ -1,0 +1,166 @@
+"""What is about the cluster as a whole, and about its controllers: DescribeQuorum, UpdateFeatures, UnregisterBroker,
+AddRaftVoter, RemoveRaftVoter.
+
+Kafka asks for one right over the cluster. Kordon asks that the view holds the whole cluster, and for `BROKER_EDIT` on
+every broker, or to unregister one for `BROKER_UNREGISTER` on that. Where controllers are reached is told to nobody.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .brokers import administers, may_administer, whole_cluster
+from .may import May, Refusal
+from .parts import mend_each, refuse, refused_response
+from .table import Api, Record
+from .texts import spoken, without_free_text
+from .verdict import Forward, Mended, Rewrite, Verdict
+
+ANOTHER_CLUSTER: Final = spoken(Refusal(ErrorCode.inconsistent_cluster_id))
+
+
+def _with_constant_text(response: Any, _: May) -> Any:
+    return without_free_text(response)
+
+
+CONSTANT_TEXT: Final = Mended(_with_constant_text)
+
+
+# DescribeQuorum
+
+
+def judge_quorum(request: Any, may: May) -> Verdict:
+    refusal = may_administer(may)
+    return Forward(Mended(partial(_quorum, request))) if refusal is None else refuse(request, spoken(refusal))
+
+
+def _quorum(request: Any, response: Any, may: May) -> Any:
+    """Clients have nothing to look for at a controller (KIP-853 tells where they listen from v2 on)."""
+    refusal = None if administers(may) else may_administer(may)
+    if refusal is not None:
+        return refused_response(request, spoken(refusal))
+
+    def with_constant_texts(topic: Any) -> Any:
+        return mend_each(topic, "partitions", without_free_text)
+
+    response = mend_each(without_free_text(response), "topics", with_constant_texts)
+    if not getattr(response, "nodes", ()):
+        return response
+    return replace(response, nodes=tuple(replace(node, listeners=()) for node in response.nodes))
+
+
+# UpdateFeatures
+
+
+def judge_features(request: Any, may: May) -> Verdict:
+    """`validate_only` needs the same rights."""
+    refusal = may_administer(may)
+    return Forward(Mended(_updated)) if refusal is None else refuse(request, spoken(refusal))
+
+
+def _updated(response: Any, _: May) -> Any:
+    response = without_free_text(response)
+    return mend_each(response, "results", without_free_text) if hasattr(response, "results") else response
+
+
+def _record_of_features(request: Any) -> Record:
+    return Record.COUNTED if getattr(request, "validate_only", False) else Record.EVENT
+
+
+def _features(request: Any, _: Any) -> dict[str, object]:
+    """To which level each feature goes; 0 switches it off."""
+    levels = {update.feature: update.max_version_level for update in request.feature_updates}
+    return {"features": levels, "validate_only": getattr(request, "validate_only", False)}
+
+
+# UnregisterBroker
+
+
+def judge_unregister(request: Any, may: May) -> Verdict:
+    refusal = whole_cluster(may) or may.ask(Action.BROKER_UNREGISTER, Kind.BROKER, str(request.broker_id))
+    return Forward(CONSTANT_TEXT) if refusal is None else refuse(request, spoken(refusal))
+
+
+def _unregistered(request: Any, _: Any) -> dict[str, object]:
+    return {"broker": request.broker_id}
+
+
+# AddRaftVoter, RemoveRaftVoter
+
+
+def judge_voter(request: Any, may: May) -> Verdict:
+    """Clients know the cluster by the id that their tenant shows, and by no other."""
+    refusal = may_administer(may)
+    if refusal is not None:
+        return refuse(request, spoken(refusal))
+    if request.cluster_id is None:
+        return Forward(CONSTANT_TEXT)
+    if request.cluster_id != may.cluster.cluster_id:
+        return refuse(request, ANOTHER_CLUSTER)
+    return Rewrite(replace(request, cluster_id=may.picture.cluster_id), CONSTANT_TEXT)
+
+
+def _voter(request: Any, _: Any) -> dict[str, object]:
+    told: dict[str, object] = {"voter": request.voter_id, "directory": str(request.voter_directory_id)}
+    if not hasattr(request, "listeners"):
+        return told
+    return told | {"listeners": [f"{one.name}://{one.host}:{one.port}" for one in request.listeners]}
+
+
+APIS = (
+    Api(
+        key=ApiKey.DESCRIBE_QUORUM,
+        name="DescribeQuorum",
+        versions=range(3),
+        judge=judge_quorum,
+        record=Record.COUNTED,
+        gives_away="addresses of controllers, which are left out; who votes and how far each is",
+        needs=(Action.BROKER_EDIT,),
+    ),
+    Api(
+        key=ApiKey.UPDATE_FEATURES,
+        name="UpdateFeatures",
+        versions=range(3),
+        judge=judge_features,
+        record=Record.EVENT,
+        record_of=_record_of_features,
+        gives_away="texts, which become constant",
+        needs=(Action.BROKER_EDIT,),
+        parameters=_features,
+    ),
+    Api(
+        key=ApiKey.UNREGISTER_BROKER,
+        name="UnregisterBroker",
+        versions=range(1),
+        judge=judge_unregister,
+        record=Record.EVENT,
+        gives_away="texts, which become constant",
+        needs=(Action.BROKER_UNREGISTER,),
+        parameters=_unregistered,
+    ),
+    Api(
+        key=ApiKey.ADD_RAFT_VOTER,
+        name="AddRaftVoter",
+        versions=range(2),
+        judge=judge_voter,
+        record=Record.EVENT,
+        gives_away="the real cluster id in a text, which becomes constant",
+        needs=(Action.BROKER_EDIT,),
+        parameters=_voter,
+    ),
+    Api(
+        key=ApiKey.REMOVE_RAFT_VOTER,
+        name="RemoveRaftVoter",
+        versions=range(1),
+        judge=judge_voter,
+        record=Record.EVENT,
+        gives_away="the real cluster id in a text, which becomes constant",
+        needs=(Action.BROKER_EDIT,),
+        parameters=_voter,
+    ),
+)

@@ -1,0 +1,65 @@
+"""ListConfigResources (74): everything that has settings, in one list. v0 lists client metrics alone (KIP-714).
+
+Kafka asks for one right over the cluster and cuts nothing. Here topics and groups are those of the view, brokers those
+that may be edited, and client metrics, which belong to the whole cluster, are for whoever may edit every broker.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .brokers import EVERY_BROKER, is_editable, may_edit
+from .configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
+from .may import May
+from .parts import refuse
+from .table import Api
+from .verdict import Forward, Mended, Verdict
+
+OF_BROKERS: Final = frozenset({BROKER, LOGGER, CLIENT_METRICS})
+
+
+def judge(request: Any, may: May) -> Verdict:
+    """Whoever asks for nothing but what he may see nothing of is told so, as Kafka does."""
+    types = set(getattr(request, "resource_types", (CLIENT_METRICS,)))
+    if types and types <= OF_BROKERS and not any(_is_listed(one, may) for one in types):
+        refusal = may_edit(may, EVERY_BROKER)
+        if refusal is not None:
+            return refuse(request, refusal)
+    return Forward(Mended(_seen_resources))
+
+
+def _is_listed(resource_type: int, may: May) -> bool:
+    """Whether there is anything of this type, which is about brokers, to list."""
+    if resource_type == CLIENT_METRICS:
+        return is_editable(may, EVERY_BROKER)
+    return any(is_editable(may, str(broker_id)) for broker_id in may.picture.brokers)
+
+
+def _seen_resources(response: Any, may: May) -> Any:
+    shown = tuple(one for one in response.config_resources if _is_shown(one, may))
+    return response if len(shown) == len(response.config_resources) else replace(response, config_resources=shown)
+
+
+def _is_shown(resource: Any, may: May) -> bool:
+    resource_type = getattr(resource, "resource_type", CLIENT_METRICS)
+    if resource_type == TOPIC:
+        return may.sees(Kind.TOPIC, resource.resource_name)
+    if resource_type == GROUP:
+        return may.sees(Kind.GROUP, resource.resource_name)
+    if resource_type in (BROKER, LOGGER):
+        return is_editable(may, broker_name(resource.resource_name))
+    return resource_type == CLIENT_METRICS and is_editable(may, EVERY_BROKER)
+
+
+APIS = (
+    Api(
+        key=ApiKey.LIST_CONFIG_RESOURCES,
+        name="ListConfigResources",
+        versions=range(2),
+        judge=judge,
+        gives_away="all topics, groups, brokers and client metrics with settings, which are cut to the view",
+        needs=(Action.BROKER_EDIT,),
+    ),
+)

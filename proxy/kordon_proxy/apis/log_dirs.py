@@ -1,0 +1,146 @@
+"""DescribeLogDirs and AlterReplicaLogDirs: what lies on which disk of the broker that the client is connected to.
+
+Kafka knows no right by topic here, and null means all of them. What a client is told is cut to the topics of its view.
+The directories themselves, how much room there is and which of them fail are the broker's own affair: whoever may not
+edit the broker is told of one directory without a name that holds everything.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.keys import ApiKey
+
+from .brokers import ask, is_editable, is_seen, may_edit, of_connection, whole_cluster
+from .entries import make, respond, struct_type
+from .may import May
+from .parts import refuse, refused_response
+from .table import Api, Record
+from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+
+UNKNOWN: Final = -1
+"""How many bytes Kafka says a directory has where it does not know (`DescribeLogDirsResponse.UNKNOWN_VOLUME_BYTES`)."""
+
+
+# DescribeLogDirs
+
+
+def judge_describe(request: Any, may: May) -> Verdict:
+    """Named topics that the view lacks are not asked for: Kafka leaves missing ones out."""
+    refusal = ask(may, None, of_connection(may))
+    if refusal is not None:
+        return refuse(request, refusal)
+    plan = Mended(partial(_seen_dirs, request))
+    if request.topics is None:
+        return Forward(plan)
+    kept = tuple(topic for topic in request.topics if may.topic(None, topic.topic) is None)
+    return Forward(plan) if len(kept) == len(request.topics) else Rewrite(replace(request, topics=kept), plan)
+
+
+def _seen_dirs(request: Any, response: Any, may: May) -> Any:
+    """As the view and the rights are when the answer leaves."""
+    broker = of_connection(may)
+    refusal = None if is_seen(may, broker) else ask(may, None, broker)
+    if refusal is not None:
+        return refused_response(request, refusal)
+    shown = tuple(_with_seen_topics(one, may) for one in response.results)
+    if not is_editable(may, broker):
+        shown = tuple(_as_one(shown))
+    return replace(response, results=shown)
+
+
+def _with_seen_topics(directory: Any, may: May) -> Any:
+    return replace(directory, topics=tuple(topic for topic in directory.topics if may.sees(Kind.TOPIC, topic.name)))
+
+
+def _as_one(directories: Iterable[Any]) -> Iterator[Any]:
+    """One directory in place of all that work, without a name and of unknown size.
+
+    A replica that is on its way from one to another is left out: of these there seems to be one only.
+    """
+    topics: dict[str, Any] = {}
+    working = [one for one in directories if one.error_code is ErrorCode.none]
+    for topic in (topic for one in working for topic in one.topics):
+        there = tuple(part for part in topic.partitions if not part.is_future_key)
+        if there:
+            before = topics.get(topic.name)
+            parts = there if before is None else (*before.partitions, *there)
+            topics[topic.name] = replace(topic, partitions=parts)
+    for one in working[:1]:
+        yield make(type(one), log_dir="", topics=tuple(topics.values()), total_bytes=UNKNOWN, usable_bytes=UNKNOWN)
+
+
+# AlterReplicaLogDirs
+
+
+def judge_alter(request: Any, may: May) -> Verdict:
+    """Whoever edits the broker of a whole cluster may move what he sees of it from disk to disk."""
+    refusal = whole_cluster(may) or may_edit(may, of_connection(may))
+    if refusal is not None:
+        return Answer(_by_topic(refused_response(request, refusal)))
+    named = dict.fromkeys(topic.name for directory in request.dirs for topic in directory.topics)
+    hidden = {name: refusal for name in named if (refusal := may.topic(None, name)) is not None}
+    if not hidden:
+        return Forward()
+    kept = _named(request, set(named) - hidden.keys())
+    own = [one for name, why in hidden.items() for one in _refused(_named(request, {name}), why)]
+    if not kept.dirs:
+        return Answer(respond(request, results=tuple(own)))
+    return Rewrite(kept, Mended(lambda response, _: replace(response, results=(*response.results, *own))))
+
+
+def _named(request: Any, names: set[str]) -> Any:
+    """The request for these topics alone."""
+    cut = (replace(one, topics=tuple(topic for topic in one.topics if topic.name in names)) for one in request.dirs)
+    return replace(request, dirs=tuple(one for one in cut if one.topics))
+
+
+def _refused(request: Any, refusal: Any) -> tuple[Any, ...]:
+    return tuple(_by_topic(refused_response(request, refusal)).results)
+
+
+def _by_topic(response: Any) -> Any:
+    """One entry for each topic, whatever directories it was named for, and in it one for each partition."""
+    topics: dict[str, dict[int, Any]] = {}
+    for topic in response.results:
+        topics.setdefault(topic.topic_name, {}).update({part.partition_index: part for part in topic.partitions})
+    kind = struct_type(type(response), "results")
+    results = (make(kind, topic_name=name, partitions=tuple(parts.values())) for name, parts in topics.items())
+    return replace(response, results=tuple(results))
+
+
+def _altered(request: Any, _: Any) -> dict[str, object]:
+    dirs = [
+        {"path": one.path, "topics": {topic.name: list(topic.partitions) for topic in one.topics}}
+        for one in request.dirs
+    ]
+    return {"dirs": dirs}
+
+
+APIS = (
+    Api(
+        key=ApiKey.DESCRIBE_LOG_DIRS,
+        name="DescribeLogDirs",
+        versions=range(1, 6),
+        judge=judge_describe,
+        gives_away=(
+            "all topics with their sizes, which are cut to the view; paths, number and size of the broker's disks, "
+            "which are shown to who may edit the broker"
+        ),
+        needs=(Action.BROKER_EDIT,),
+    ),
+    Api(
+        key=ApiKey.ALTER_REPLICA_LOG_DIRS,
+        name="AlterReplicaLogDirs",
+        versions=range(1, 3),
+        judge=judge_alter,
+        record=Record.EVENT,
+        gives_away="nothing",
+        needs=(Action.BROKER_EDIT,),
+        parameters=_altered,
+    ),
+)
