@@ -1,7 +1,9 @@
 """Why one side of a connection is not read from."""
 
 import time
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from .meter import Meter
 
@@ -20,6 +22,9 @@ class Hold(StrEnum):
     ORDER = "order"
 
 
+NO_HOLD: Final[Mapping[Hold, float]] = {}
+
+
 class Holds:
     """Why one side of a connection is not read from now. Each reason is counted, and how long it lasted."""
 
@@ -27,8 +32,9 @@ class Holds:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self.since: dict[Hold, float] = {}
-        """When each began; a plain attribute, as every request asks whether there is any."""
+        self.since = NO_HOLD
+        """When each began. A plain attribute, as every request asks whether there is any, and shared while there is
+        none, as there are two in every connection."""
 
     def __len__(self) -> int:
         return len(self.since)
@@ -39,16 +45,15 @@ class Holds:
     def add(self, reason: Hold) -> None:
         """Hold for this reason too; it may be one already."""
         if reason not in self.since:
-            self.since[reason] = time.monotonic()
+            self.since = {**self.since, reason: time.monotonic()}
             self._meter.paused(reason)
 
     def remove(self, reason: Hold) -> None:
         """The reason is gone; it may have been none."""
-        since = self.since.pop(reason, None)
-        if not self.since:
-            self.since = {}  # a dictionary that has held something keeps the room for it
-        if since is not None:
-            self._meter.went_on(reason, time.monotonic() - since)
+        began = self.since.get(reason)
+        if began is not None:
+            self.since = {other: since for other, since in self.since.items() if other is not reason} or NO_HOLD
+            self._meter.went_on(reason, time.monotonic() - began)
 
     def clear(self) -> None:
         """The connection is over."""

@@ -62,7 +62,7 @@ class Login:
                 self._no_broker()
                 return
             facts = anonymous(settings)
-            identity = self._identify(facts)
+            identity = self.identify(facts)
             if isinstance(identity, Refused):
                 self._listener.attempts[self._session] = facts.name
                 self._session.close("identity-refused", detail=identity.reason)
@@ -71,8 +71,7 @@ class Login:
         self._conversation = Conversation(
             self._peer,
             self._listener.mechanisms,
-            api_versions=self._api_versions,
-            identify=self._identify,
+            surroundings=self,
             started=time.time(),
             time_limit=self._listener.limits.login,
             max_frame=self._listener.limits.login_frame,
@@ -82,7 +81,8 @@ class Login:
         if known is not None:
             self._let_in(*known)
 
-    def _identify(self, facts: Facts) -> Identity | Refused:
+    def identify(self, facts: Facts) -> Identity | Refused:
+        """Who the proved one is under the policy of this moment."""
         now = time.time_ns() // 1_000_000
         return identify(facts, self._peer, self._listener.policies.at(now), self._listener.directory())
 
@@ -139,8 +139,8 @@ class Login:
     def versions(self, head: RequestHead, frame: bytes) -> bytes:
         """Answer an ApiVersions request of a client that is logged in, and remember what it says of itself."""
         if head.api_version not in versions.SUPPORTED:
-            return self._api_versions(head, frame)
-        answer = answer_versions(head, frame, self._api_versions)
+            return self.api_versions(head, frame)
+        answer = answer_versions(head, frame, self.api_versions)
         member = self._session.member
         if answer.software is not None and member is not None:
             member.recorder.who = replace(
@@ -151,7 +151,8 @@ class Login:
             )
         return answer.frame
 
-    def _api_versions(self, head: RequestHead, _: bytes) -> bytes:
+    def api_versions(self, head: RequestHead, frame: bytes) -> bytes:  # noqa: ARG002 -- a conversation gives both
+        """The answer to an ApiVersions request, as a whole frame."""
         return versions.answer(head, self._listener.apis, self._listener.picture())
 
     # ---- what the conversation wants

@@ -6,10 +6,10 @@ behind the last token are looked at only after `Ready`, so they are judged as wh
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from kio.schema.errors import ErrorCode
 
@@ -20,7 +20,7 @@ from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 
 from .sasl_answers import failure_answer, handshake_answer, out_of_turn, token_answer
-from .software import ApiVersions, Software, answer_versions, strangeness
+from .software import Software, answer_versions, strangeness
 from .values import Challenge, Exchange, Facts, Identity, Mechanism, Outcome, Peer, Proved, Refused, Trouble
 
 FAILURE_STEP: Final = 0.3
@@ -96,19 +96,25 @@ class Close:
 Action = Answer | Wait | Ready | Close
 
 
-class Conversation:
-    """One connection's logins.
+class Surroundings(Protocol):
+    """What a conversation asks of who has it."""
 
-    `api_versions` makes the answer (a whole frame) to an ApiVersions request; `identify` says who the proved one is
-    under the policy of this moment. `known` is for listeners without login: the connection is ready from the start.
-    """
+    def api_versions(self, head: RequestHead, frame: bytes) -> bytes:
+        """Make the answer (a whole frame) to an ApiVersions request."""
+        ...
+
+    def identify(self, facts: Facts) -> Identity | Refused:
+        """Say who the proved one is under the policy of this moment."""
+        ...
+
+
+class Conversation:
+    """One connection's logins. `known` is for listeners without login: the connection is ready from the start."""
 
     __slots__ = (
-        "_api_versions",
         "_came",
         "_exchange",
         "_head",
-        "_identify",
         "_known",
         "_logged_in_at",
         "_max_frame",
@@ -117,6 +123,7 @@ class Conversation:
         "_mechanisms",
         "_peer",
         "_requests",
+        "_surroundings",
         "_waiting",
         "deadline",
         "ends",
@@ -129,8 +136,7 @@ class Conversation:
         peer: Peer,
         mechanisms: Mapping[str, Mechanism],
         *,
-        api_versions: ApiVersions,
-        identify: Callable[[Facts], Identity | Refused],
+        surroundings: Surroundings,
         started: float,
         time_limit: float = 30.0,
         max_frame: int = 64 * 1024,
@@ -146,8 +152,7 @@ class Conversation:
         """When the session ends; frames of any API that come later are to be fed."""
         self._peer = peer
         self._mechanisms = mechanisms
-        self._api_versions = api_versions
-        self._identify = identify
+        self._surroundings = surroundings
         self._max_frame = max_frame
         self._max_session = max_session
         self._known = known
@@ -239,10 +244,10 @@ class Conversation:
             client_id=None,
             body_offset=len(frame),
         )
-        return [Answer(self._api_versions(head, frame), now)]
+        return [Answer(self._surroundings.api_versions(head, frame), now)]
 
     def _versions(self, head: RequestHead, frame: bytes, now: float) -> list[Action]:
-        answer = answer_versions(head, frame, self._api_versions)
+        answer = answer_versions(head, frame, self._surroundings.api_versions)
         if answer.good:
             self.software = answer.software
             self.state = State.VERSIONS
@@ -279,7 +284,7 @@ class Conversation:
 
     def _accept(self, proved: Proved, now: float) -> list[Action]:
         facts, again = proved.facts, self.state is State.AGAIN
-        identity = self._identify(facts)
+        identity = self._surroundings.identify(facts)
         if isinstance(identity, Refused):
             return self._fail(identity, now)
         if self._known is not None and not _same(self._known, facts, identity):

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kio.schema.errors import ErrorCode
@@ -19,7 +20,7 @@ from kordon_proxy.identity.passwords import PasswordChecker
 from kordon_proxy.identity.plain import PlainMechanism
 from kordon_proxy.identity.scrypt import ScryptHash
 from kordon_proxy.identity.users import Credential, User, Users
-from kordon_proxy.identity.values import Exchange, Mechanism, Outcome, Peer
+from kordon_proxy.identity.values import Exchange, Facts, Identity, Mechanism, Outcome, Peer, Refused
 
 NOON = 1_700_000_000.0
 PEER = Peer(address="127.0.0.1", port=50123, listener="apps")
@@ -85,6 +86,20 @@ def api_versions(head: RequestHead, _: bytes) -> bytes:
     return response_frame(kind(error_code=code, api_keys=(), **throttle), head.correlation_id)
 
 
+@dataclass
+class Surroundings:
+    """What is around a conversation."""
+
+    policy: Snapshot
+    directory: Directory
+
+    def api_versions(self, head: RequestHead, frame: bytes) -> bytes:
+        return api_versions(head, frame)
+
+    def identify(self, facts: Facts) -> Identity | Refused:
+        return identify(facts, PEER, self.policy, self.directory)
+
+
 class Client:
     """A client of one conversation. Remembers everything that it was told, with the times."""
 
@@ -103,8 +118,7 @@ class Client:
         self.conversation = Conversation(
             PEER,
             {"PLAIN": a_plain()} if mechanisms is None else mechanisms,
-            api_versions=api_versions,
-            identify=lambda facts: identify(facts, PEER, policy, known),
+            surroundings=Surroundings(policy, known),
             started=NOON,
             **how,
         )
