@@ -38,7 +38,7 @@ policies:
   - resource: [cluster, prod]
     effect: Allow
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE, GROUP_CONSUME,
-              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT]
+              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT, TOPIC_ELECT_LEADER, TOPIC_ALTER_REASSIGNMENTS]
     roles: [acme, strict, globex]
   - resource: [cluster, prod]
     effect: Allow

@@ -277,6 +277,59 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
         Probe("abort it in ours", lambda v, it, we: ask.write_markers(v, we.own, of=it)),
         Probe("abort ours in it", lambda v, it, we: ask.write_markers(v, we.own, it, of=we.own)),
     ),
+    ApiKey.ELECT_LEADERS: (
+        Probe("alone", lambda v, it, we: ask.elect_leaders(v, it)),
+        Probe("whatever is lost", lambda v, it, we: ask.elect_leaders(v, it, unclean=True)),
+        Probe("between ours", lambda v, it, we: ask.elect_leaders(v, we.own, it, we.idle)),
+        Probe("twice", lambda v, it, we: ask.elect_leaders(v, it, it, partitions=(0, 0, -1, 99))),
+    ),
+    ApiKey.ALTER_PARTITION_REASSIGNMENTS: (
+        Probe("alone", lambda v, it, we: ask.move_replicas(v, it, to=(1,))),
+        Probe("to where no broker is", lambda v, it, we: ask.move_replicas(v, it, to=(99,))),
+        Probe("given up", lambda v, it, we: ask.move_replicas(v, it, to=None)),
+        Probe("given up between ours", lambda v, it, we: ask.move_replicas(v, we.own, it, we.idle, to=None)),
+        Probe("twice", lambda v, it, we: ask.move_replicas(v, it, it, to=(1,), partitions=(0, 0, 99))),
+    ),
+    ApiKey.LIST_PARTITION_REASSIGNMENTS: (
+        Probe("alone", lambda v, it, we: ask.list_moves(v, it)),
+        Probe("between ours", lambda v, it, we: ask.list_moves(v, we.own, it, we.idle)),
+    ),
+    ApiKey.DESCRIBE_LOG_DIRS: (
+        Probe("alone", lambda v, it, we: ask.describe_disks(v, it)),
+        Probe("between ours", lambda v, it, we: ask.describe_disks(v, we.own, it, we.idle)),
+    ),
+    ApiKey.ALTER_REPLICA_LOG_DIRS: (
+        Probe("alone", lambda v, it, we: ask.move_between_disks(v, it, path="/")),
+        Probe("between ours", lambda v, it, we: ask.move_between_disks(v, we.own, it, we.idle, path="/")),
+    ),
+    ApiKey.DESCRIBE_QUORUM: (Probe("by its topic", lambda v, it, we: ask.describe_quorum(v, it.topic)),),
+    ApiKey.ALTER_CONFIGS: (
+        Probe("topic", lambda v, it, we: ask.replace_settings(v, (TOPIC, it.topic), setting=("retention.ms", "1"))),
+        Probe("group", lambda v, it, we: ask.replace_settings(v, (GROUP, it.group), setting=GROUP_SETTING)),
+        Probe(
+            "only to see",
+            lambda v, it, we: ask.replace_settings(
+                v, (TOPIC, it.topic), (GROUP, it.group), setting=GROUP_SETTING, only_validate=True
+            ),
+        ),
+        Probe(
+            "between ours",
+            lambda v, it, we: ask.replace_settings(
+                v, (GROUP, we.own.group), (GROUP, it.group), (GROUP, we.idle.group), setting=GROUP_SETTING
+            ),
+        ),
+        Probe(
+            "twice",
+            lambda v, it, we: ask.replace_settings(
+                v, (GROUP, it.group), (TOPIC, it.topic), (GROUP, it.group), setting=GROUP_SETTING
+            ),
+        ),
+    ),
+    ApiKey.UPDATE_FEATURES: (),
+    ApiKey.UNREGISTER_BROKER: (),
+    ApiKey.ADD_RAFT_VOTER: (),
+    ApiKey.REMOVE_RAFT_VOTER: (),
+    ApiKey.LIST_CONFIG_RESOURCES: (),
     ApiKey.DESCRIBE_CLUSTER: (),
 }
-"""How each API names things. Two have no way to: what they tell is tested by itself."""
+"""How each API names things. Those without a way to are tested by themselves, with what they tell."""

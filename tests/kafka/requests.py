@@ -225,6 +225,24 @@ def alter_settings(
     return a_request(key, version, resources=entries, validate_only=only_validate)
 
 
+def replace_settings(
+    version: int, *resources: tuple[int, str], setting: tuple[str, str], only_validate: bool = False
+) -> Any:
+    """All settings of each resource go but this one, which is set."""
+    key = ApiKey.ALTER_CONFIGS
+    config = asked(key, version, "resources", "configs", name=setting[0], value=setting[1])
+    entries = tuple(
+        asked(key, version, "resources", resource_type=kind, resource_name=name, configs=(config,))
+        for kind, name in resources
+    )
+    return a_request(key, version, resources=entries, validate_only=only_validate)
+
+
+def list_settings(version: int, *types: int) -> Any:
+    """What has settings: client metrics in v0, else all of these types, or all that there is."""
+    return a_request(ApiKey.LIST_CONFIG_RESOURCES, version, resource_types=types)
+
+
 # Groups
 
 
@@ -480,6 +498,82 @@ def write_markers(
         topics=topics,
     )
     return a_request(key, version, markers=(marker,))
+
+
+# The cluster
+
+
+def elect_leaders(version: int, *all_things: Things, partitions: Iterable[int] = (0, 1), unclean: bool = False) -> Any:
+    key = ApiKey.ELECT_LEADERS
+    topics = _topics(key, version, "topic_partitions", all_things, partitions=tuple(partitions))
+    return a_request(key, version, topic_partitions=topics, election_type=int(unclean), timeout=SOON)
+
+
+def elect_all_leaders(version: int) -> Any:
+    return a_request(ApiKey.ELECT_LEADERS, version, topic_partitions=None, timeout=SOON)
+
+
+def move_replicas(version: int, *all_things: Things, to: Iterable[int] | None, partitions: Iterable[int] = (0,)) -> Any:
+    """To these brokers; None gives up what is being moved."""
+    key = ApiKey.ALTER_PARTITION_REASSIGNMENTS
+    replicas = None if to is None else tuple(to)
+    parts = tuple(
+        asked(key, version, "topics", "partitions", partition_index=index, replicas=replicas) for index in partitions
+    )
+    return a_request(key, version, topics=_topics(key, version, "topics", all_things, partitions=parts), timeout=SOON)
+
+
+def list_moves(version: int, *all_things: Things) -> Any:
+    key = ApiKey.LIST_PARTITION_REASSIGNMENTS
+    topics = _topics(key, version, "topics", all_things, partition_indexes=(0, 1))
+    return a_request(key, version, topics=topics, timeout=SOON)
+
+
+def list_all_moves(version: int) -> Any:
+    return a_request(ApiKey.LIST_PARTITION_REASSIGNMENTS, version, topics=None, timeout=SOON)
+
+
+def describe_disks(version: int, *all_things: Things) -> Any:
+    key = ApiKey.DESCRIBE_LOG_DIRS
+    return a_request(key, version, topics=_topics(key, version, "topics", all_things, partitions=(0, 1)))
+
+
+def describe_all_disks(version: int) -> Any:
+    return a_request(ApiKey.DESCRIBE_LOG_DIRS, version, topics=None)
+
+
+def move_between_disks(version: int, *all_things: Things, path: str) -> Any:
+    key = ApiKey.ALTER_REPLICA_LOG_DIRS
+    topics = _topics(key, version, ("dirs", "topics"), all_things, partitions=(0, 1))
+    return a_request(key, version, dirs=(asked(key, version, "dirs", path=path, topics=topics),))
+
+
+def describe_quorum(version: int, topic: str = "__cluster_metadata") -> Any:
+    key = ApiKey.DESCRIBE_QUORUM
+    part = asked(key, version, "topics", "partitions", partition_index=0)
+    return a_request(key, version, topics=(asked(key, version, "topics", topic_name=topic, partitions=(part,)),))
+
+
+def update_feature(version: int, name: str, level: int, *, only_validate: bool = False) -> Any:
+    key = ApiKey.UPDATE_FEATURES
+    update = asked(key, version, "feature_updates", feature=name, max_version_level=level, upgrade_type=1)
+    return a_request(key, version, feature_updates=(update,), timeout=SOON, validate_only=only_validate)
+
+
+def unregister_broker(version: int, broker_id: int) -> Any:
+    return a_request(ApiKey.UNREGISTER_BROKER, version, broker_id=broker_id)
+
+
+def add_voter(version: int, voter_id: int, *, cluster_id: str | None = None) -> Any:
+    key = ApiKey.ADD_RAFT_VOTER
+    listener = asked(key, version, "listeners", name="CONTROLLER", host="127.0.0.1", port=9)
+    told = {"voter_id": voter_id, "voter_directory_id": uuid4(), "listeners": (listener,)}
+    return a_request(key, version, cluster_id=cluster_id, timeout=SOON, **told)
+
+
+def remove_voter(version: int, voter_id: int, *, cluster_id: str | None = None) -> Any:
+    told = {"voter_id": voter_id, "voter_directory_id": uuid4()}
+    return a_request(ApiKey.REMOVE_RAFT_VOTER, version, cluster_id=cluster_id, **told)
 
 
 def _transaction(things: Things) -> dict[str, Any]:

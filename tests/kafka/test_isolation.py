@@ -22,8 +22,16 @@ ADMITTED: Final = [
     if api.judge is not None
     for version in api.versions
 ]
-NAMING_NOTHING: Final = {ApiKey.LIST_GROUPS, ApiKey.DESCRIBE_CLUSTER}
-NEVER_DENIED: Final = {ApiKey.LIST_TRANSACTIONS}
+NAMING_NOTHING: Final = {
+    ApiKey.LIST_GROUPS,
+    ApiKey.DESCRIBE_CLUSTER,
+    ApiKey.UPDATE_FEATURES,
+    ApiKey.UNREGISTER_BROKER,
+    ApiKey.ADD_RAFT_VOTER,
+    ApiKey.REMOVE_RAFT_VOTER,
+    ApiKey.LIST_CONFIG_RESOURCES,
+}
+NEVER_DENIED: Final = {ApiKey.LIST_TRANSACTIONS, ApiKey.LIST_PARTITION_REASSIGNMENTS}
 """What names things only to leave others out."""
 OWN_ANSWERS: Final = {ApiKey.API_VERSIONS, ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE}
 """What Kordon answers from what it knows of itself and of the brokers."""
@@ -97,6 +105,12 @@ DENIED: Final = {
     ApiKey.DESCRIBE_GROUPS: (6, 30),
     ApiKey.CONSUMER_GROUP_DESCRIBE: (1, 30),
     ApiKey.CONSUMER_GROUP_HEARTBEAT: (1, 30),
+    ApiKey.ALTER_CONFIGS: (2, 29),
+    ApiKey.ELECT_LEADERS: (2, 31),
+    ApiKey.ALTER_PARTITION_REASSIGNMENTS: (1, 31),
+    ApiKey.DESCRIBE_LOG_DIRS: (5, 31),
+    ApiKey.ALTER_REPLICA_LOG_DIRS: (2, 31),
+    ApiKey.DESCRIBE_QUORUM: (2, 31),
     ApiKey.DELETE_GROUPS: (2, 30),
     ApiKey.OFFSET_COMMIT: (9, 30),
     ApiKey.OFFSET_FETCH: (9, 30),

@@ -42,6 +42,7 @@ OTHER_NAMES: Final = {
     "v3_and_below_transactional_id",
 }
 INTEGERS: Final = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}
+PORT: Final = "uint16"
 RANDOM: Final = tuple(f"acme.random.{number}" for number in range(3))
 
 
@@ -88,7 +89,9 @@ class Drawing:
             return st.sampled_from([-1, 1])
         if field.name.endswith("producer_id"):
             return self._numbers
-        if field.name in {"resource_type", "config_operation", "key_type"}:
+        if field.wire == PORT:
+            return st.sampled_from([0, 9, 2**16 - 1])
+        if field.name in {"resource_type", "resource_types", "config_operation", "key_type"}:
             return st.sampled_from([0, 1, 2, 4, 8, 16, 32])
         if field.name in {"count", "num_partitions", "replication_factor"}:
             return st.sampled_from([-1, 0, 1, 2, 3])
