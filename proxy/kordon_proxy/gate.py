@@ -27,7 +27,7 @@ from kordon_protocol.varints import Buffer
 
 from .apis.may import May
 from .apis.table import Api
-from .apis.verdict import Answer, Forward, Rewrite, Verdict
+from .apis.verdict import Answer, Ask, Forward, Rewrite, Verdict
 from .cluster.picture import Picture
 from .exchange import Exchange
 
@@ -67,7 +67,7 @@ def open_request(api: Api, head: RequestHead, collected: Collected) -> Reading:
     return read_request(head.api_key, head.api_version, collected.frame(), head.body_offset)
 
 
-def judge(api: Api, reading: Reading, may: May) -> Verdict:
+def judge(api: Api, reading: Reading, may: May) -> Verdict | Ask:
     """Ask the API's judge. What the client's bytes say beyond the message is not forwarded."""
     assert api.judge is not None  # `admitted` has seen to it
     verdict = api.judge(reading.message, may)

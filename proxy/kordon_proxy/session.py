@@ -27,7 +27,7 @@ from .apis.connection import Connection
 from .apis.may import May, Refusal
 from .apis.parts import refused_response
 from .apis.table import Api, Record
-from .apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, unchanged
+from .apis.verdict import Answer, Ask, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, Verdict, unchanged
 from .audit.event import Event
 from .cluster.errors import UpstreamError
 from .exchange import Exchange
@@ -269,13 +269,36 @@ class Session(asyncio.Protocol):
             self._judge(exchange, reading, collected)
             self.release(Hold.PICTURE)
 
-    def _judge(self, exchange: Exchange, reading: Reading, collected: Collected) -> None:
+    async def _judge_when_answered(
+        self, exchange: Exchange, reading: Reading, collected: Collected, asked: Ask
+    ) -> None:
+        answer = None
+        try:
+            answer = await self.listener.cluster.ask(asked.question)
+        except UpstreamError as error:
+            log.warning("cluster_not_asked", connection=self.id, reason=str(error))
+        if not self.closed:
+            self._judge(exchange, reading, collected, lambda may: asked.decide(answer, may))
+            self.release(Hold.PICTURE)
+
+    def _judge(
+        self,
+        exchange: Exchange,
+        reading: Reading,
+        collected: Collected,
+        decide: Callable[[May], Verdict] | None = None,
+    ) -> None:
+        """`decide`: what takes the judge's place, once the cluster has been asked."""
         may = self._may()
         if may is None:
             return
         exchange.may = may
         api = exchange.api
-        verdict = gate.judge(api, reading, may)
+        verdict = gate.judge(api, reading, may) if decide is None else decide(may)
+        if isinstance(verdict, Ask):
+            self.hold(Hold.PICTURE)
+            self.spawn(self._judge_when_answered(exchange, reading, collected, verdict))
+            return
         if may.unknown_topics:
             self.listener.cluster.hint()
         exchange.record = Record.EVENT if may.creates else api.record_for(exchange.request)

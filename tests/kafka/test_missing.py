@@ -16,7 +16,7 @@ from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
-from kordon_proxy.apis.verdict import Answer, Mended
+from kordon_proxy.apis.verdict import Answer, Ask, Mended
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.table import APIS
 from tests.kafka.tenants import eventually
@@ -58,6 +58,7 @@ def answer_for(may: May, request: Any, address: str) -> bytes:
     judge = APIS[request.__api_key__].judge
     assert judge is not None
     verdict = judge(request, may)
+    assert not isinstance(verdict, Ask)
     if isinstance(verdict, Answer):
         return encode(verdict.response)
     response = ask(address, getattr(verdict, "request", request))

@@ -154,6 +154,8 @@ class FakeCluster:
         self.may_refresh = asyncio.Event()
         self.may_refresh.set()
         self.error: UpstreamError | None = None
+        self.questions: list[Any] = []
+        self.answer: Any = None
 
     @property
     def state(self) -> State:
@@ -170,6 +172,13 @@ class FakeCluster:
         if self.error is not None:
             raise self.error
         return self.picture
+
+    async def ask(self, question: Any) -> Any:
+        self.questions.append(question)
+        await self.may_refresh.wait()
+        if self.error is not None:
+            raise self.error
+        return self.answer
 
     def hint(self) -> None:
         self.hints += 1

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -14,7 +15,10 @@ from structlog.testing import capture_logs
 from kordon_protocol.codec import decode_response, request_frame, request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
+from kordon_proxy.apis.may import May
+from kordon_proxy.apis.parts import refuse
 from kordon_proxy.apis.table import Api
+from kordon_proxy.apis.verdict import Ask, Forward, Verdict
 from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.holds import Hold
 from kordon_proxy.table import APIS
@@ -372,14 +376,14 @@ async def test_a_key_that_is_not_admitted_is_refused_in_its_own_shape_and_the_co
     world = a_world(links)
     client = await a_client(world)
 
-    number = client.asks(ApiKey.DESCRIBE_ACLS, 3, resource_type_filter=1, pattern_type_filter=1, operation=1)
+    number = client.asks(ApiKey.DESCRIBE_DELEGATION_TOKEN, 3, owners=None)
     await tick()
 
-    assert client.answers()[number].error_code is ErrorCode.cluster_authorization_failed
+    assert client.answers()[number].error_code is ErrorCode.delegation_token_request_not_allowed
     assert client.forwarded() == []
     assert client.open
     (event,) = world.audit.events
-    assert (event.what.api, event.what.action) == ("DescribeAcls", "USE_API")
+    assert (event.what.api, event.what.action) == ("DescribeDelegationToken", "USE_API")
 
 
 @scenario
@@ -399,6 +403,107 @@ async def test_a_mistake_in_a_judge_costs_one_connection_and_passes_nothing(link
     assert other.open
     assert world.listener.metrics.unexpected_errors._value.get() == 1
     assert "connection_failed" in [line["event"] for line in logs]
+
+
+# ---- what takes an answer of the cluster to decide
+
+
+def asking_first(decided: list[Any]) -> dict[int, Api]:
+    """LeaveGroup is judged by what the cluster answers; the answers are kept."""
+
+    def decide(request: Any, answer: Any, may: May) -> Verdict:
+        decided.append(answer)
+        refusal = may.join(request.group_id)
+        return Forward() if refusal is None else refuse(request, refusal)
+
+    def judge(request: Any, may: May) -> Ask:
+        may.join(request.group_id)  # what is found before the cluster has been asked does not count
+        return Ask("what is there?", partial(decide, request))
+
+    return {**APIS, ApiKey.LEAVE_GROUP: replace(APIS[ApiKey.LEAVE_GROUP], judge=judge)}
+
+
+def leave(client: Connected, group: str = "g_one") -> int:
+    return client.asks(ApiKey.LEAVE_GROUP, 0, group_id=group, member_id="m")
+
+
+@scenario
+async def test_what_takes_an_answer_of_the_cluster_waits_for_it_and_so_does_what_comes_behind(links: Links) -> None:
+    decided: list[Any] = []
+    world = a_world(links, apis=asking_first(decided))
+    world.cluster.answer = "nothing"
+    client = await a_client(world)
+    world.cluster.may_refresh.clear()
+
+    number = leave(client)
+    behind = client.sends(heartbeat())
+    await tick()
+    assert client.forwarded() == []
+    world.cluster.may_refresh.set()
+    await tick()
+
+    assert client.forwarded() == [number, behind]
+    assert (world.cluster.questions, decided) == (["what is there?"], ["nothing"])
+
+
+@scenario
+async def test_it_is_decided_by_the_rights_of_the_moment_when_the_cluster_has_answered(links: Links) -> None:
+    world = a_world(links, apis=asking_first([]))
+    client = await a_client(world)
+    world.cluster.may_refresh.clear()
+
+    number = leave(client)
+    await tick()
+    world.policies.snapshot = a_snapshot(POLICY.replace("GROUP_CONSUME", "GROUP_DELETE"), epoch=2)
+    world.cluster.may_refresh.set()
+    await tick()
+
+    assert client.forwarded() == []
+    assert client.answers()[number].error_code is ErrorCode.group_authorization_failed
+    assert [event.why.epoch for event in world.audit.events] == [2]
+
+
+@scenario
+async def test_what_is_found_before_the_cluster_is_asked_is_not_recorded(links: Links) -> None:
+    world = a_world(links, apis=asking_first([]))
+    client = await a_client(world)
+
+    number = leave(client, "foreign")
+    await tick()
+
+    assert client.answers()[number].error_code is ErrorCode.group_authorization_failed
+    assert len(world.audit.events) == 1
+
+
+@scenario
+async def test_when_the_cluster_does_not_answer_it_is_decided_without(links: Links) -> None:
+    decided: list[Any] = []
+    world = a_world(links, apis=asking_first(decided))
+    client = await a_client(world)
+    world.cluster.error = UpstreamUnavailable("nobody answers")
+
+    with capture_logs() as logs:
+        number = leave(client)
+        await tick()
+
+    assert (client.forwarded(), decided) == ([number], [None])
+    assert "cluster_not_asked" in [line["event"] for line in logs]
+
+
+@scenario
+async def test_for_a_client_that_has_gone_nothing_is_decided(links: Links) -> None:
+    decided: list[Any] = []
+    world = a_world(links, apis=asking_first(decided))
+    client = await a_client(world)
+    world.cluster.may_refresh.clear()
+
+    leave(client)
+    await tick()
+    client.session.connection_lost(None)
+    world.cluster.may_refresh.set()
+    await tick()
+
+    assert (client.forwarded(), decided) == ([], [])
 
 
 # ---- answers on their way

@@ -92,4 +92,15 @@ class Answer:
 
 
 Verdict = Forward | Rewrite | Answer
-Judge = Callable[[Any, May], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """No verdict yet: it takes knowledge of the cluster. Kordon asks any broker the question, on a connection of its
+    own, and decides by what it answers (None: it did not) and the rights of that moment."""
+
+    question: Any
+    decide: Callable[[Any, May], Verdict]
+
+
+Judge = Callable[[Any, May], Verdict | Ask]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import structlog
 
@@ -148,6 +148,11 @@ class Cluster:
         if broker is None:
             raise UpstreamUnavailable(f"cluster {self.settings.name} has no live broker {broker_id}")
         return await self._pool.connection((broker.host, broker.port))
+
+    async def ask(self, question: Any) -> Any:
+        """What any broker answers to a request, which is kio's and carries no client's name. Raises UpstreamError."""
+        connection = await self.connection()
+        return await connection.request(question, self.settings.request_timeout)
 
     async def _any_connection(self, picture: Picture) -> BrokerConnection:
         error: UpstreamError | None = None

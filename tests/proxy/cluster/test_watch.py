@@ -8,8 +8,10 @@ import pytest
 from kio.schema.errors import ErrorCode
 from structlog.testing import capture_logs
 
+from kordon_protocol.codec import request_type
 from kordon_protocol.frames import with_prefix
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis.entries import make
 from kordon_proxy.cluster import groups, watch
 from kordon_proxy.cluster.errors import UpstreamTimeout, UpstreamUnavailable
 from kordon_proxy.cluster.picture import Inferred, Picture
@@ -66,6 +68,18 @@ async def test_it_looks_by_itself_and_keeps_what_it_saw(loop: str) -> None:
             assert cluster.picture is picture
             assert cluster.state.reachable
             assert cluster.state.surveyed
+
+
+@scenario
+async def test_it_puts_a_question_to_any_broker_and_gives_its_answer() -> None:
+    async with FakeCluster() as kafka, a_watch(kafka) as cluster:
+        kafka.topics = {"orders": 1}
+        question = make(request_type(ApiKey.METADATA, 12), topics=None)
+
+        answer = await cluster.ask(question)
+
+        assert [topic.name for topic in answer.topics] == ["orders"]
+        assert kafka.brokers[1].asked_for(ApiKey.METADATA)[-1] == question
 
 
 @scenario
