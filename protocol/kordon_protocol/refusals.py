@@ -83,8 +83,8 @@ class _Refused:
             return (self.message if here else None) or (None if field.nullable else "")
         if source is not None and field.name in IDENTIFYING:
             return self._identity(field, source)
-        unknown = _UNKNOWN.get((self.api_key, field.name))
-        return zero_of(field) if unknown is None else unknown
+        known = (self.api_key, field.name)
+        return _UNKNOWN[known] if known in _UNKNOWN else zero_of(field)
 
     def _identity(self, field: Field, source: Any) -> Any:
         value = _identity(field, source)
@@ -176,4 +176,9 @@ _UNKNOWN: Final[Mapping[tuple[int, str], Any]] = {
     (ApiKey.OFFSET_FETCH, "committed_offset"): -1,
     (ApiKey.PRODUCE, "base_offset"): -1,
     (ApiKey.RENEW_DELEGATION_TOKEN, "expiry_timestamp"): OddTimestamp(-1),
+    # Null where its schema says null, which kio leaves out for arrays of structs.
+    (ApiKey.STREAMS_GROUP_HEARTBEAT, "active_tasks"): None,
+    (ApiKey.STREAMS_GROUP_HEARTBEAT, "partitions_by_user_endpoint"): None,
+    (ApiKey.STREAMS_GROUP_HEARTBEAT, "standby_tasks"): None,
+    (ApiKey.STREAMS_GROUP_HEARTBEAT, "warmup_tasks"): None,
 }

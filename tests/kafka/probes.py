@@ -31,6 +31,12 @@ def a_new(own: Things) -> Things:
     return ask.Things(topic=NEW_TOPIC, topic_id=own.topic_id, group=NOBODY, transactional_id=NOBODY)
 
 
+def flow_by(version: int, we: Neighbours, *, pattern: str | None = None, **names: list[str]) -> Any:
+    """An application of ours that reads ours, and names other topics in other places."""
+    part = {"sources": [we.own.topic]} | names
+    return ask.flow(version, a_new(we.own), topology=ask.a_topology(part, pattern=pattern))
+
+
 PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
     ApiKey.PRODUCE: (
         Probe("alone", lambda v, it, we: ask.produce(v, it)),
@@ -222,6 +228,23 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
     ApiKey.CONSUMER_GROUP_DESCRIBE: (
         Probe("alone", lambda v, it, we: ask.describe_consumers(v, it.group)),
         Probe("with others", lambda v, it, we: ask.describe_consumers(v, NOBODY, it.group, we.own.group)),
+    ),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: (
+        Probe("as a new member", lambda v, it, we: ask.flow_from(v, it, we.own)),
+        Probe("as its member", lambda v, it, we: ask.flow(v, it, epoch=it.generation)),
+        Probe("leaving", lambda v, it, we: ask.flow(v, it, epoch=-1)),
+        Probe("ending it all", lambda v, it, we: ask.flow(v, it, epoch=-1, shutdown_application=True)),
+        Probe("from its topic", lambda v, it, we: ask.flow_from(v, a_new(we.own), it)),
+        Probe("from ours and its", lambda v, it, we: ask.flow_from(v, we.idle, we.own, it, we.idle)),
+        Probe("from its topic too late", lambda v, it, we: ask.flow_from(v, a_new(we.own), it, epoch=3)),
+        Probe("by pattern too", lambda v, it, we: flow_by(v, we, pattern=".*", sources=[it.topic])),
+        Probe("to its topic", lambda v, it, we: flow_by(v, we, sinks=[it.topic])),
+        Probe("through its topic", lambda v, it, we: flow_by(v, we, sinks=[it.topic], repartitions=[it.topic])),
+        Probe("creating its topic", lambda v, it, we: flow_by(v, we, changelogs=[it.topic])),
+    ),
+    ApiKey.STREAMS_GROUP_DESCRIBE: (
+        Probe("alone", lambda v, it, we: ask.describe_flows(v, it.group)),
+        Probe("with others", lambda v, it, we: ask.describe_flows(v, NOBODY, it.group, we.own.group)),
     ),
     ApiKey.INIT_PRODUCER_ID: (
         Probe("anew", lambda v, it, we: ask.init_producer(v, it)),

@@ -1,6 +1,6 @@
 """Requests about somebody's things, in every version: what a version has no field for is left out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -361,6 +361,72 @@ def owned(version: int, *all_things: Things) -> tuple[Any, ...]:
 
 def describe_consumers(version: int, *names: str, bits: bool = True) -> Any:
     return a_request(ApiKey.CONSUMER_GROUP_DESCRIBE, version, group_ids=names, include_authorized_operations=bits)
+
+
+# Groups of Kafka Streams applications
+
+
+def a_topology(*parts: Mapping[str, Iterable[str]], epoch: int = 0, pattern: str | None = None, **values: Any) -> Any:
+    """Each part with names of its `sources`, `sinks`, `repartitions` and `changelogs`. `values`: of internal topics."""
+    return asked(
+        ApiKey.STREAMS_GROUP_HEARTBEAT,
+        0,
+        "topology",
+        epoch=epoch,
+        subtopologies=tuple(_part(str(number), part, pattern, values) for number, part in enumerate(parts)),
+    )
+
+
+def _part(number: str, names: Mapping[str, Iterable[str]], pattern: str | None, values: Mapping[str, Any]) -> Any:
+    path = ("topology", "subtopologies")
+    internal = {
+        field: tuple(
+            asked(ApiKey.STREAMS_GROUP_HEARTBEAT, 0, *path, field, name=name, **values) for name in names.get(kind, ())
+        )
+        for field, kind in (("repartition_source_topics", "repartitions"), ("state_changelog_topics", "changelogs"))
+    }
+    return asked(
+        ApiKey.STREAMS_GROUP_HEARTBEAT,
+        0,
+        *path,
+        subtopology_id=number,
+        source_topics=tuple(names.get("sources", ())),
+        source_topic_regex=() if pattern is None else (pattern,),
+        repartition_sink_topics=tuple(names.get("sinks", ())),
+        **internal,
+    )
+
+
+def flow(version: int, things: Things, *, epoch: int = 0, **values: Any) -> Any:
+    """The heartbeat of a member of a Streams application."""
+    joins = epoch == 0
+    told: dict[str, Any] = {
+        **dict.fromkeys(("active_tasks", "standby_tasks", "warmup_tasks"), () if joins else None),
+        "process_id": "process" if joins else None,
+        "client_tags": () if joins else None,
+        "task_offsets": None,
+        "task_end_offsets": None,
+        "endpoint_information_epoch": -1,
+        "rebalance_timeout": LONG,
+    }
+    return a_request(
+        ApiKey.STREAMS_GROUP_HEARTBEAT,
+        version,
+        group_id=things.group,
+        member_id=things.member_id,
+        member_epoch=epoch,
+        **told | values,
+    )
+
+
+def flow_from(version: int, things: Things, *sources: Things, **values: Any) -> Any:
+    """Of a member that joins with an application which only reads these topics."""
+    topology = a_topology({"sources": [one.topic for one in sources]})
+    return flow(version, things, topology=topology, **values)
+
+
+def describe_flows(version: int, *names: str, bits: bool = True) -> Any:
+    return a_request(ApiKey.STREAMS_GROUP_DESCRIBE, version, group_ids=names, include_authorized_operations=bits)
 
 
 # Offsets

@@ -10,6 +10,7 @@ from kordon_protocol.keys import ApiKey
 from tests.kafka.requests import (
     GROUP,
     Things,
+    a_topology,
     alter_settings,
     beat,
     commit,
@@ -19,6 +20,7 @@ from tests.kafka.requests import (
     errors_of,
     find_all_topics,
     find_coordinator,
+    flow,
     init_producer,
     join,
     owned,
@@ -43,9 +45,10 @@ class Settlers:
         abba = self._transaction(self._classic(self.topic("abba")), ended=None)
         vault = self._transaction(self._idle(self.topic("acme.vault")), ended=True)
         globex = self._consumer(self._producer(self.topic("globex")))
+        streams = self._flow(self._producer(self.topic("globex.s")))
         last = self._consumer(self._transaction(self.topic("globex.z"), ended=False), leaves=True)
         internal = replace(last, topic="__consumer_offsets", topic_id=self._topic_ids()["__consumer_offsets"])
-        return abba, vault, globex, last, internal
+        return abba, vault, globex, streams, last, internal
 
     def own(self) -> Things:
         """With a live group."""
@@ -115,6 +118,21 @@ class Settlers:
             self._ask(beat(1, things, epoch=-1))
         return things
 
+    def _flow(self, things: Things) -> Things:
+        """A Streams application with a changelog and one member that works, and offsets."""
+        things = replace(things, member_id=str(uuid4()))
+        topology = a_topology({"sources": [things.topic], "changelogs": [f"{things.topic}-changelog"]})
+        endpoint = asked(ApiKey.STREAMS_GROUP_HEARTBEAT, 0, "user_endpoint", host=things.topic, port=7070)
+        answer = self._ask(flow(0, things, topology=topology, user_endpoint=endpoint))
+        while not answer.active_tasks:
+            time.sleep(0.02)
+            answer = self._ask(flow(0, things, epoch=answer.member_epoch))
+        owned_tasks = {"active_tasks": _tasks(answer), "standby_tasks": (), "warmup_tasks": ()}
+        self._ask(flow(0, things, epoch=answer.member_epoch, **owned_tasks))
+        things = replace(things, generation=answer.member_epoch)
+        self._ask(commit(9, things, things, member=True))
+        return things
+
     def _producer(self, things: Things) -> Things:
         """A transactional id that has got its producer id."""
         answer = self._ask(init_producer(5, things))
@@ -149,3 +167,17 @@ class Settlers:
             assert time.monotonic() < deadline, answer
             time.sleep(0.02)
         return answer
+
+
+def _tasks(answer: Any) -> tuple[Any, ...]:
+    """What a member of a Streams application owns when it owns all that it was assigned."""
+    return tuple(
+        asked(
+            ApiKey.STREAMS_GROUP_HEARTBEAT,
+            0,
+            "active_tasks",
+            subtopology_id=task.subtopology_id,
+            partitions=task.partitions,
+        )
+        for task in answer.active_tasks
+    )

@@ -111,6 +111,8 @@ DENIED: Final = {
     ApiKey.DESCRIBE_LOG_DIRS: (5, 31),
     ApiKey.ALTER_REPLICA_LOG_DIRS: (2, 31),
     ApiKey.DESCRIBE_QUORUM: (2, 31),
+    ApiKey.STREAMS_GROUP_DESCRIBE: (0, 30),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: (0, 30),
     ApiKey.DELETE_GROUPS: (2, 30),
     ApiKey.OFFSET_COMMIT: (9, 30),
     ApiKey.OFFSET_FETCH: (9, 30),

@@ -29,7 +29,15 @@ EVERY_REQUEST: Final = [
     if api.judge is not None and key not in WAITING
     for version in api.versions
 ]
-TOPIC_NAMES: Final = {"topic", "topic_name", "topic_names", "name", "subscribed_topic_names"}
+TOPIC_NAMES: Final = {
+    "name",
+    "repartition_sink_topics",
+    "source_topics",
+    "subscribed_topic_names",
+    "topic",
+    "topic_name",
+    "topic_names",
+}
 OTHER_NAMES: Final = {
     "coordinator_keys",
     "group_id",
@@ -42,6 +50,7 @@ OTHER_NAMES: Final = {
     "v3_and_below_transactional_id",
 }
 INTEGERS: Final = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}
+PORT: Final = "uint16"
 PORT: Final = "uint16"
 RANDOM: Final = tuple(f"acme.random.{number}" for number in range(3))
 
@@ -91,6 +100,8 @@ class Drawing:
             return self._numbers
         if field.wire == PORT:
             return st.sampled_from([0, 9, 2**16 - 1])
+        if field.wire == PORT:
+            return st.sampled_from([0, 9, 2**16 - 1])
         if field.name in {"resource_type", "resource_types", "config_operation", "key_type"}:
             return st.sampled_from([0, 1, 2, 4, 8, 16, 32])
         if field.name in {"count", "num_partitions", "replication_factor"}:
@@ -117,7 +128,7 @@ class Drawing:
             return self._resources
         if name == "member_id":
             return self._members
-        if name in {"subscribed_topic_regex", "transactional_id_pattern"}:
+        if name in {"source_topic_regex", "subscribed_topic_regex", "transactional_id_pattern"}:
             return st.sampled_from(["", ".*", "globex.*", "("])
         return st.sampled_from(["", "1", "static-member"])
 

@@ -219,6 +219,9 @@ def test_what_kafka_calls_unknown_is_unknown() -> None:
     coordinator = refusal(ApiKey.FIND_COORDINATOR, 3, None, CODE)
     assert (coordinator.node_id, coordinator.host, coordinator.port) == (-1, "", -1)
 
+    heartbeat = refusal(ApiKey.STREAMS_GROUP_HEARTBEAT, 0, None, CODE)
+    assert (heartbeat.status, heartbeat.active_tasks, heartbeat.partitions_by_user_endpoint) == ((), None, None)
+
 
 def test_nothing_but_what_identifies_an_entry_comes_back_from_the_request() -> None:
     topic = {"name": "orders", "num_partitions": 9, "replication_factor": 3, "configs": [{"name": "a", "value": "b"}]}

@@ -58,6 +58,14 @@ JUDGED: Final = """
     ListPartitionReassignments: topics.name
     AddRaftVoter: cluster_id
     RemoveRaftVoter: cluster_id
+    StreamsGroupHeartbeat: group_id
+        topology.subtopologies.source_topics topology.subtopologies.source_topic_regex
+        topology.subtopologies.repartition_sink_topics
+        topology.subtopologies.repartition_source_topics.name
+        topology.subtopologies.repartition_source_topics.topic_configs.key
+        topology.subtopologies.state_changelog_topics.name
+        topology.subtopologies.state_changelog_topics.topic_configs.key
+    StreamsGroupDescribe: group_ids
 """
 """Names and ids of what the view may lack, and the bytes that hold such names."""
 
@@ -88,6 +96,13 @@ PLAIN: Final = """
     UpdateFeatures: feature_updates.feature
     AddRaftVoter: voter_directory_id listeners.name listeners.host
     RemoveRaftVoter: voter_directory_id
+    StreamsGroupHeartbeat:
+        member_id instance_id rack_id process_id user_endpoint.host client_tags.key client_tags.value
+        topology.subtopologies.subtopology_id
+        topology.subtopologies.repartition_source_topics.topic_configs.value
+        topology.subtopologies.state_changelog_topics.topic_configs.value
+        active_tasks.subtopology_id standby_tasks.subtopology_id warmup_tasks.subtopology_id
+        task_offsets.subtopology_id task_end_offsets.subtopology_id
 """
 """Means nothing outside the topic or group that was judged."""
 
@@ -123,6 +138,8 @@ ECHO: Final = """
     AlterPartitionReassignments: responses.name
     DescribeQuorum: topics.topic_name
     UpdateFeatures: results.feature
+    StreamsGroupHeartbeat: member_id
+    StreamsGroupDescribe: groups.group_id
 """
 """What the broker was asked about, by its name or by its id, and what it gave the client itself."""
 
@@ -148,6 +165,14 @@ CUT: Final = """
     ListPartitionReassignments: topics.name
     ListConfigResources: config_resources.resource_name
     DescribeQuorum: nodes.listeners.name nodes.listeners.host
+    StreamsGroupHeartbeat:
+        status.status_detail
+        partitions_by_user_endpoint.active_partitions.topic partitions_by_user_endpoint.standby_partitions.topic
+    StreamsGroupDescribe:
+        groups.members.member_id
+        groups.topology.subtopologies.source_topics groups.topology.subtopologies.repartition_sink_topics
+        groups.topology.subtopologies.state_changelog_topics.name
+        groups.topology.subtopologies.repartition_source_topics.name
 """
 """Lists of the broker's, cut to the view; and ids of members, cut to what others are told."""
 
@@ -159,6 +184,7 @@ OWN: Final = """
     DescribeGroups: groups.members.client_host
     DescribeCluster: brokers.host cluster_id
     ConsumerGroupDescribe: groups.members.client_host
+    StreamsGroupDescribe: groups.members.client_host
 """
 """Addresses and cluster ids: Kordon's in place of the real ones."""
 
@@ -185,6 +211,8 @@ CONSTANT: Final = """
     UnregisterBroker: error_message
     AddRaftVoter: error_message
     RemoveRaftVoter: error_message
+    StreamsGroupHeartbeat: error_message
+    StreamsGroupDescribe: groups.error_message
 """
 """Free texts of the broker: Kafka's constant ones in their place."""
 
@@ -207,8 +235,28 @@ INSIDE: Final = """
     ListTransactions: transaction_states.transaction_state
     DescribeQuorum:
         topics.partitions.current_voters.replica_directory_id topics.partitions.observers.replica_directory_id
+    StreamsGroupHeartbeat:
+        active_tasks.subtopology_id standby_tasks.subtopology_id warmup_tasks.subtopology_id
+        partitions_by_user_endpoint.user_endpoint.host
+    StreamsGroupDescribe: groups.group_state
+        groups.topology.subtopologies.subtopology_id
+        groups.topology.subtopologies.state_changelog_topics.topic_configs.key
+        groups.topology.subtopologies.state_changelog_topics.topic_configs.value
+        groups.topology.subtopologies.repartition_source_topics.topic_configs.key
+        groups.topology.subtopologies.repartition_source_topics.topic_configs.value
+        groups.members.instance_id groups.members.rack_id groups.members.client_id groups.members.process_id
+        groups.members.user_endpoint.host
+        groups.members.client_tags.key groups.members.client_tags.value groups.members.task_offsets.subtopology_id
+        groups.members.task_end_offsets.subtopology_id
+        groups.members.assignment.active_tasks.subtopology_id groups.members.assignment.standby_tasks.subtopology_id
+        groups.members.assignment.warmup_tasks.subtopology_id
+        groups.members.target_assignment.active_tasks.subtopology_id
+        groups.members.target_assignment.standby_tasks.subtopology_id
+        groups.members.target_assignment.warmup_tasks.subtopology_id
 """
-"""Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address."""
+"""Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address.
+
+Endpoints of Streams applications are what their members tell each other of themselves, for queries of their stores."""
 
 
 def read(*lists: str) -> dict[tuple[str, str], int]:

@@ -37,9 +37,14 @@ def usable_ids(may: May, group: str) -> Callable[[UUID | None], bool]:
 def judge_topic(may: May, action: Action | None, entry: Any, group: str) -> Refusal | None:
     """Judge an entry that names a topic, by name or by id, for use by this group."""
     if not hasattr(entry, "topic_id"):
-        return _judge(may, action, entry.name, group, _not_found(may))
+        return judge_topic_name(may, action, entry.name, group)
     name = may.name_of(entry.topic_id)
     return UNKNOWN_ID if name is None else _judge(may, action, name, group, UNKNOWN_ID)
+
+
+def judge_topic_name(may: May, action: Action | None, name: str, group: str) -> Refusal | None:
+    """Judge a topic by its name for use by this group."""
+    return _judge(may, action, name, group, _not_found(may))
 
 
 def _judge(may: May, action: Action | None, name: str, group: str, outside: Refusal) -> Refusal | None:

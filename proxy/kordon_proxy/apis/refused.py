@@ -29,8 +29,6 @@ REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
             ApiKey.SHARE_GROUP_DESCRIBE,
             ApiKey.SHARE_FETCH,
             ApiKey.SHARE_ACKNOWLEDGE,
-            ApiKey.STREAMS_GROUP_HEARTBEAT,
-            ApiKey.STREAMS_GROUP_DESCRIBE,
             ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS,
             ApiKey.ALTER_SHARE_GROUP_OFFSETS,
             ApiKey.DELETE_SHARE_GROUP_OFFSETS,

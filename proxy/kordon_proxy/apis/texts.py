@@ -20,6 +20,8 @@ NEITHER: Final = "Neither topic name nor id were specified."
 BOTH: Final = "You may not specify both topic name and topic id."
 DUPLICATE_RESOURCE: Final = "Each resource must appear at most once."
 FEATURES: Final = "The update failed for all features since the following feature had an error: "
+NO_PATTERNS: Final = "Regular expressions for source topics are not supported yet."
+NO_LATE_TOPOLOGY: Final = "Topology can only be provided when (re-)joining."
 
 HARMLESS: Final = re.compile(
     "|".join(
@@ -46,6 +48,8 @@ HARMLESS: Final = re.compile(
             r"Error due to duplicate config keys",
             r"Default (?:topic|group) resources are not allowed\.",
             r"(?:Group name|Broker id|Client metrics subscription name) must not be empty",
+            *map(re.escape, (NO_PATTERNS, NO_LATE_TOPOLOGY)),
+            r"Topology (?:updates are not supported yet\.|must be non-null when \(re-\)joining\.)",
             r"Broker ID -?\d+ is not currently registered",
             r"Cluster doesn't support (?:adding|removing) voter because the kraft\.version feature is \d+",
             rf"{FEATURES}Invalid update version -?\d+ for feature [\w.]+\. (?:Local controller \d+ does not support "

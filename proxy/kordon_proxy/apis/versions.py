@@ -21,7 +21,7 @@ from .table import Api
 
 NO_TIME: Final = timedelta(0)
 SUPPORTED: Final = range(5)
-HIDDEN_FEATURES: Final = frozenset({"share.version", "streams.version"})
+HIDDEN_FEATURES: Final = frozenset({"share.version"})
 """Features whose APIs are refused: clients decide from the features what to send."""
 WITH_FEATURES: Final = 3
 ZERO_FEATURES: Final = 4

@@ -1,0 +1,209 @@
+"""Groups of Kafka Streams applications (KIP-1071): StreamsGroupHeartbeat (88), StreamsGroupDescribe (89).
+
+A heartbeat needs GROUP_CONSUME. The one by which a member joins brings the topology of its application along, which is
+judged as a whole (`topologies`), and again at each later heartbeat of the member on the same connection: rights and
+topics may have gone meanwhile, and the coordinator creates an internal topic whenever it is missing. Leaving (epoch -1
+or -2) needs GROUP_CONSUME only, and is an event, as in the other protocols.
+
+*Sources that are not there* for the tenant. Kafka lets members of such a group join, gives them nothing to do, and says
+what is missing in a status; clients give up soon. Kordon says the same without the coordinator, which must not hear of
+the name: such a member is *away*. When the topics are there it is told to join anew, which makes the coordinator tell
+it all its tasks.
+
+*Answers.* The details of a status name topics and members: they are kept where they name nothing hidden, else cut. The
+table of who has which partitions, for interactive queries, is cut to the view; the endpoints in it are the
+applications' own, as each member said it to all the others, and stay. Tasks are numbers in a part of the topology.
+
+*Descriptions* are cut likewise, and where a source is hidden so are the tasks of that part of the topology: their count
+is that of the topic's partitions.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action
+from kordon_protocol.keys import ApiKey
+
+from .entries import answer_type, make, respond, struct_type
+from .groups import visible
+from .may import May, Refusal
+from .parts import refuse
+from .streams_descriptions import judge_describe
+from .streams_members import StreamsMember, Topology
+from .streams_status import MISSING_SOURCES, creating, missing_sources, told_details
+from .table import Api, Record
+from .texts import NO_LATE_TOPOLOGY, NO_PATTERNS, without_free_text
+from .topologies import Missing, has_patterns, judge_topology, missing_internal, read_topology
+from .verdict import Answer, Forward, Mended, Verdict
+
+JOINING: Final = 0
+"""The epoch of a member that joins, or joins again."""
+FIRST_EPOCH: Final = 1
+"""The epoch of a member that has joined a group which has nothing to do yet."""
+INTERVAL: Final = timedelta(seconds=5)
+"""Between heartbeats, as brokers say unless they are told otherwise (`group.streams.heartbeat.interval.ms`)."""
+JOIN_ANEW: Final = Refusal(ErrorCode.fenced_member_epoch)
+WITH_PATTERNS: Final = Refusal(ErrorCode.invalid_request, NO_PATTERNS)
+LATE_TOPOLOGY: Final = Refusal(ErrorCode.invalid_request, NO_LATE_TOPOLOGY)
+
+
+# StreamsGroupHeartbeat
+
+
+def judge_heartbeat(request: Any, may: May) -> Verdict:
+    refusal = may.join(request.group_id)
+    if refusal is not None:
+        return refuse(request, refusal)
+    if request.topology is not None and request.member_epoch != JOINING:
+        return refuse(request, LATE_TOPOLOGY)
+    return _judge_leaving(request, may) if leaves(request) else _judge_member(request, may)
+
+
+def leaves(request: Any) -> bool:
+    """Whether a member goes: for good (-1), or for a while as a static one (-2)."""
+    return bool(request.member_epoch < 0)
+
+
+def _judge_leaving(request: Any, may: May) -> Verdict:
+    known = may.connection.streams_members
+    member = known.get(request.group_id, request.member_id)
+    known.forget(request.group_id, request.member_id)
+    if member is not None and not member.joined:
+        return Answer(
+            _respond(request, member_epoch=request.member_epoch, heartbeat_interval=timedelta(), status=(), tasks=None)
+        )
+    return Forward(Mended(_mend_heartbeat))
+
+
+def _judge_member(request: Any, may: May) -> Verdict:
+    known = may.connection.streams_members
+    member = known.get(request.group_id, request.member_id)
+    joins = request.member_epoch == JOINING
+    if joins:
+        topology = None if request.topology is None else read_topology(request.topology)
+    else:
+        topology = None if member is None else member.topology
+    if topology is None:
+        return Forward(Mended(_mend_heartbeat))
+    found = judge_topology(topology, request.group_id, may)
+    if isinstance(found, Refusal):
+        return refuse(request, found)
+    if joins and has_patterns(request.topology):
+        return refuse(request, WITH_PATTERNS)
+    if isinstance(found, Missing):
+        joined = member is not None and member.joined
+        known.keep(request.group_id, request.member_id, StreamsMember(topology, joined=joined, away=True))
+        return Answer(_without_sources(request, found))
+    if member is not None and member.away and not joins:
+        return refuse(request, JOIN_ANEW)
+    return _forward(request, topology, may)
+
+
+def _forward(request: Any, topology: Topology, may: May) -> Verdict:
+    missing = missing_internal(topology, may)
+    may.creates = bool(missing)
+    may.unknown_topics |= may.creates
+
+    def mend(response: Any, now: May) -> Any:
+        if response.error_code is ErrorCode.none:
+            now.connection.streams_members.keep(request.group_id, request.member_id, StreamsMember(topology))
+        return _mend_heartbeat(response, now)
+
+    return Forward(Mended(mend))
+
+
+def _without_sources(request: Any, missing: Missing) -> Any:
+    """What a coordinator answers a member of a group that has nothing to do since topics are missing."""
+    kind = struct_type(answer_type(request), "status")
+    detail = missing_sources(missing.sources)
+    return _respond(
+        request,
+        member_epoch=max(request.member_epoch, FIRST_EPOCH),
+        heartbeat_interval=INTERVAL,
+        status=(make(kind, status_code=MISSING_SOURCES, status_detail=detail),),
+        tasks=(),
+    )
+
+
+def _respond(request: Any, *, tasks: tuple[()] | None, **values: Any) -> Any:
+    """A heartbeat's answer of Kordon's own. Nobody has an endpoint in it; the client is told so if it believes that
+    somebody has."""
+    told_of = leaves(request) or request.endpoint_information_epoch == 0
+    return respond(
+        request,
+        error_message=None,
+        member_id=request.member_id,
+        active_tasks=tasks,
+        standby_tasks=tasks,
+        warmup_tasks=tasks,
+        partitions_by_user_endpoint=None if told_of else (),
+        **values,
+    )
+
+
+def _mend_heartbeat(response: Any, may: May) -> Any:
+    endpoints, status = response.partitions_by_user_endpoint, response.status
+    mended = replace(
+        without_free_text(response),
+        status=status and tuple(_told_status(one, may) for one in status),
+        partitions_by_user_endpoint=endpoints and tuple(_cut_endpoint(one, may) for one in endpoints),
+    )
+    return response if mended == response else mended
+
+
+def _told_status(status: Any, may: May) -> Any:
+    return replace(status, status_detail=told_details(status.status_code, status.status_detail, visible(may)))
+
+
+def _cut_endpoint(endpoint: Any, may: May) -> Any:
+    keep = visible(may)
+    return replace(
+        endpoint,
+        active_partitions=tuple(part for part in endpoint.active_partitions if keep(part.topic)),
+        standby_partitions=tuple(part for part in endpoint.standby_partitions if keep(part.topic)),
+    )
+
+
+# The table
+
+
+def record_of(request: Any) -> Record:
+    """Who leaves, and who asks all others to. That topics come into being is known to the judge alone."""
+    return Record.EVENT if leaves(request) or request.shutdown_application else Record.NOTHING
+
+
+def _happened(request: Any, response: Any) -> dict[str, object]:
+    told: dict[str, object] = {"group": request.group_id, "members": [request.instance_id or request.member_id]}
+    if leaves(request):
+        told["leaves"] = True
+    if request.shutdown_application:
+        told["shutdown_application"] = True
+    if response is not None and (created := creating(response)):
+        told["creates"] = created
+    return told
+
+
+APIS = (
+    Api(
+        key=ApiKey.STREAMS_GROUP_HEARTBEAT,
+        name="StreamsGroupHeartbeat",
+        versions=range(1),
+        judge=judge_heartbeat,
+        record_of=record_of,
+        parameters=_happened,
+        needs_fresh_picture=lambda request: request.topology is not None,
+        gives_away="topics in the details of a status and in the table of who has which partitions: cut to the view",
+        needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT, Action.TOPIC_PRODUCE, Action.TOPIC_CREATE),
+    ),
+    Api(
+        key=ApiKey.STREAMS_GROUP_DESCRIBE,
+        name="StreamsGroupDescribe",
+        versions=range(1),
+        judge=judge_describe,
+        gives_away="topics of the topology, ids and addresses of members: cut to the view, masked, Kordon's",
+        needs=(),
+    ),
+)

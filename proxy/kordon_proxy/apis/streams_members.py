@@ -1,0 +1,33 @@
+"""What a connection remembers of members of Kafka Streams applications: they say their topology only when they join."""
+
+from dataclasses import dataclass
+
+from .recent_members import RecentMembers
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The topics that a topology names, each once."""
+
+    sources: tuple[str, ...]
+    sinks: tuple[str, ...]
+    """Repartition topics that are written to, as far as they are not among the internal ones."""
+    internal: tuple[str, ...]
+    """Repartition topics that are read, and changelogs: the coordinator creates them."""
+    placed: frozenset[str]
+    """Those of them whose settings decide where data lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsMember:
+    """One member, and the topology that it came with."""
+
+    topology: Topology
+    joined: bool = True
+    """Whether the coordinator took it in."""
+    away: bool = False
+    """Whether it is told that sources are missing, and the coordinator hears nothing of it."""
+
+
+class StreamsMembers(RecentMembers[StreamsMember]):
+    """Those behind one connection."""
