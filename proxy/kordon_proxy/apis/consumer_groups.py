@@ -30,13 +30,15 @@ from .may import May, Refusal
 from .member_ids import told
 from .operations import group_operations
 from .parts import refuse
-from .subscriptions import InvalidPattern, Pattern, Subscription, compile_pattern
+from .patterns import InvalidPattern, Pattern, compile_pattern
+from .subscriptions import NAMES, Subscription
 from .table import Api, Record
 from .texts import constant_text, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict
 
 SAY_ALL: Final = Refusal(ErrorCode.not_coordinator)
 """To a client that this connection has not heard of yet."""
+TOO_MANY: Final = Refusal(ErrorCode.invalid_request, f"a member may name at most {NAMES} topics")
 
 
 def judge_heartbeat(request: Any, may: May) -> Verdict:
@@ -89,10 +91,10 @@ def _judge_member(request: Any, may: May) -> Verdict:
     refusal = _forbidden(request, may)
     if refusal is not None:
         return refuse(request, refusal)
-    if request.member_id:  # a member of v0 gets its id with the first answer
-        known.keep(group, request.member_id, member)
     if _subscribes(request):
         member.subscribe(request.subscribed_topic_names, pattern)
+    if request.member_id:  # a member of v0 gets its id with the first answer
+        known.keep(group, request.member_id, member)
     kept = _without_unusable(request, may)
     names = _new_topics(member, may, group)
     if names is not None:
@@ -108,8 +110,11 @@ def _pattern(request: Any, member: Subscription) -> Pattern | None:
 
 def _forbidden(request: Any, may: May) -> Refusal | None:
     """Kafka refuses the whole heartbeat for one topic that it names and the client may not have."""
+    names = request.subscribed_topic_names or ()
+    if len(names) > NAMES:
+        return TOO_MANY
     usable = usable_by(may, request.group_id)
-    named = [name for name in request.subscribed_topic_names or () if usable(name)]
+    named = [name for name in names if usable(name)]
     return next((refusal for refusal in [may.topic(Action.TOPIC_INSPECT, name) for name in named] if refusal), None)
 
 
@@ -118,26 +123,35 @@ def _new_topics(member: Subscription, may: May, group: str) -> tuple[str, ...] |
     under = (may.standing, may.picture.version)
     if member.names is None or (member.sent is not None and member.judged == under):
         return None
-    member.judged = under
-    topics = _topics(member, may, group)
+    topics, whole = _topics(member, may, group)
+    member.judged = under if whole else None
     if topics == member.sent:
         return None
     member.sent = topics
     return topics
 
 
-def _topics(member: Subscription, may: May, group: str) -> tuple[str, ...]:
-    """As in Kafka, a pattern leaves out in silence what its member may not read."""
+def _topics(member: Subscription, may: May, group: str) -> tuple[tuple[str, ...], bool]:
+    """What a member subscribes to, and whether that is all: a costly pattern is evaluated with several heartbeats.
+
+    As in Kafka, a pattern leaves out in silence what its member may not read.
+    """
     usable = usable_by(may, group)
     named = tuple(name for name in member.names or () if usable(name))
-    if member.pattern is None:
-        return named
-    matched = (
-        name
-        for name in may.visible_topics()
-        if member.pattern.fullmatch(name) and usable(name) and may.is_allowed(Action.TOPIC_INSPECT, Kind.TOPIC, name)
-    )
-    return tuple(sorted({*named, *matched}))
+    pattern = member.pattern
+    if pattern is None:
+        return named, True
+
+    def meets(name: str) -> bool:
+        return (
+            pattern.fullmatch(name) is not None
+            and usable(name)
+            and may.is_allowed(Action.TOPIC_INSPECT, Kind.TOPIC, name)
+        )
+
+    matches = may.standing.matches[group, pattern.text]
+    whole = matches.look(may.visible_topics(), meets, pattern.letters_at_a_time)
+    return (tuple(sorted({*named, *matches.found})) if named else matches.found), whole
 
 
 def _without_unusable(request: Any, may: May) -> Any:

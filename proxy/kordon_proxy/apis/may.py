@@ -22,10 +22,13 @@ from kordon_policy.view import View
 from kordon_proxy.cluster.picture import Picture
 
 from .connection import Connection
+from .patterns import Matches
 from .synthetic import SyntheticCluster
 
 MEMO_LIMIT: Final = 50_000
 """Rulings kept per standing."""
+PATTERNS: Final = 256
+"""Patterns per standing of which it is kept what they match."""
 
 
 SEEING: Final = "VIEW"
@@ -102,7 +105,7 @@ class Standing:
     Shared by all connections of the same kind. Its memo is bounded.
     """
 
-    __slots__ = ("_visible", "rights", "rulings", "snapshot", "view")
+    __slots__ = ("_visible", "matches", "rights", "rulings", "snapshot", "view")
 
     def __init__(self, snapshot: Snapshot, view: View, rights: Rights) -> None:
         self.snapshot = snapshot
@@ -110,6 +113,8 @@ class Standing:
         self.rights = rights
         self.rulings = Memo(self._judge, bound=MEMO_LIMIT, keeps=has_short_name)
         """Question (explicit view?, action, kind, name) -> ruling, worked out when it is asked for."""
+        self.matches: Memo[tuple[str, str], Matches] = Memo(lambda _: Matches(), bound=PATTERNS)
+        """Group and pattern -> which topics its members find by it, so that it is worked out once for all of them."""
         self._visible: tuple[int, tuple[str, ...]] = (-1, ())
 
     def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:

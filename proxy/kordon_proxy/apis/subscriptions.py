@@ -1,49 +1,17 @@
 """What the members behind one connection subscribe to (KIP-848), since their heartbeats say only what has changed.
 
 A pattern is evaluated here, over the view, and never sent on: the coordinator would evaluate it over every topic of
-the cluster, with the rights of Kordon's own principal. It reads Kafka's dialect (RE2, as RE2/J) and takes time linear
-in the name, whatever a client writes.
+the cluster, with the rights of Kordon's own principal.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import re2
-
+from .patterns import Pattern
 from .recent_members import RecentMembers
 
-PATTERN_MEMORY: Final = 1 << 20
-"""Bytes that one compiled pattern may take. More is answered as a pattern that is not valid."""
-
-
-class Pattern(Protocol):
-    """A compiled pattern."""
-
-    def fullmatch(self, text: str) -> object | None: ...
-
-
-class InvalidPattern(ValueError):
-    """The client's pattern cannot be read."""
-
-
-def compile_pattern(text: str) -> Pattern | None:
-    """Compile a pattern; the empty one means that there is none. Raises InvalidPattern."""
-    if not text:
-        return None
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = PATTERN_MEMORY
-    try:
-        compiled: Pattern = re2.compile(text, options)
-    except re2.error as error:
-        raise InvalidPattern(f"invalid subscription pattern: {_text(error)}") from None
-    return compiled
-
-
-def _text(error: Exception) -> str:
-    reason = error.args[0] if error.args else ""
-    text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-    return text[:200]  # it repeats the pattern
+NAMES: Final = 100_000
+"""Names kept per connection. Clients choose them, whether they exist or not."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,3 +39,8 @@ class Subscription:
 
 class Subscriptions(RecentMembers[Subscription]):
     """Those of the members behind one connection. One that is forgotten is asked to say everything again."""
+
+    def keep(self, group: str, member: str, known: Subscription) -> None:
+        super().keep(group, member, known)
+        while len(self) > 1 and sum(len(one.names or ()) for one in self._members.values()) > NAMES:
+            self._members.popitem(last=False)

@@ -23,7 +23,7 @@ from kordon_protocol.keys import ApiKey
 from .entries import answer_type, make, struct_type
 from .may import May, Refusal
 from .parts import forward_rest, judge_each, mend_each, refuse
-from .subscriptions import InvalidPattern, compile_pattern
+from .patterns import InvalidPattern, compile_pattern
 from .table import Api, Record
 from .texts import spoken, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict

@@ -7,11 +7,14 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis import patterns
 from kordon_proxy.apis.connection import Connection
 from kordon_proxy.apis.consumer_groups import APIS, judge_describe, judge_heartbeat, says_a_pattern
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
 from kordon_proxy.apis.member_ids import masked
+from kordon_proxy.apis.patterns import Pattern
+from kordon_proxy.apis.subscriptions import NAMES
 from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.verdict import Forward
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
@@ -269,6 +272,59 @@ def test_what_the_coordinator_refused_is_said_again() -> None:
     request = a_heartbeat(1, pattern=r"acme\.a")
     mended(judge_heartbeat(request, may), beaten(1, unchanged=True, error_code=ErrorCode.not_coordinator), may)
     assert beat(a_heartbeat(1, epoch=1), may).subscribed_topic_names == ("acme.a",)
+
+
+def elsewhere(may: May) -> May:
+    """The same rights on another connection."""
+    return May(may.standing, may.picture, may.cluster, Connection())
+
+
+def test_members_of_a_group_with_the_same_pattern_look_at_each_topic_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def fullmatch(_: Pattern, name: str) -> object | None:
+        looked.append(name)
+        return True if name == "acme.a" else None
+
+    monkeypatch.setattr(Pattern, "fullmatch", fullmatch)
+    may = a_may()
+
+    for member in ("m-1", "m-2"):
+        sent = beat(a_heartbeat(1, pattern="acme.+", member=member), elsewhere(may))
+        assert sent.subscribed_topic_names == ("acme.a",)
+
+    assert looked == ["acme.a", "acme.b", "acme.secret", "globex.read"]
+
+
+def test_what_one_group_finds_is_not_what_another_with_the_same_pattern_finds() -> None:
+    may = a_may()
+    assert beat(a_heartbeat(1, pattern=".*"), may).subscribed_topic_names[-1] == "globex.read"
+    assert beat(a_heartbeat(1, pattern=".*", group="acme-other"), may).subscribed_topic_names[-1] == "acme.b"
+
+
+def test_a_costly_pattern_is_evaluated_with_several_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "STEPS", 1)
+    may = a_may()
+    sent = [beat(a_heartbeat(1, pattern=".*"), may), *(beat(a_heartbeat(1, epoch=1), may) for _ in range(4))]
+
+    assert [request.subscribed_topic_names for request in sent] == [
+        ("acme.a",),
+        ("acme.a", "acme.b"),
+        None,  # the secret one
+        ("acme.a", "acme.b", "globex.read"),
+        None,
+    ]
+    assert isinstance(judge_heartbeat(a_heartbeat(1, epoch=1), may), Forward)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_member_that_names_too_many_topics_is_told_so(version: int) -> None:
+    may = a_may()
+    names = tuple(map(str, range(NAMES + 1)))
+    answer = answered(judge_heartbeat(a_heartbeat(version, names=names), may))
+    assert answer.error_code is ErrorCode.invalid_request
+    assert len(may.connection.subscriptions) == 0
+    assert isinstance(judge_heartbeat(a_heartbeat(version, names=("acme.a",)), may), Forward)
 
 
 def test_only_a_new_pattern_needs_a_fresh_picture() -> None:

@@ -1,45 +1,8 @@
-"""Patterns, and what is remembered of the members behind a connection."""
+"""What is remembered of the members behind a connection."""
 
-import pytest
-
+from kordon_proxy.apis.patterns import compile_pattern
 from kordon_proxy.apis.recent_members import MEMBERS
-from kordon_proxy.apis.subscriptions import InvalidPattern, Subscription, Subscriptions, compile_pattern
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name", "matches"),
-    [
-        (".*", "acme.a", True),
-        ("acme", "acme.a", False),
-        (r"acme\.(a|b)", "acme.b", True),
-        (r"acme\.\pL+", "acme.a", True),
-        (r"(?i)ACME\..", "acme.a", True),
-        ("acme.a|", "acme.a", True),
-        ("a", "a\n", False),
-    ],
-)
-def test_a_pattern_matches_whole_names_in_kafkas_dialect(pattern: str, name: str, matches: bool) -> None:
-    compiled = compile_pattern(pattern)
-    assert compiled is not None
-    assert bool(compiled.fullmatch(name)) is matches
-
-
-def test_the_empty_pattern_is_none() -> None:
-    assert compile_pattern("") is None
-
-
-@pytest.mark.parametrize("pattern", ["(", "a{2000}", r"(a)\1", "(?=acme)", "[b-a]", "x" * 1_000_000])
-def test_a_pattern_that_kafka_cannot_read_is_told_in_few_words(pattern: str) -> None:
-    with pytest.raises(InvalidPattern) as raised:
-        compile_pattern(pattern)
-    assert str(raised.value).startswith("invalid subscription pattern: ")
-    assert len(str(raised.value)) < 300
-
-
-def test_a_pattern_takes_no_longer_for_being_nasty() -> None:
-    compiled = compile_pattern("(a*)*(a*)*(a*)*b")
-    assert compiled is not None
-    assert compiled.fullmatch("a" * 20_000) is None  # a backtracking engine would not come back
+from kordon_proxy.apis.subscriptions import NAMES, Subscription, Subscriptions
 
 
 def test_a_connection_remembers_few_members_and_forgets_the_oldest() -> None:
@@ -76,3 +39,19 @@ def test_what_a_member_does_not_say_again_it_has_said_before() -> None:
     assert subscription.names == ("a",)
     assert subscription.pattern is pattern
     assert subscription.sent is None
+
+
+def test_a_connection_remembers_so_many_names_and_forgets_the_oldest_members_for_it() -> None:
+    known = Subscriptions()
+    half = tuple(map(str, range(NAMES // 2)))
+    known.keep("g", "small", Subscription(names=("a",)))
+    known.keep("g", "large", Subscription(names=half))
+    assert known.get("g", "small")
+    known.keep("g", "larger", Subscription(names=half))
+    assert [known.get("g", member) is not None for member in ("small", "large", "larger")] == [True, False, True]
+
+
+def test_a_member_is_remembered_however_many_names_it_has() -> None:
+    known = Subscriptions()
+    known.keep("g", "m", Subscription(names=("a",) * (NAMES + 1)))
+    assert known.get("g", "m")
