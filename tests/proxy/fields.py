@@ -37,14 +37,31 @@ class Kind(StrEnum):
     PRINCIPAL = "principal"
     RESOURCE = "name of what another field says"
     SETTING = "setting"
+    DIRECTORY = "path on a broker's disk"
     NAMES = "bytes with names of topics in them"
     ADDRESS = "address"
     BROKER = "broker id beside an address"
+    CLIENT = "address of a client's"
     CLUSTER = "cluster id"
     FREE_TEXT = "free text"
     ID = "another id"
     OPAQUE = "bytes that nobody reads"
     HARMLESS = "harmless"
+
+
+HIDDEN: Final = frozenset(
+    {
+        Kind.TOPIC,
+        Kind.TOPIC_ID,
+        Kind.PATTERN,
+        Kind.GROUP,
+        Kind.TRANSACTIONAL_ID,
+        Kind.PRINCIPAL,
+        Kind.RESOURCE,
+        Kind.NAMES,
+    }
+)
+"""What names something that may be another tenant's."""
 
 
 BY_MARK: Final = {
@@ -59,22 +76,51 @@ BY_NAME: Final = {
     "error_message": Kind.FREE_TEXT,
     "acknowledge_error_message": Kind.FREE_TEXT,
     "batch_index_error_message": Kind.FREE_TEXT,
+    "broker_id": Kind.BROKER,
+    "entity_name": Kind.PRINCIPAL,
+    "entity_type": Kind.HARMLESS,
     "group_instance_id": Kind.MEMBER,
     "host": Kind.ADDRESS,
+    "host_filter": Kind.CLIENT,
     "instance_id": Kind.MEMBER,
+    "log_dir": Kind.DIRECTORY,
     "member_id": Kind.MEMBER,
     "node_id": Kind.BROKER,
-    "broker_id": Kind.BROKER,
+    "owner_principal_name": Kind.PRINCIPAL,
     "port": Kind.ADDRESS,
+    "principal": Kind.PRINCIPAL,
+    "principal_filter": Kind.PRINCIPAL,
+    "principal_name": Kind.PRINCIPAL,
+    "resource_name": Kind.RESOURCE,
+    "resource_name_filter": Kind.RESOURCE,
     "status_detail": Kind.FREE_TEXT,
+    "token_requester_principal_name": Kind.PRINCIPAL,
+    "user": Kind.PRINCIPAL,
 }
 """The last part of a field's path -> what such a field is in every message."""
 
 SAID: Final = {
     Kind.RESOURCE: """
         FindCoordinator: key coordinator_keys coordinators.key
-        DescribeConfigs: resources.resource_name results.resource_name
-        IncrementalAlterConfigs: resources.resource_name responses.resource_name
+    """,
+    Kind.TRANSACTIONAL_ID: """
+        ListTransactions: transactional_id_pattern
+    """,
+    Kind.PRINCIPAL: """
+        DescribeUserScramCredentials: users.name
+        AlterUserScramCredentials: deletions.name upsertions.name
+        DescribeClientQuotas: components.match
+    """,
+    Kind.DIRECTORY: """
+        AlterReplicaLogDirs: dirs.path
+    """,
+    Kind.CLIENT: """
+        DescribeAcls: resources.acls.host
+        CreateAcls: creations.host
+        DeleteAcls: filter_results.matching_acls.host
+        StreamsGroupHeartbeat: user_endpoint.host user_endpoint.port
+            partitions_by_user_endpoint.user_endpoint.host partitions_by_user_endpoint.user_endpoint.port
+        StreamsGroupDescribe: groups.members.user_endpoint.host groups.members.user_endpoint.port
     """,
     Kind.MEMBER: """
         JoinGroup: leader
@@ -82,13 +128,26 @@ SAID: Final = {
     Kind.PATTERN: """
         ConsumerGroupHeartbeat: subscribed_topic_regex
         ConsumerGroupDescribe: groups.members.subscribed_topic_regex
+        StreamsGroupHeartbeat: topology.subtopologies.source_topic_regex
+        StreamsGroupDescribe: groups.topology.subtopologies.source_topic_regex
     """,
     Kind.SETTING: """
         CreateTopics: topics.configs.name topics.configs.value
         DescribeConfigs: resources.configuration_keys
             results.configs.name results.configs.value results.configs.documentation
             results.configs.synonyms.name results.configs.synonyms.value
+        AlterConfigs: resources.configs.name resources.configs.value
         IncrementalAlterConfigs: resources.configs.name resources.configs.value
+        StreamsGroupHeartbeat:
+            topology.subtopologies.repartition_source_topics.topic_configs.key
+            topology.subtopologies.repartition_source_topics.topic_configs.value
+            topology.subtopologies.state_changelog_topics.topic_configs.key
+            topology.subtopologies.state_changelog_topics.topic_configs.value
+        StreamsGroupDescribe:
+            groups.topology.subtopologies.repartition_source_topics.topic_configs.key
+            groups.topology.subtopologies.repartition_source_topics.topic_configs.value
+            groups.topology.subtopologies.state_changelog_topics.topic_configs.key
+            groups.topology.subtopologies.state_changelog_topics.topic_configs.value
     """,
     Kind.NAMES: """
         JoinGroup: protocols.metadata members.metadata
@@ -97,6 +156,11 @@ SAID: Final = {
     """,
     Kind.TOPIC: """
         ConsumerProtocolSubscription: topics
+    """,
+    Kind.HARMLESS: """
+        DescribeQuorum: topics.topic_name nodes.listeners.name
+        ListTransactions: unknown_state_filters
+        UpdateFeatures: feature_updates.feature results.feature
     """,
 }
 """What neither the schema nor the name of a field tells."""
@@ -116,12 +180,16 @@ class Place:
         """What it is; None: neither the schema tells nor anybody has said."""
         name = self.path.rpartition(".")[2]
         if self.wire == "uuid":
-            return Kind.TOPIC_ID if name.startswith("topic_id") else Kind.ID
+            return Kind.TOPIC_ID if name == "topic_id" else Kind.ID
         return _SAID.get((self.api, self.path)) or BY_MARK.get(self.mark) or BY_NAME.get(name) or self._by_type
 
     @property
     def _by_type(self) -> Kind | None:
         return Kind.OPAQUE if self.wire in {"bytes", "records"} else None
+
+    @property
+    def is_number(self) -> bool:
+        return self.wire in NUMBERS
 
 
 def places(api: str, entity: Entity) -> Iterator[Place]:

@@ -1,20 +1,22 @@
-"""Every text, id and run of bytes that an admitted request or answer can hold has been looked at by somebody.
+"""Every text, id, address and run of bytes that an admitted request or answer can hold has been looked at by somebody.
 
-The lists say what each field is, and so why it is safe; that it is treated so is for the tests of its judge. A field
-that a new version brings, or a new API, is in none of them and makes a test fail.
+The lists say what becomes of each field, and so why it is safe; that it is treated so is for the tests of its judge.
+What kind of thing a field is says `fields`: a name may not be in a list for what is harmless. A field that a new
+version brings, or a new API, is in none of them and makes a test fail.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pytest
+from kio.index import load_entity_schema
+from kio.schema.index import schema_name_map
+from kio.static.constants import EntityType
 
 from kordon_protocol.codec import request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_protocol.shapes import Entity, Shape, shape_of
-from kordon_proxy.table import APIS
-
-TELLING: Final = frozenset({"string", "uuid", "bytes", "records"})
+from tests.proxy.fields import ADMITTED, HIDDEN, Kind, Place, places, read
 
 JUDGED: Final = """
     Produce: transactional_id topic_data.name topic_data.topic_id
@@ -76,6 +78,8 @@ DROPPED: Final = """
 
 PLAIN: Final = """
     Produce: topic_data.partition_data.records
+    GetTelemetrySubscriptions: client_instance_id
+    PushTelemetry: client_instance_id metrics
     Fetch: rack_id topics.partitions.replica_directory_id
     OffsetCommit: member_id group_instance_id topics.partitions.committed_metadata
     OffsetFetch: groups.member_id
@@ -104,10 +108,11 @@ PLAIN: Final = """
         active_tasks.subtopology_id standby_tasks.subtopology_id warmup_tasks.subtopology_id
         task_offsets.subtopology_id task_end_offsets.subtopology_id
 """
-"""Means nothing outside the topic or group that was judged."""
+"""Means nothing outside the topic or group that was judged, or is the client's own."""
 
 ECHO: Final = """
     Produce: responses.name responses.topic_id
+    GetTelemetrySubscriptions: client_instance_id
     Fetch: responses.topic responses.topic_id
     ListOffsets: topics.name
     OffsetCommit: topics.name topics.topic_id
@@ -218,6 +223,7 @@ CONSTANT: Final = """
 
 INSIDE: Final = """
     Produce: node_endpoints.rack
+    GetTelemetrySubscriptions: requested_metrics
     Fetch: responses.partitions.records node_endpoints.rack
     Metadata: brokers.rack
     OffsetFetch: topics.partitions.metadata groups.topics.partitions.metadata
@@ -254,55 +260,123 @@ INSIDE: Final = """
         groups.members.target_assignment.standby_tasks.subtopology_id
         groups.members.target_assignment.warmup_tasks.subtopology_id
 """
-"""Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address.
+"""Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address. What the
+platform asks of its clients is for all of them.
 
 Endpoints of Streams applications are what their members tell each other of themselves, for queries of their stores."""
 
+MEMBERS_CUT: Final = """
+    ConsumerProtocolSubscription: topics owned_partitions.topic user_data
+    ConsumerProtocolAssignment: assigned_partitions.topic user_data
+"""
+"""In the bytes that members of a group tell each other: topics, cut to the view, and what goes with them."""
 
-def read(*lists: str) -> dict[tuple[str, str], int]:
-    """API and field -> in how many of the lists it is."""
-    found: dict[tuple[str, str], int] = {}
-    for one in lists:
-        api = ""
-        for word in one.split():
-            if word.endswith(":"):
-                api = word.removesuffix(":")
-            else:
-                found[api, word] = found.get((api, word), 0) + 1
-    return found
+MEMBERS_INSIDE: Final = """
+    ConsumerProtocolSubscription: rack_id
+"""
+"""The same, and the group's own."""
 
 
-def telling(shape: Shape, path: str = "") -> Iterator[str]:
-    for field in (*shape.fields, *shape.tagged):
-        if field.struct is not None:
-            yield from telling(field.struct, f"{path}{field.name}.")
-        elif field.wire in TELLING:
-            yield path + field.name
+Field = tuple[str, str]
+"""API and path."""
 
 
-@pytest.mark.parametrize(
-    ("type_of", "lists"),
-    [(request_type, (JUDGED, DROPPED, PLAIN)), (response_type, (ECHO, CUT, OWN, CONSTANT, INSIDE))],
-    ids=["requests", "answers"],
+def messages_of_brokers(*, requests: bool) -> Iterator[Place]:
+    """The fields of all messages that are admitted. Numbers beside addresses need no list: see their kinds."""
+    for key, api in ADMITTED.items():
+        for version in api.versions:
+            yield from places(api.name, (request_type if requests else response_type)(key, version))
+
+
+def messages_of_members() -> Iterator[Place]:
+    """The fields of what consumers tell each other through the coordinator, in all versions."""
+    for name, api in MEMBERS.items():
+        for version in schema_name_map[name]:
+            yield from places(api, load_entity_schema(name, version, EntityType.data))
+
+
+MEMBERS: Final = {
+    "consumer_protocol_subscription": "ConsumerProtocolSubscription",
+    "consumer_protocol_assignment": "ConsumerProtocolAssignment",
+}
+REQUESTS: Final = frozenset(messages_of_brokers(requests=True))
+ANSWERS: Final = frozenset(messages_of_brokers(requests=False))
+AMONG_MEMBERS: Final = frozenset(messages_of_members())
+DIRECTIONS: Final = pytest.mark.parametrize(
+    ("there", "lists"),
+    [
+        (REQUESTS, (JUDGED, DROPPED, PLAIN)),
+        (ANSWERS, (ECHO, CUT, OWN, CONSTANT, INSIDE)),
+        (AMONG_MEMBERS, (MEMBERS_CUT, MEMBERS_INSIDE)),
+    ],
+    ids=["requests", "answers", "among members"],
 )
-def test_every_field_that_could_tell_something_is_in_one_list(
-    type_of: Callable[[int, int], Entity], lists: tuple[str, ...]
-) -> None:
-    known = read(*lists)
-    there = {
-        (api.name, field)
-        for key, api in APIS.items()
-        if api.judge is not None
-        for version in api.versions
-        for field in telling(shape_of(type_of(key, version)))
-    }
 
-    assert sorted(there - known.keys()) == []
-    assert sorted(known.keys() - there) == []
+
+@DIRECTIONS
+def test_every_field_that_could_tell_something_is_in_one_list(there: Iterable[Place], lists: tuple[str, ...]) -> None:
+    known = Counter(entry for one in lists for entry in read(one))
+    fields = {(place.api, place.path) for place in there if not place.is_number}
+
+    assert sorted(fields - known.keys()) == []
+    assert sorted(known.keys() - fields) == []
     assert [field for field, times in known.items() if times > 1] == []
 
 
-def test_a_field_that_nobody_knows_would_be_found() -> None:
-    found = set(telling(shape_of(response_type(ApiKey.SHARE_FETCH, 1))))
+@DIRECTIONS
+def test_what_a_field_is_does_not_depend_on_the_version(there: Iterable[Place], lists: tuple[str, ...]) -> None:
+    kinds = {((place.api, place.path), place.kind) for place in there}
 
-    assert {"node_endpoints.host", "responses.topic_id", "responses.partitions.records", "error_message"} <= found
+    assert [field for field, times in Counter(field for field, _ in kinds).items() if times > 1] == []
+
+
+def in_wrong_lists(
+    there: Iterable[Place], *lists: str, kinds: Iterable[Kind | None]
+) -> list[tuple[Field, Kind | None]]:
+    """The fields in these lists that are of none of these kinds."""
+    entries = {entry for one in lists for entry in read(one)}
+    found = {((place.api, place.path), place.kind) for place in there if (place.api, place.path) in entries}
+    return sorted((entry for entry in found if entry[1] not in set(kinds)), key=str)
+
+
+BESIDES: Final = (Kind.MEMBER, Kind.SETTING, Kind.ID, Kind.OPAQUE, Kind.CLIENT, Kind.HARMLESS, None)
+"""What is no name of anything that could be hidden, no text and no address of a broker."""
+
+
+def test_what_is_left_alone_is_no_name_no_text_and_no_address() -> None:
+    claims = {Kind.ADDRESS, Kind.DIRECTORY}  # of clients that administer the cluster
+    assert in_wrong_lists(REQUESTS, PLAIN, kinds={*BESIDES, *claims}) == []
+    assert in_wrong_lists(ANSWERS, INSIDE, kinds=BESIDES) == []
+    assert in_wrong_lists(AMONG_MEMBERS, MEMBERS_INSIDE, kinds=BESIDES) == []
+
+
+def test_what_is_judged_cut_or_said_back_is_a_name_or_said_to_be_none() -> None:
+    named = HIDDEN | set(BESIDES) - {None}
+    assert in_wrong_lists(REQUESTS, JUDGED, kinds={*named, Kind.DIRECTORY, Kind.CLUSTER}) == []
+    assert in_wrong_lists(ANSWERS, ECHO, kinds=named) == []
+    assert in_wrong_lists(ANSWERS, CUT, kinds={*named, Kind.DIRECTORY, Kind.ADDRESS, Kind.FREE_TEXT}) == []
+    assert in_wrong_lists(AMONG_MEMBERS, MEMBERS_CUT, kinds={Kind.TOPIC, Kind.OPAQUE}) == []
+
+
+def test_addresses_are_replaced_and_so_are_texts() -> None:
+    assert in_wrong_lists(ANSWERS, OWN, kinds={Kind.ADDRESS, Kind.CLUSTER}) == []
+    assert in_wrong_lists(ANSWERS, CONSTANT, kinds={Kind.FREE_TEXT}) == []
+
+
+def test_a_number_beside_a_host_is_part_of_the_address_or_the_id_of_its_broker() -> None:
+    kinds = {(place.api, place.path): place.kind for place in ANSWERS if place.is_number}
+
+    assert {field for field, kind in kinds.items() if kind not in {Kind.ADDRESS, Kind.BROKER, Kind.CLIENT}} == set()
+    assert kinds["Metadata", "brokers.port"] is Kind.ADDRESS
+    assert kinds["Metadata", "controller_id"] is Kind.BROKER
+    assert kinds["FindCoordinator", "node_id"] is Kind.BROKER
+
+
+def test_a_field_that_nobody_knows_would_be_found() -> None:
+    found = {place.path: place for place in places("ShareFetch", response_type(ApiKey.SHARE_FETCH, 1))}
+
+    assert {"node_endpoints.host", "node_endpoints.port", "node_endpoints.node_id"} <= found.keys()
+    assert found["responses.topic_id"].kind is Kind.TOPIC_ID
+    assert found["responses.partitions.records"].kind is Kind.OPAQUE
+    assert found["responses.partitions.acknowledge_error_message"].kind is Kind.FREE_TEXT
+    assert found["node_endpoints.rack"].kind is None
