@@ -274,7 +274,7 @@ class Session(asyncio.Protocol):
     ) -> None:
         answer = None
         try:
-            answer = await self.listener.cluster.ask(asked.question)
+            answer = await self.listener.cluster.ask(asked.question, asked.broker_id)
         except UpstreamError as error:
             log.warning("cluster_not_asked", connection=self.id, reason=str(error))
         if not self.closed:

@@ -173,8 +173,8 @@ class FakeCluster:
             raise self.error
         return self.picture
 
-    async def ask(self, question: Any) -> Any:
-        self.questions.append(question)
+    async def ask(self, question: Any, broker_id: int | None = None) -> Any:
+        self.questions.append((question, broker_id))
         await self.may_refresh.wait()
         if self.error is not None:
             raise self.error

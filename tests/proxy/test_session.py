@@ -418,7 +418,7 @@ def asking_first(decided: list[Any]) -> dict[int, Api]:
 
     def judge(request: Any, may: May) -> Ask:
         may.join(request.group_id)  # what is found before the cluster has been asked does not count
-        return Ask("what is there?", partial(decide, request))
+        return Ask("what is there?", partial(decide, request), 2)
 
     return {**APIS, ApiKey.LEAVE_GROUP: replace(APIS[ApiKey.LEAVE_GROUP], judge=judge)}
 
@@ -443,7 +443,7 @@ async def test_what_takes_an_answer_of_the_cluster_waits_for_it_and_so_does_what
     await tick()
 
     assert client.forwarded() == [number, behind]
-    assert (world.cluster.questions, decided) == (["what is there?"], ["nothing"])
+    assert (world.cluster.questions, decided) == ([("what is there?", 2)], ["nothing"])
 
 
 @scenario

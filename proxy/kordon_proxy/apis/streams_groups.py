@@ -1,8 +1,9 @@
 """Groups of Kafka Streams applications (KIP-1071): StreamsGroupHeartbeat (88), StreamsGroupDescribe (89).
 
-A heartbeat needs GROUP_CONSUME. The one by which a member joins brings the topology of its application along, which is
-judged as a whole (`topologies`), and again at each later heartbeat of the member on the same connection: rights and
-topics may have gone meanwhile, and the coordinator creates an internal topic whenever it is missing. Leaving (epoch -1
+A heartbeat needs GROUP_CONSUME. The one by which a member joins brings the topology of its application along. It is
+judged as a whole (`topologies`), and so is the one that the coordinator has: a member may come with an older one, and
+the heartbeats of all create what is missing of that of the group. Kordon asks for it when a member joins or comes by
+another connection, and judges it at each heartbeat, since rights and topics may have gone meanwhile. Leaving (epoch -1
 or -2) needs GROUP_CONSUME only, and is an event, as in the other protocols.
 
 *Sources that are not there* for the tenant. Kafka lets members of such a group join, gives them nothing to do, and says
@@ -20,11 +21,13 @@ is that of the topic's partitions.
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action
+from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 
 from .entries import answer_type, make, respond, struct_type
@@ -36,8 +39,8 @@ from .streams_members import StreamsMember, Topology
 from .streams_status import MISSING_SOURCES, creating, missing_sources, told_details
 from .table import Api, Record
 from .texts import NO_LATE_TOPOLOGY, NO_PATTERNS, without_free_text
-from .topologies import Missing, has_patterns, judge_topology, missing_internal, read_topology
-from .verdict import Answer, Forward, Mended, Verdict
+from .topologies import Missing, has_patterns, judge_topology, read_topology
+from .verdict import Answer, Ask, Forward, Mended, Verdict
 
 JOINING: Final = 0
 """The epoch of a member that joins, or joins again."""
@@ -45,6 +48,8 @@ FIRST_EPOCH: Final = 1
 """The epoch of a member that has joined a group which has nothing to do yet."""
 INTERVAL: Final = timedelta(seconds=5)
 """Between heartbeats, as brokers say unless they are told otherwise (`group.streams.heartbeat.interval.ms`)."""
+NOT_TOLD: Final = Refusal(ErrorCode.coordinator_not_available)
+"""To a member whose coordinator did not tell Kordon what topology the group has. It tries again."""
 JOIN_ANEW: Final = Refusal(ErrorCode.fenced_member_epoch)
 WITH_PATTERNS: Final = Refusal(ErrorCode.invalid_request, NO_PATTERNS)
 LATE_TOPOLOGY: Final = Refusal(ErrorCode.invalid_request, NO_LATE_TOPOLOGY)
@@ -53,7 +58,7 @@ LATE_TOPOLOGY: Final = Refusal(ErrorCode.invalid_request, NO_LATE_TOPOLOGY)
 # StreamsGroupHeartbeat
 
 
-def judge_heartbeat(request: Any, may: May) -> Verdict:
+def judge_heartbeat(request: Any, may: May) -> Verdict | Ask:
     refusal = may.join(request.group_id)
     if refusal is not None:
         return refuse(request, refusal)
@@ -78,33 +83,77 @@ def _judge_leaving(request: Any, may: May) -> Verdict:
     return Forward(Mended(_mend_heartbeat))
 
 
-def _judge_member(request: Any, may: May) -> Verdict:
+def _judge_member(request: Any, may: May) -> Verdict | Ask:
+    if _joins(request):
+        return _judge_joining(request, may)
+    member = may.connection.streams_members.get(request.group_id, request.member_id)
+    if member is None:
+        return _ask(request, may)
+    return _judge_topology(request, member.topology, may) or _forward(request, member.topology, may)
+
+
+def _joins(request: Any) -> bool:
+    return bool(request.member_epoch == JOINING)
+
+
+def _judge_joining(request: Any, may: May) -> Verdict | Ask:
+    if request.topology is None:
+        return Forward(Mended(_mend_heartbeat))  # it does not get far
+    verdict = _judge_topology(request, read_topology(request.topology, claimed=True), may)
+    if verdict is None and has_patterns(request.topology):
+        return refuse(request, WITH_PATTERNS)
+    return verdict or _ask(request, may)
+
+
+def _judge_topology(request: Any, topology: Topology, may: May) -> Verdict | None:
+    """What is to be done of a heartbeat whose topology is not all right; None: it is."""
     known = may.connection.streams_members
     member = known.get(request.group_id, request.member_id)
-    joins = request.member_epoch == JOINING
-    if joins:
-        topology = None if request.topology is None else read_topology(request.topology)
-    else:
-        topology = None if member is None else member.topology
-    if topology is None:
-        return Forward(Mended(_mend_heartbeat))
     found = judge_topology(topology, request.group_id, may)
     if isinstance(found, Refusal):
         return refuse(request, found)
-    if joins and has_patterns(request.topology):
-        return refuse(request, WITH_PATTERNS)
-    if isinstance(found, Missing):
-        joined = member is not None and member.joined
+    if found is not None:
+        joined = not _joins(request) if member is None else member.joined
         known.keep(request.group_id, request.member_id, StreamsMember(topology, joined=joined, away=True))
         return Answer(_without_sources(request, found))
-    if member is not None and member.away and not joins:
+    if member is not None and member.away and not _joins(request):
         return refuse(request, JOIN_ANEW)
-    return _forward(request, topology, may)
+    return None
+
+
+def _ask(request: Any, may: May) -> Ask:
+    question = make(request_type(ApiKey.STREAMS_GROUP_DESCRIBE, 0), group_ids=(request.group_id,))
+    return Ask(question, partial(_knowing, request), may.connection.broker_id)
+
+
+def _knowing(request: Any, answer: Any, may: May) -> Verdict:
+    """Judge by the topology that the coordinator has, if it has one, and by what the member brings."""
+    verdict = judge_heartbeat(request, may)  # rights may have changed meanwhile
+    if not isinstance(verdict, Ask):
+        return verdict
+    stored = _stored(answer)
+    if isinstance(stored, Refusal):
+        return refuse(request, stored)
+    brought = read_topology(request.topology, claimed=True) if _joins(request) else None
+    if stored is None or (brought is not None and brought.names_the_same(stored)):
+        return Forward(Mended(_mend_heartbeat)) if brought is None else _forward(request, brought, may)
+    return _judge_topology(request, stored, may) or _forward(request, stored, may)
+
+
+def _stored(answer: Any) -> Topology | Refusal | None:
+    """The topology of a group, as its coordinator describes it; None: it has none, since there is no such group."""
+    if answer is None:
+        return NOT_TOLD
+    (group,) = answer.groups
+    if group.error_code is ErrorCode.group_id_not_found:
+        return None
+    if group.error_code is not ErrorCode.none:
+        return Refusal(group.error_code)
+    return None if group.topology is None else read_topology(group.topology, claimed=False)
 
 
 def _forward(request: Any, topology: Topology, may: May) -> Verdict:
-    missing = missing_internal(topology, may)
-    may.creates = bool(missing)
+    may.creates = any(name not in may.picture.topics for name in topology.internal)
     may.unknown_topics |= may.creates
 
     def mend(response: Any, now: May) -> Any:

@@ -16,11 +16,19 @@ class Topology:
     """Repartition topics that are read, and changelogs: the coordinator creates them."""
     placed: frozenset[str]
     """Those of them whose settings decide where data lies."""
+    claimed: bool
+    """Whether a client of this connection said it. What only the coordinator says may name topics that the client must
+    not hear of."""
+
+    def names_the_same(self, other: "Topology") -> bool:
+        """Whether both name the same topics in the same places."""
+        places = ((self.sources, other.sources), (self.sinks, other.sinks), (self.internal, other.internal))
+        return all(set(mine) == set(theirs) for mine, theirs in places)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamsMember:
-    """One member, and the topology that it came with."""
+    """One member, and the topology of its group."""
 
     topology: Topology
     joined: bool = True

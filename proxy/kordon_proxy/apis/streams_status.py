@@ -61,7 +61,9 @@ def _is_shown(details: str, may_see: Callable[[str], bool]) -> bool:
 
 
 def missing_sources(names: tuple[str, ...]) -> str:
-    """What a broker says of source topics that do not exist; the names are sorted."""
+    """What a broker says of source topics that do not exist; the names are sorted. Without any it says so much."""
+    if not names:
+        return CONSTANT[MISSING_SOURCES]
     more = len(names) - SHOWN
     shown = ", ".join(names[:SHOWN]) + (f" and {more} additional topics" if more > 0 else "")
     return f"Source topics {shown} are missing."

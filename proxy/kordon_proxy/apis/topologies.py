@@ -13,11 +13,13 @@ In a topology nothing can be left out as it can in a subscription: tasks are cou
 is taken as a whole, or not at all.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kordon_policy.actions import Action
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
 
 from .group_topics import judge_topic_name, usable_by
 from .may import May, Refusal
@@ -28,14 +30,15 @@ from .topics import may_create, refuse_outside
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Source topics that are not there for the group, sorted: its members get nothing to do."""
+    """Source topics that are not there for the group, sorted, as far as they are told: its members get nothing to
+    do."""
 
     sources: tuple[str, ...]
 
 
-def read_topology(topology: Any) -> Topology:
-    """What the topology of a heartbeat names."""
-    parts = topology.subtopologies
+def read_topology(topology: Any, *, claimed: bool) -> Topology:
+    """What a topology names, of a heartbeat or of a description. `claimed`: the client said it itself."""
+    parts = topology.subtopologies or ()
     internal = [topic for part in parts for topic in (*part.repartition_source_topics, *part.state_changelog_topics)]
     names = _once(topic.name for topic in internal)
     return Topology(
@@ -45,6 +48,7 @@ def read_topology(topology: Any) -> Topology:
         placed=frozenset(
             topic.name for topic in internal if any(is_placement(setting.key) for setting in topic.topic_configs)
         ),
+        claimed=claimed,
     )
 
 
@@ -58,27 +62,30 @@ def has_patterns(topology: Any) -> bool:
 
 
 def judge_topology(topology: Topology, group: str, may: May) -> Refusal | Missing | None:
-    """Whether members of this group may have this topology; None: they may."""
-    refusals = [
-        *_refusals(topology.internal, lambda name: _judge_internal(topology, name, group, may)),
-        *_refusals(topology.sinks, lambda name: _judge_sink(name, group, may)),
+    """Whether members of this group may have this topology; None: they may.
+
+    All topics are asked for, and so are in the audit; the first that is refused is told.
+    """
+    judged = [
+        *((name, _judge_internal(topology, name, group, may)) for name in topology.internal),
+        *((name, _judge_sink(name, group, may)) for name in topology.sinks),
+        *((name, _judge_source(name, group, may)) for name in topology.sources),
     ]
-    usable = usable_by(may, group)
-    for name in topology.sources:
-        refusal = judge_topic_name(may, Action.TOPIC_INSPECT, name, group)
-        if refusal is not None and (usable(name) or may.outside_denied):
-            refusals.append(refusal)
-    if refusals:
-        return refusals[0]
-    if all(map(usable, topology.sources)):
-        return None
+    for name, refusal in judged:
+        if refusal is not None and not _is_missing(refusal):
+            return refusal if topology.claimed or may.sees(Kind.TOPIC, name) else Refusal(refusal.code)
+    hidden = [name for name, refusal in judged if refusal is not None]
+    return _missing(topology, hidden, may) if hidden else None
+
+
+def _missing(topology: Topology, hidden: list[str], may: May) -> Missing:
     there = may.picture.topics
-    return Missing(tuple(sorted(name for name in topology.sources if not usable(name) or name not in there)))
+    told = [*hidden, *(name for name in topology.sources if name not in there)] if topology.claimed else []
+    return Missing(tuple(sorted(set(told))))
 
 
-def _refusals(names: Iterable[str], rule: Callable[[str], Refusal | None]) -> list[Refusal]:
-    """All of them are asked for, and so are in the audit; the first is told."""
-    return [refusal for name in names if (refusal := rule(name)) is not None]
+def _is_missing(refusal: Refusal) -> bool:
+    return refusal.code is ErrorCode.unknown_topic_or_partition
 
 
 def _judge_internal(topology: Topology, name: str, group: str, may: May) -> Refusal | None:
@@ -88,12 +95,11 @@ def _judge_internal(topology: Topology, name: str, group: str, may: May) -> Refu
     return refusal or may.topic(Action.TOPIC_INSPECT, name) or may.topic(Action.TOPIC_PRODUCE, name)
 
 
+def _judge_source(name: str, group: str, may: May) -> Refusal | None:
+    return judge_topic_name(may, Action.TOPIC_INSPECT, name, group)
+
+
 def _judge_sink(name: str, group: str, may: May) -> Refusal | None:
     if not usable_by(may, group)(name):
         return refuse_outside(name, may, Action.TOPIC_PRODUCE)
     return may.topic(Action.TOPIC_PRODUCE, name)
-
-
-def missing_internal(topology: Topology, may: May) -> tuple[str, ...]:
-    """The internal topics that a heartbeat brings into being, as far as Kordon knows."""
-    return tuple(name for name in topology.internal if name not in may.picture.topics)

@@ -96,11 +96,13 @@ Verdict = Forward | Rewrite | Answer
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """No verdict yet: it takes knowledge of the cluster. Kordon asks any broker the question, on a connection of its
+    """No verdict yet: it takes knowledge of the cluster. Kordon asks a broker the question, on a connection of its
     own, and decides by what it answers (None: it did not) and the rights of that moment."""
 
     question: Any
     decide: Callable[[Any, May], Verdict]
+    broker_id: int | None = None
+    """Whom to ask; None: any broker."""
 
 
 Judge = Callable[[Any, May], Verdict | Ask]

@@ -149,9 +149,12 @@ class Cluster:
             raise UpstreamUnavailable(f"cluster {self.settings.name} has no live broker {broker_id}")
         return await self._pool.connection((broker.host, broker.port))
 
-    async def ask(self, question: Any) -> Any:
-        """What any broker answers to a request, which is kio's and carries no client's name. Raises UpstreamError."""
-        connection = await self.connection()
+    async def ask(self, question: Any, broker_id: int | None = None) -> Any:
+        """What a broker, or any, answers to a request, which is kio's and carries no client's name.
+
+        Raises UpstreamError.
+        """
+        connection = await self.connection(broker_id)
         return await connection.request(question, self.settings.request_timeout)
 
     async def _any_connection(self, picture: Picture) -> BrokerConnection:

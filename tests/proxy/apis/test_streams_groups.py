@@ -16,7 +16,7 @@ from kordon_proxy.apis.streams_descriptions import judge_describe
 from kordon_proxy.apis.streams_groups import APIS, judge_heartbeat
 from kordon_proxy.apis.streams_status import CONSTANT, MISSING_INTERNAL, MISSING_SOURCES, SHUTDOWN
 from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.verdict import Forward
+from kordon_proxy.apis.verdict import Ask, Forward, Verdict
 from tests.proxy.apis.exchanges import asked, row, said
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
 from tests.proxy.apis.worlds import a_picture, make_may
@@ -114,11 +114,47 @@ def status(code: int, detail: str) -> Any:
     return said(BEAT, 0, "status", status_code=code, status_detail=detail)
 
 
+def judged(request: Any, may: May, stored: Any = None, *, coordinator: Any = None) -> Verdict:
+    """What becomes of a heartbeat where the coordinator has this topology for the group, or none (or answers this)."""
+    verdict = judge_heartbeat(request, may)
+    if not isinstance(verdict, Ask):
+        return verdict
+    assert verdict.question == a_request(DESCRIBE, 0, group_ids=(request.group_id,))
+    return verdict.decide(coordinator or describes(stored), may)
+
+
+def describes(stored: Any, *, code: ErrorCode = ErrorCode.group_id_not_found) -> Any:
+    """What the coordinator says of the group."""
+    if stored is None:
+        group = said(DESCRIBE, 0, "groups", error_code=code, topology=None)
+    else:
+        parts = tuple(map(_described_part, stored.subtopologies))
+        topology = said(DESCRIBE, 0, "groups", "topology", epoch=stored.epoch, subtopologies=parts)
+        group = said(DESCRIBE, 0, "groups", group_id="acme-app", topology=topology)
+    return a_response(DESCRIBE, 0, groups=(group,))
+
+
+def _described_part(part: Any) -> Any:
+    path = ("groups", "topology", "subtopologies")
+    return said(
+        DESCRIBE,
+        0,
+        *path,
+        subtopology_id=part.subtopology_id,
+        source_topics=part.source_topics,
+        repartition_sink_topics=part.repartition_sink_topics,
+        **{
+            field: tuple(said(DESCRIBE, 0, *path, field, name=topic.name) for topic in getattr(part, field))
+            for field in ("repartition_source_topics", "state_changelog_topics")
+        },
+    )
+
+
 def join(connection: Connection, *topics: str, request: Any = None, **values: Any) -> None:
     """Join as a member that the coordinator takes."""
     request = request or joining()
     may = a_may(*(topics or MADE), connection=connection, **values)
-    verdict = judge_heartbeat(request, may)
+    verdict = judged(request, may)
     forwarded(request, verdict)
     mended(verdict, told(), may)
 
@@ -130,14 +166,14 @@ def join(connection: Connection, *topics: str, request: Any = None, **values: An
 @pytest.mark.parametrize("outside", ["not_found", "denied"])
 def test_being_a_member_needs_the_right_to_consume(group: str, outside: str) -> None:
     for request in (joining(group=group), *(beating(epoch, group=group) for epoch in (1, -1, -2))):
-        response = answered(judge_heartbeat(request, a_may(outside=outside)))
+        response = answered(judged(request, a_may(outside=outside)))
         assert response.error_code is GAF
         assert response.active_tasks is None
 
 
 def test_whoever_may_create_its_internal_topics_joins() -> None:
     may, request = a_may(), joining()
-    assert isinstance(judge_heartbeat(request, may), Forward)
+    assert isinstance(judged(request, may), Forward)
     assert refused(may) == []
     assert may.creates
     assert may.unknown_topics
@@ -145,7 +181,7 @@ def test_whoever_may_create_its_internal_topics_joins() -> None:
 
 def test_who_may_not_create_joins_where_they_are_there() -> None:
     may = a_may(*MADE, roles=("devs",))
-    assert isinstance(judge_heartbeat(joining(), may), Forward)
+    assert isinstance(judged(joining(), may), Forward)
     assert refused(may) == []
     assert not may.creates
 
@@ -153,7 +189,7 @@ def test_who_may_not_create_joins_where_they_are_there() -> None:
 @pytest.mark.parametrize("there", [(), (REPARTITION,), (CHANGELOG,)])
 def test_who_may_not_create_is_refused_where_one_is_missing(there: tuple[str, ...]) -> None:
     may = a_may(*TOPICS, *there, roles=("devs",))
-    response = answered(judge_heartbeat(joining(), may))
+    response = answered(judged(joining(), may))
     assert response.error_code is TAF
     assert "TOPIC_CREATE" in response.error_message
     assert [name for _, name in refused(may)] == [name for name in (REPARTITION, CHANGELOG) if name not in there]
@@ -162,7 +198,7 @@ def test_who_may_not_create_is_refused_where_one_is_missing(there: tuple[str, ..
 
 def test_what_only_may_be_staged_is_not_created() -> None:
     topology = a_topology("acme-in", changelogs=("acme-app-staged",))
-    response = answered(judge_heartbeat(joining(topology=topology), a_may()))
+    response = answered(judged(joining(topology=topology), a_may()))
     assert response.error_code is ErrorCode.policy_violation
 
 
@@ -178,7 +214,7 @@ def test_what_only_may_be_staged_is_not_created() -> None:
 )
 def test_topics_are_used_by_who_may_read_or_write_them(topology: Any) -> None:
     may = a_may()
-    response = answered(judge_heartbeat(joining(topology=topology), may))
+    response = answered(judged(joining(topology=topology), may))
     assert response.error_code is TAF
     assert [how for how, _ in refused(may)] == ["denied"]
 
@@ -189,7 +225,7 @@ def test_topics_are_used_by_who_may_read_or_write_them(topology: Any) -> None:
 def test_no_internal_topic_comes_into_being_outside_the_view(name: str, outside: str, where: str) -> None:
     names: dict[str, Any] = {where: (name,)}
     request = joining(topology=a_topology("acme-in", **names))
-    response = answered(judge_heartbeat(request, a_may(outside=outside)))
+    response = answered(judged(request, a_may(outside=outside)))
     assert response.error_code is TAF
     assert response.error_message == f"topic {name} is outside the tenant acme"
 
@@ -205,35 +241,35 @@ def test_a_setting_that_places_replicas_is_not_for_members() -> None:
         ),
     )
     request = joining(topology=asked(BEAT, 0, "topology", subtopologies=parts))
-    response = answered(judge_heartbeat(request, a_may()))
+    response = answered(judged(request, a_may()))
     assert response.error_code is TAF
     assert "BROKER_EDIT" in response.error_message
 
 
 def test_a_topic_that_the_group_infers_is_a_source_and_nothing_that_it_creates() -> None:
-    assert isinstance(judge_heartbeat(joining("globex-read"), a_may(*MADE)), Forward)
+    assert isinstance(judged(joining("globex-read"), a_may(*MADE)), Forward)
     gone = a_may("acme-in")
     topology = a_topology("acme-in", changelogs=("globex-read",))
-    response = answered(judge_heartbeat(joining(topology=topology), gone))
+    response = answered(judged(joining(topology=topology), gone))
     assert response.error_code is TAF
 
 
 def test_sources_by_pattern_are_refused_as_coordinators_refuse_them() -> None:
     request = joining(topology=a_topology("acme-in", pattern=".*"))
-    response = answered(judge_heartbeat(request, a_may()))
+    response = answered(judged(request, a_may()))
     assert response.error_code is ErrorCode.invalid_request
     assert "Regular expressions" in response.error_message
 
 
 @pytest.mark.parametrize("epoch", [1, -1, -2])
 def test_a_topology_comes_only_with_who_joins(epoch: int) -> None:
-    response = answered(judge_heartbeat(joining("globex-in", member_epoch=epoch), a_may()))
+    response = answered(judged(joining("globex-in", member_epoch=epoch), a_may()))
     assert response.error_code is ErrorCode.invalid_request
 
 
 def test_without_a_topology_the_coordinator_says_what_is_wrong() -> None:
     request = beating(0)
-    assert isinstance(judge_heartbeat(request, a_may()), Forward)
+    assert isinstance(judged(request, a_may()), Forward)
 
 
 # ---- sources that are not there for the tenant
@@ -242,7 +278,7 @@ def test_without_a_topology_the_coordinator_says_what_is_wrong() -> None:
 @pytest.mark.parametrize("name", ["globex-in", "nobodys-in"])
 def test_a_source_outside_the_view_is_missing(name: str) -> None:
     may = a_may()
-    response = answered(judge_heartbeat(joining(name, "acme-in", "acme-not-yet"), may))
+    response = answered(judged(joining(name, "acme-in", "acme-not-yet"), may))
     assert response.error_code is NONE
     assert [(one.status_code, one.status_detail) for one in response.status] == [
         (MISSING_SOURCES, f"Source topics {', '.join(sorted(('acme-not-yet', name)))} are missing.")
@@ -255,26 +291,26 @@ def test_a_source_outside_the_view_is_missing(name: str) -> None:
 
 def test_many_missing_sources_are_counted() -> None:
     names = tuple(f"globex-{number}" for number in range(5))
-    (one,) = answered(judge_heartbeat(joining(*names), a_may())).status
+    (one,) = answered(judged(joining(*names), a_may())).status
     assert one.status_detail == "Source topics globex-0, globex-1, globex-2 and 2 additional topics are missing."
 
 
 @pytest.mark.parametrize("name", ["globex-in", "nobodys-in"])
 def test_a_source_outside_the_view_is_denied_where_the_tenant_wants_it(name: str) -> None:
-    response = answered(judge_heartbeat(joining(name), a_may(outside="denied")))
+    response = answered(judged(joining(name), a_may(outside="denied")))
     assert response.error_code is TAF
 
 
 def test_a_source_of_the_view_that_does_not_exist_is_the_coordinators_to_tell() -> None:
-    assert isinstance(judge_heartbeat(joining("acme-not-yet"), a_may()), Forward)
+    assert isinstance(judged(joining("acme-not-yet"), a_may()), Forward)
 
 
 def test_a_member_without_sources_is_away_until_they_are_there() -> None:
     connection = Connection()
-    answered(judge_heartbeat(joining("globex-new"), a_may(connection=connection)))
+    answered(judged(joining("globex-new"), a_may(connection=connection)))
 
     # Still away: told the same
-    again = answered(judge_heartbeat(beating(), a_may(connection=connection)))
+    again = answered(judged(beating(), a_may(connection=connection)))
     assert [one.status_code for one in again.status] == [MISSING_SOURCES]
     assert (again.member_epoch, again.active_tasks) == (1, ())
 
@@ -285,29 +321,29 @@ def test_a_member_without_sources_is_away_until_they_are_there() -> None:
         picture=a_picture((*MADE, "globex-new"), inferred={"acme-app": {"globex-new"}}),
         connection=connection,
     )
-    assert answered(judge_heartbeat(beating(), seen)).error_code is ErrorCode.fenced_member_epoch
+    assert answered(judged(beating(), seen)).error_code is ErrorCode.fenced_member_epoch
     request = joining("globex-new")
-    verdict = judge_heartbeat(request, seen)
+    verdict = judged(request, seen)
     forwarded(request, verdict)
     mended(verdict, told(), seen)
-    assert isinstance(judge_heartbeat(beating(), seen), Forward)
+    assert isinstance(judged(beating(), seen), Forward)
 
 
 def test_a_member_whose_source_leaves_the_view_is_away() -> None:
     connection = Connection()
     join(connection, request=joining("globex-read"))
     lost = make_may(POLICY.format(outside="not_found"), ("makers",), topics=MADE, connection=connection)
-    response = answered(judge_heartbeat(beating(7), lost))
+    response = answered(judged(beating(7), lost))
     assert (response.member_epoch, response.active_tasks) == (7, ())
-    assert isinstance(judge_heartbeat(beating(-1), lost), Forward)
+    assert isinstance(judged(beating(-1), lost), Forward)
 
 
 def test_a_member_that_the_coordinator_never_saw_leaves_without_it() -> None:
     connection = Connection()
-    answered(judge_heartbeat(joining("globex-in"), a_may(connection=connection)))
-    response = answered(judge_heartbeat(beating(-1), a_may(connection=connection)))
+    answered(judged(joining("globex-in"), a_may(connection=connection)))
+    response = answered(judged(beating(-1), a_may(connection=connection)))
     assert (response.error_code, response.member_epoch, response.active_tasks) == (NONE, -1, None)
-    assert isinstance(judge_heartbeat(beating(-1), a_may(connection=connection)), Forward)
+    assert isinstance(judged(beating(-1), a_may(connection=connection)), Forward)
 
 
 # ---- later heartbeats
@@ -316,16 +352,16 @@ def test_a_member_that_the_coordinator_never_saw_leaves_without_it() -> None:
 def test_a_topic_that_went_is_not_created_again_by_who_may_not() -> None:
     connection = Connection()
     join(connection, roles=("devs",))
-    assert isinstance(judge_heartbeat(beating(), a_may(*MADE, roles=("devs",), connection=connection)), Forward)
+    assert isinstance(judged(beating(), a_may(*MADE, roles=("devs",), connection=connection)), Forward)
     gone = a_may(*TOPICS, REPARTITION, roles=("devs",), connection=connection)
-    assert answered(judge_heartbeat(beating(), gone)).error_code is TAF
+    assert answered(judged(beating(), gone)).error_code is TAF
 
 
 def test_a_later_heartbeat_that_creates_a_topic_is_known_to() -> None:
     connection = Connection()
     join(connection)
     may = a_may(*TOPICS, connection=connection)
-    assert isinstance(judge_heartbeat(beating(), may), Forward)
+    assert isinstance(judged(beating(), may), Forward)
     assert may.creates
 
 
@@ -333,11 +369,11 @@ def test_a_topology_that_the_coordinator_refuses_takes_the_place_of_none() -> No
     connection = Connection()
     join(connection, roles=("devs",))
     may = a_may(*MADE, connection=connection)
-    verdict = judge_heartbeat(joining(topology=a_topology("acme-in", reads=(), changelogs=(), sinks=())), may)
+    verdict = judged(joining(topology=a_topology("acme-in", reads=(), changelogs=(), sinks=())), may)
     assert isinstance(verdict, Forward)
     mended(verdict, told(error_code=ErrorCode.invalid_request), may)
     gone = a_may(roles=("devs",), connection=connection)
-    assert answered(judge_heartbeat(beating(), gone)).error_code is TAF
+    assert answered(judged(beating(), gone)).error_code is TAF
 
 
 def test_what_is_remembered_of_members_is_bounded() -> None:
@@ -347,18 +383,94 @@ def test_what_is_remembered_of_members_is_bounded() -> None:
     assert len(connection.streams_members) == MEMBERS
 
 
+# ---- the topology that the coordinator has
+
+
+def test_who_comes_by_another_connection_is_judged_by_the_topology_of_the_group() -> None:
+    stored = a_topology("acme-in")
+    assert isinstance(judged(beating(), a_may(*MADE, roles=("devs",)), stored), Forward)
+    assert answered(judged(beating(), a_may(roles=("devs",)), stored)).error_code is TAF
+
+
+def test_who_joins_with_an_older_topology_creates_nothing_of_the_newer_one_without_the_right() -> None:
+    older = a_topology("acme-in", sinks=(), reads=(), changelogs=())
+    request, stored = joining(topology=older), a_topology("acme-in")
+    assert answered(judged(request, a_may(roles=("devs",)), stored)).error_code is TAF
+    may = a_may()
+    assert isinstance(judged(request, may, stored), Forward)
+    assert may.creates
+
+
+def test_later_heartbeats_are_judged_by_what_the_coordinator_told() -> None:
+    connection = Connection()
+    older = joining(topology=a_topology("acme-in", sinks=(), reads=(), changelogs=()))
+    may = a_may(*MADE, connection=connection)
+    verdict = judged(older, may, a_topology("acme-in"))
+    forwarded(older, verdict)
+    mended(verdict, told(), may)
+    gone = a_may(*TOPICS, roles=("devs",), connection=connection)
+    assert answered(judge_at_once(beating(), gone)).error_code is TAF
+
+
+def judge_at_once(request: Any, may: May) -> Verdict:
+    verdict = judge_heartbeat(request, may)
+    assert not isinstance(verdict, Ask)
+    return verdict
+
+
+@pytest.mark.parametrize("where", ["sinks", "reads", "changelogs"])
+@pytest.mark.parametrize("request_of", [beating, joining], ids=["a heartbeat", "joining"])
+def test_a_client_hears_no_name_that_only_the_coordinator_said(where: str, request_of: Any) -> None:
+    names: dict[str, Any] = {where: ("globex-in",)}
+    may = a_may(*MADE)
+    response = answered(judged(request_of(), may, a_topology("acme-in", **names)))
+    assert response.error_code is TAF
+    assert hides(response, "globex")
+    assert ("hidden", "globex-in") in refused(may)
+
+
+def test_sources_that_only_the_coordinator_said_are_missing_without_their_names() -> None:
+    connection = Connection()
+    response = answered(judged(beating(3), a_may(*MADE, connection=connection), a_topology("globex-in")))
+    assert [one.status_detail for one in response.status] == ["Source topics are missing."]
+    assert response.member_epoch == 3
+    assert isinstance(judge_at_once(beating(-1), a_may(connection=connection)), Forward)
+
+
+@pytest.mark.parametrize(
+    "code", [ErrorCode.not_coordinator, ErrorCode.coordinator_load_in_progress, ErrorCode.group_authorization_failed]
+)
+def test_a_coordinator_that_does_not_tell_is_heard_by_the_client(code: ErrorCode) -> None:
+    for request in (beating(), joining()):
+        assert answered(judged(request, a_may(), coordinator=describes(None, code=code))).error_code is code
+
+
+def test_without_an_answer_of_the_coordinator_nothing_passes() -> None:
+    may = a_may(*MADE, connection=Connection(broker_id=2))
+    verdict = judge_heartbeat(beating(), may)
+    assert isinstance(verdict, Ask)
+    assert verdict.broker_id == 2
+    assert answered(verdict.decide(None, may)).error_code is ErrorCode.coordinator_not_available
+
+
+def test_it_is_decided_by_the_rights_of_the_moment_when_the_coordinator_has_answered() -> None:
+    verdict = judge_heartbeat(joining(), a_may())
+    assert isinstance(verdict, Ask)
+    assert answered(verdict.decide(describes(None), a_may(roles=("devs",)))).error_code is TAF
+
+
 # ---- what the coordinator says
 
 
 def heard(response: Any, *, roles: tuple[str, ...] = ("makers",)) -> Any:
     may = a_may(*MADE, roles=roles)
-    return mended(judge_heartbeat(joining(), may), response, may)
+    return mended(judged(joining(), may), response, may)
 
 
 def test_an_answer_that_names_nothing_hidden_leaves_as_it_came() -> None:
     may = a_may(*MADE)
     response = told(status=(status(MISSING_INTERNAL, f"Internal topics are missing: {CHANGELOG}, {REPARTITION}"),))
-    verdict = judge_heartbeat(joining(), may)
+    verdict = judged(joining(), may)
     assert isinstance(verdict, Forward)
     assert verdict.plan.mend(response, may) is response  # type: ignore[union-attr]
 

@@ -83,6 +83,16 @@ async def test_it_puts_a_question_to_any_broker_and_gives_its_answer() -> None:
 
 
 @scenario
+async def test_it_puts_a_question_to_the_broker_that_is_named() -> None:
+    async with FakeCluster(2) as kafka, a_watch(kafka) as cluster:
+        question = make(request_type(ApiKey.METADATA, 12), topics=())
+
+        await cluster.ask(question, 2)
+
+        assert kafka.brokers[2].asked_for(ApiKey.METADATA)[-1] == question
+
+
+@scenario
 async def test_a_picture_that_is_young_enough_needs_no_question() -> None:
     async with FakeCluster() as kafka, a_watch(kafka) as cluster:
         await cluster.refresh(ANY_AGE)
