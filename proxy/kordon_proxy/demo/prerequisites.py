@@ -19,7 +19,6 @@ from typing import Final
 OLDEST_JAVA: Final = 17
 
 _POM: Final = Path(__file__).with_name("pom.xml")
-_KAFKA_VERSION: Final = re.findall(r"<version>([^<]+)</version>", _POM.read_text())[0]  # the first is the project's own
 # For each package manager: its command, and what it calls the things that may be missing.
 _PACKAGES: Final[Mapping[str, Mapping[str, str]]] = {
     "apt-get": {
@@ -79,16 +78,18 @@ def openssl() -> str:
     return shutil.which("openssl") or _install_and_find("openssl", lambda: shutil.which("openssl"))
 
 
-def jars() -> Path:
-    """Return the folder with Kafka's jars, fetching them when this machine does not have them yet.
+def jars(pom: Path = _POM) -> Path:
+    """Return the folder with Kafka's jars, or those of another `pom`, fetching them when they are not on this machine.
 
     The folder is in `$KORDON_CACHE`, or else in `$XDG_CACHE_HOME/kordon` (`~/.cache/kordon`). Raises
     MissingPrerequisite when Maven is missing or cannot fetch them.
     """
-    pinned = hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]  # other versions, other folder
-    folder = _cache() / f"kafka-{_KAFKA_VERSION}-{pinned}"
+    text = pom.read_text()
+    pinned = hashlib.sha256(text.encode()).hexdigest()[:8]  # other versions, other folder
+    name, version = (re.findall(f"<{tag}>([^<]+)</{tag}>", text)[0] for tag in ("artifactId", "version"))
+    folder = _cache() / f"{name}-{version}-{pinned}"  # the first of each is the project's own
     if not folder.exists():
-        _fetch_jars(folder)
+        _fetch_jars(f"Apache {name.replace('-', ' ').title()} {version}", pom, folder)
     return folder
 
 
@@ -98,19 +99,19 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kordon"
 
 
-def _fetch_jars(folder: Path) -> None:
+def _fetch_jars(what: str, pom: Path, folder: Path) -> None:
     maven = shutil.which("mvn") or _install_and_find("Maven", lambda: shutil.which("mvn"))
     java()  # Maven needs one too
-    _say(f"fetching Apache Kafka {_KAFKA_VERSION} with Maven into {folder} (once)")
+    _say(f"fetching {what} with Maven into {folder} (once)")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Fetched aside and renamed, so that nobody ever sees half of it.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
-        pom = shutil.copy(_POM, aside)
         lib = Path(aside) / "lib"
         copy = ("dependency:copy-dependencies", f"-DoutputDirectory={lib}")
-        done = subprocess.run([maven, "-q", "-B", "-f", pom, *copy], check=False, capture_output=True, text=True)
+        line = [maven, "-q", "-B", "-f", shutil.copy(pom, aside), *copy]
+        done = subprocess.run(line, check=False, capture_output=True, text=True)
         if done.returncode:
-            raise MissingPrerequisite(f"maven could not fetch Apache Kafka {_KAFKA_VERSION}: {done.stdout.strip()}")
+            raise MissingPrerequisite(f"maven could not fetch {what}: {done.stdout.strip()}")
         try:
             lib.rename(folder)
         except OSError:

@@ -69,12 +69,12 @@ def command(
 ) -> list[str]:
     """Return the command line that runs a tool, for those who start it themselves. Times out nothing, starts nothing.
 
-    `plugins` are folders of further classes. Raises MissingPrerequisite when there is no Java, or no Kafka and no way
-    to fetch it.
+    `name` is that of its script, or a main class; `plugins` are folders of further classes. Raises MissingPrerequisite
+    when there is no Java, or no Kafka and no way to fetch it.
     """
     classpath = ":".join((f"{prerequisites.jars()}/*", *map(str, plugins)))
     options = (*class_archive.options(), *jvm, f"-Dlog4j2.configurationFile={_LOGGING}")
-    return [prerequisites.java(), *options, "-cp", classpath, TOOLS[name], *map(str, arguments)]
+    return [prerequisites.java(), *options, "-cp", classpath, TOOLS.get(name, name), *map(str, arguments)]
 
 
 def tool(name: str, *arguments: str | Path, stdin: str = "", timeout: float = 60) -> Finished:

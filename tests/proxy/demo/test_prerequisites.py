@@ -87,6 +87,19 @@ def test_the_jars_are_fetched_once(programs: Path) -> None:
     assert prerequisites.jars() == first
 
 
+def test_the_jars_of_another_project_are_beside_them(programs: Path, tmp_path: Path) -> None:
+    add(programs, "java", JAVA.format(version="17.0.15"))
+    add(programs, "mvn", MAVEN)
+    pom = tmp_path / "pom.xml"
+    pom.write_text("<project><artifactId>kafka-streams</artifactId><version>4.3.1</version></project>")
+
+    streams = prerequisites.jars(pom)
+
+    assert streams.name.startswith("kafka-streams-4.3.1-")
+    assert streams.parent == prerequisites.jars().parent
+    assert streams != prerequisites.jars()
+
+
 def test_nobody_sees_what_maven_could_not_finish(programs: Path, tmp_path: Path) -> None:
     add(programs, "java", JAVA.format(version="17.0.15"))
     add(programs, "mvn", MAVEN + "echo no network\nexit 1\n")
