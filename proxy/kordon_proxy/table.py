@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from .apis import (
+    acls,
     administration,
     cluster_info,
     config_resources,
@@ -17,8 +18,10 @@ from .apis import (
     metadata,
     offsets,
     produce,
+    quotas,
     refused,
     replicas,
+    scram,
     streams_groups,
     telemetry,
     topic_pages,
@@ -52,6 +55,9 @@ FAMILIES: Final = (
     transaction_states,
     transaction_markers,
     telemetry,
+    acls,
+    quotas,
+    scram,
     refused,
 )
 

@@ -2,7 +2,7 @@
 
 Acme has `acme.…` and `acme-…` without `acme.vault.…`; Globex has what stands before it in the alphabet, in its midst
 and behind it. Policies allow everybody everything, so that the view alone stands between them. Between Kordon and
-Kafka there is a tap, and Kafka creates topics that are asked for.
+Kafka there is a tap, and Kafka creates topics that are asked for. It has an authorizer, to which Kordon may do all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,8 @@ import pytest
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.identity import users_edit
+from tests.kafka.access import access
+from tests.kafka.access import settle as settle_access
 from tests.kafka.requests import (
     GROUP,
     LONG,
@@ -39,7 +41,8 @@ policies:
   - resource: [cluster, prod]
     effect: Allow
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE, GROUP_CONSUME,
-              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT, TOPIC_ELECT_LEADER, TOPIC_ALTER_REASSIGNMENTS]
+              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT, TOPIC_ELECT_LEADER, TOPIC_ALTER_REASSIGNMENTS,
+              ACL_EDIT, QUOTA_EDIT]
     roles: [acme, strict, globex]
   - resource: [cluster, prod]
     effect: Allow
@@ -56,10 +59,12 @@ tenants:
           - [cluster, prod, topic, "acme.*"]
           - [cluster, prod, group, "acme-*"]
           - [cluster, prod, transactional-id, "acme-*"]
+          - [cluster, prod, principal, "User:acme-*"]
       - exclude:
           - [cluster, prod, topic, "acme.vault.*"]
           - [cluster, prod, group, "acme-vault-*"]
           - [cluster, prod, transactional-id, "acme-vault-*"]
+          - [cluster, prod, principal, "User:acme-vault-*"]
     roles: [acme, reader]
   - name: Strict
     resources: *acme
@@ -71,14 +76,17 @@ tenants:
           - [cluster, prod, topic, "abba.*"]
           - [cluster, prod, group, "abba-*"]
           - [cluster, prod, transactional-id, "abba-*"]
+          - [cluster, prod, principal, "User:abba-*"]
       - include:
           - [cluster, prod, topic, "acme.vault.*"]
           - [cluster, prod, group, "acme-vault-*"]
           - [cluster, prod, transactional-id, "acme-vault-*"]
+          - [cluster, prod, principal, "User:acme-vault-*"]
       - include:
           - [cluster, prod, topic, "globex.*"]
           - [cluster, prod, group, "globex-*"]
           - [cluster, prod, transactional-id, "globex-*"]
+          - [cluster, prod, principal, "User:globex-*"]
     roles: [globex]
 """
 LISTENERS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -160,14 +168,21 @@ class Neighbours:
                     ]
                 )
             )
+            acls, quotas, credentials = access(wire)
         names = {topic.name: (topic.topic_id, len(topic.partitions)) for topic in everything.topics}
         outside = {name: found for name, found in names.items() if not is_acmes(name)}
         groups_outside = {group.group_id: group for group in listed.groups if not is_acmes(group.group_id)}
-        return outside, groups_outside, *rest
+        foreign_access = (
+            {acl for acl in acls if not (is_acmes(acl.resource_name) and is_acmes(acl.principal))},
+            {quota: values for quota, values in quotas.items() if not is_acmes(dict(quota).get("user") or "")},
+            {user: found for user, found in credentials.items() if not is_acmes(user)},
+        )
+        return outside, groups_outside, foreign_access, *rest
 
 
 def is_acmes(name: str) -> bool:
-    """Whether Acme sees what has this name."""
+    """Whether Acme sees what has this name; of a principal, that of its user."""
+    name = name.removeprefix("User:")
     return name.startswith(("acme.", "acme-")) and not name.startswith(("acme.vault.", "acme-vault-"))
 
 
@@ -178,6 +193,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
         tap = Tap(lambda: ("127.0.0.1", next(iter(kafka.nodes.values())).listeners["PLAINTEXT"]))
         stack.enter_context(tap)
         kafka = Kafka(
+            authorizer=True,
             auto_create_topics=True,
             properties={
                 "advertised.listeners": f"PLAINTEXT://127.0.0.1:{tap.port}",
@@ -196,6 +212,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
             settled = Settlers(wire)
             foreign, own, idle, secret = settled.globex(), settled.own(), settled.idle(), settled.topic("acme.secret")
             mixed = settled.mixed(own, foreign[1])
+            settle_access(wire, *foreign, own, idle, between=(own, foreign[2]))
         users = tmp_path_factory.mktemp("users") / "users.yaml"
         with users_edit.edit(users, create=True) as content:
             users_edit.add_user(content, "alice", PASSWORD, roles=("acme",))

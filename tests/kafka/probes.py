@@ -5,9 +5,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis.bindings import LITERAL, MATCH, PREFIXED, USER
+from kordon_proxy.apis.bindings import TOPIC as ACL_TOPIC
 from tests.kafka import requests as ask
+from tests.kafka.access import acls_of, quotas_of
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import GROUP, TOPIC, Things
+from tests.proxy.apis import acl_messages as acl
+from tests.proxy.apis import user_messages as user
 
 Build = Callable[[int, Things, Neighbours], Any]
 """A request in this version that names these things, of a tenant that has things of its own."""
@@ -24,6 +29,7 @@ class Probe:
 
 GROUP_SETTING: Final = ("consumer.heartbeat.interval.ms", "6666")
 NOBODY: Final = "acme-nobody"
+NOBODYS_PRINCIPAL: Final = f"User:{NOBODY}"
 NEW_TOPIC: Final = "acme.new"
 
 
@@ -35,6 +41,11 @@ def flow_by(version: int, we: Neighbours, *, pattern: str | None = None, **names
     """An application of ours that reads ours, and names other topics in other places."""
     part = {"sources": [we.own.topic]} | names
     return ask.flow(version, a_new(we.own), topology=ask.a_topology(part, pattern=pattern))
+
+
+def on_topic(it: Things, *, pattern: int = LITERAL) -> dict[str, Any]:
+    """The fields of a filter of ACLs."""
+    return {"resource_type_filter": ACL_TOPIC, "resource_name_filter": it.topic, "pattern_type_filter": pattern}
 
 
 PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
@@ -353,6 +364,112 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
     ApiKey.ADD_RAFT_VOTER: (),
     ApiKey.REMOVE_RAFT_VOTER: (),
     ApiKey.LIST_CONFIG_RESOURCES: (),
+    ApiKey.DESCRIBE_ACLS: (
+        Probe("of its principal", lambda v, it, we: acl.describe(v, principal_filter=it.principal)),
+        Probe("of its topic", lambda v, it, we: acl.describe(v, **on_topic(it))),
+        Probe("of whatever is called like its topic", lambda v, it, we: acl.describe(v, resource_name_filter=it.topic)),
+        Probe("that match its topic", lambda v, it, we: acl.describe(v, **on_topic(it, pattern=MATCH))),
+        Probe(
+            "that match its group",
+            lambda v, it, we: acl.describe(v, resource_name_filter=it.group, pattern_type_filter=MATCH),
+        ),
+        Probe("of its prefix", lambda v, it, we: acl.describe(v, **on_topic(it, pattern=PREFIXED))),
+        Probe(
+            "of ours on its topic", lambda v, it, we: acl.describe(v, **on_topic(it), principal_filter=we.own.principal)
+        ),
+        Probe(
+            "of its principal on ours",
+            lambda v, it, we: acl.describe(v, **on_topic(we.own), principal_filter=it.principal),
+        ),
+        Probe(
+            "for its principal's tokens",
+            lambda v, it, we: acl.describe(v, resource_type_filter=USER, resource_name_filter=it.principal),
+        ),
+    ),
+    ApiKey.CREATE_ACLS: (
+        Probe("for its principal", lambda v, it, we: acl.create(v, *acls_of(it))),
+        Probe(
+            "for its principal on our topic", lambda v, it, we: acl.create(v, acl.binding(we.own.topic, it.principal))
+        ),
+        Probe("for ours on its topic", lambda v, it, we: acl.create(v, acl.binding(it.topic, we.own.principal))),
+        Probe("for ours on its prefix", lambda v, it, we: acl.create(v, acl.prefixed(it.topic, we.own.principal))),
+        Probe(
+            "between ours",
+            lambda v, it, we: acl.create(
+                v,
+                acl.binding(we.own.topic, we.own.principal),
+                *acls_of(it),
+                acl.binding(we.idle.topic, we.idle.principal),
+            ),
+        ),
+    ),
+    ApiKey.DELETE_ACLS: (
+        Probe("one of its", lambda v, it, we: acl.delete(v, acl.exact(acls_of(it)[0]))),
+        Probe("all of its principal", lambda v, it, we: acl.delete(v, {"principal_filter": it.principal})),
+        Probe("all on its topic", lambda v, it, we: acl.delete(v, on_topic(it))),
+        Probe("all that match its topic", lambda v, it, we: acl.delete(v, on_topic(it, pattern=MATCH))),
+        Probe(
+            "of ours on its topic",
+            lambda v, it, we: acl.delete(v, {**on_topic(it), "principal_filter": we.own.principal}),
+        ),
+        Probe(
+            "of its principal on ours",
+            lambda v, it, we: acl.delete(v, {**on_topic(we.own), "principal_filter": it.principal}),
+        ),
+        Probe(
+            "between ours",
+            lambda v, it, we: acl.delete(
+                v,
+                acl.exact(acl.binding(we.own.topic, we.own.principal, host="10.9.9.9")),
+                *(acl.exact(one) for one in acls_of(it)),
+                {"principal_filter": NOBODYS_PRINCIPAL},
+            ),
+        ),
+    ),
+    ApiKey.DESCRIBE_CLIENT_QUOTAS: (
+        Probe("of its user", lambda v, it, we: user.describe_quotas(v, ("user", user.EXACT, it.user))),
+        Probe(
+            "of its user alone", lambda v, it, we: user.describe_quotas(v, ("user", user.EXACT, it.user), strict=True)
+        ),
+        Probe(
+            "of its user's clients",
+            lambda v, it, we: user.describe_quotas(v, ("client-id", user.ANY, None), ("user", user.EXACT, it.user)),
+        ),
+    ),
+    ApiKey.ALTER_CLIENT_QUOTAS: (
+        Probe("of its user", lambda v, it, we: user.alter_quotas(v, *quotas_of(it))),
+        Probe(
+            "taken from its user",
+            lambda v, it, we: user.alter_quotas(v, *quotas_of(it), values={"producer_byte_rate": None}),
+        ),
+        Probe("only to see", lambda v, it, we: user.alter_quotas(v, *quotas_of(it), validate=True)),
+        Probe("of a client", lambda v, it, we: user.alter_quotas(v, (("client-id", it.user),))),
+        Probe("of an address", lambda v, it, we: user.alter_quotas(v, (("ip", it.user),))),
+        Probe(
+            "of our user and its",
+            lambda v, it, we: user.alter_quotas(v, (("user", we.own.user), ("user", it.user))),
+        ),
+        Probe(
+            "between ours",
+            lambda v, it, we: user.alter_quotas(v, *quotas_of(we.own), *quotas_of(it), *quotas_of(we.idle)),
+        ),
+    ),
+    ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS: (
+        Probe("alone", lambda v, it, we: user.describe_credentials(it.user)),
+        Probe("between ours", lambda v, it, we: user.describe_credentials(we.own.user, it.user, we.idle.user, NOBODY)),
+        Probe("twice", lambda v, it, we: user.describe_credentials(it.user, it.user)),
+    ),
+    ApiKey.ALTER_USER_SCRAM_CREDENTIALS: (
+        Probe("deleted", lambda v, it, we: user.alter_credentials(delete=[it.user])),
+        Probe("set", lambda v, it, we: user.alter_credentials(write=[it.user])),
+        Probe("deleted and set", lambda v, it, we: user.alter_credentials(delete=[it.user], write=[it.user])),
+        Probe(
+            "between ours",
+            lambda v, it, we: user.alter_credentials(
+                delete=[NOBODY, it.user], write=[we.own.user, it.user, we.idle.user]
+            ),
+        ),
+    ),
     ApiKey.DESCRIBE_CLUSTER: (),
 }
 """How each API names things. Those without a way to are tested by themselves, with what they tell."""

@@ -35,6 +35,15 @@ class Things:
     producer_epoch: int = 0
 
     @property
+    def user(self) -> str:
+        """Who works on them: named like the group."""
+        return self.group
+
+    @property
+    def principal(self) -> str:
+        return f"User:{self.user}"
+
+    @property
     def marks(self) -> tuple[bytes, ...]:
         """By what their traces are found in bytes."""
         ids = (self.topic_id.bytes, str(self.topic_id).encode())

@@ -226,16 +226,15 @@ def test_versions_that_are_not_advertised_are_refused_in_their_own_shape(kordon:
 
 def test_a_hidden_key_is_refused_in_its_own_shape_and_written_down(kordon: Kordon, told: Told) -> None:
     with Wire(kordon.listener("trading")) as wire:
-        request = a_request(ApiKey.DESCRIBE_ACLS, 3, resource_type_filter=2, pattern_type_filter=1, operation=1)
-        refused = wire.ask(request).message
+        refused = wire.ask(a_request(ApiKey.DESCRIBE_DELEGATION_TOKEN, 3, owners=None)).message
         ask_the_broker(wire)
 
-    assert (refused.error_code, refused.resources) == (ErrorCode.cluster_authorization_failed, ())
+    assert (refused.error_code, refused.tokens) == (ErrorCode.delegation_token_request_not_allowed, ())
     event = told.event()
     assert (event["what"]["action"], event["what"]["api"], event["outcome"]["error_code"]) == (
         "USE_API",
-        "DescribeAcls",
-        31,
+        "DescribeDelegationToken",
+        64,
     )
 
 

@@ -49,8 +49,21 @@ OTHER_NAMES: Final = {
     "transactional_ids",
     "v3_and_below_transactional_id",
 }
+USERS: Final = {"users", "deletions", "upsertions"}
+"""Fields whose entries have names of users."""
+USER_NAMES: Final = {"entity_name", "match"}
+PRINCIPALS: Final = {"principal", "principal_filter"}
+SECRETS: Final = {"salt", "salted_password"}
+ACL_CODES: Final = {
+    "match_type",
+    "mechanism",
+    "operation",
+    "pattern_type_filter",
+    "permission_type",
+    "resource_pattern_type",
+    "resource_type_filter",
+}
 INTEGERS: Final = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}
-PORT: Final = "uint16"
 PORT: Final = "uint16"
 RANDOM: Final = tuple(f"acme.random.{number}" for number in range(3))
 
@@ -63,6 +76,7 @@ class Drawing:
         everything = (*foreign, *foreign, *missing, *own, *own)
         self._topics = st.sampled_from([one.topic for one in everything] + ["acme.random.new", "", "*"])
         self._others = st.sampled_from([one.group for one in everything] + [""])
+        self._principals = st.sampled_from([one.principal for one in everything] + ["User:*", "", "nobody"])
         self._resources = self._topics | self._others | st.sampled_from(["1", ""])
         self._ids = st.sampled_from([None, uuid4(), *(one.topic_id for one in everything)])
         self._numbers = st.sampled_from([-1, 0, 1, *(one.producer_id for one in foreign)])
@@ -100,8 +114,10 @@ class Drawing:
             return self._numbers
         if field.wire == PORT:
             return st.sampled_from([0, 9, 2**16 - 1])
-        if field.wire == PORT:
-            return st.sampled_from([0, 9, 2**16 - 1])
+        if field.name in SECRETS:
+            return st.sampled_from([b"", b"a-secret"])
+        if field.name in ACL_CODES or (field.name == "resource_type" and "creations" in path):
+            return st.sampled_from([0, 1, 2, 3, 3, 4, 7])
         if field.name in {"resource_type", "resource_types", "config_operation", "key_type"}:
             return st.sampled_from([0, 1, 2, 4, 8, 16, 32])
         if field.name in {"count", "num_partitions", "replication_factor"}:
@@ -112,12 +128,23 @@ class Drawing:
         return {
             "bool": st.booleans(),
             "bytes": self._bytes,
+            "float64": st.sampled_from([0.0, -1.0, 1e9]),
             "records": self._records,
             "timedelta": st.sampled_from([timedelta(), timedelta(milliseconds=50)]),
             "uuid": self._ids if field.name == "topic_id" else st.none(),
         }[field.wire.partition("_")[0]]
 
     def _text(self, name: str, path: tuple[str, ...]) -> st.SearchStrategy[str]:
+        if name in USER_NAMES or (name == "name" and path and path[0] in USERS):
+            return self._others
+        if name in PRINCIPALS:
+            return self._principals
+        if name == "resource_name_filter" or (name == "resource_name" and "creations" in path):
+            return self._topics | self._others | self._principals | st.just("kafka-cluster")
+        if name == "entity_type":
+            return st.sampled_from(["user", "user", "ip"])  # any name may be that of a client
+        if name == "key" and "ops" in path:
+            return st.sampled_from(["producer_byte_rate", "request_percentage"])
         if name == "name" and "configs" in path:
             return st.sampled_from(["retention.ms", "max.message.bytes", "consumer.heartbeat.interval.ms"])
         if name in TOPIC_NAMES:

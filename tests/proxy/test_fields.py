@@ -68,6 +68,13 @@ JUDGED: Final = """
         topology.subtopologies.state_changelog_topics.name
         topology.subtopologies.state_changelog_topics.topic_configs.key
     StreamsGroupDescribe: group_ids
+    DescribeAcls: resource_name_filter principal_filter
+    CreateAcls: creations.resource_name creations.principal
+    DeleteAcls: filters.resource_name_filter filters.principal_filter
+    DescribeClientQuotas: components.match
+    AlterClientQuotas: entries.entity.entity_name
+    DescribeUserScramCredentials: users.name
+    AlterUserScramCredentials: deletions.name upsertions.name
 """
 """Names and ids of what the view may lack, and the bytes that hold such names."""
 
@@ -107,6 +114,12 @@ PLAIN: Final = """
         topology.subtopologies.state_changelog_topics.topic_configs.value
         active_tasks.subtopology_id standby_tasks.subtopology_id warmup_tasks.subtopology_id
         task_offsets.subtopology_id task_end_offsets.subtopology_id
+    DescribeAcls: host_filter
+    CreateAcls: creations.host
+    DeleteAcls: filters.host_filter
+    DescribeClientQuotas: components.entity_type
+    AlterClientQuotas: entries.entity.entity_type entries.ops.key
+    AlterUserScramCredentials: upsertions.salt upsertions.salted_password
 """
 """Means nothing outside the topic or group that was judged, or is the client's own."""
 
@@ -145,6 +158,9 @@ ECHO: Final = """
     UpdateFeatures: results.feature
     StreamsGroupHeartbeat: member_id
     StreamsGroupDescribe: groups.group_id
+    DeleteAcls: filter_results.matching_acls.resource_name filter_results.matching_acls.principal
+    AlterClientQuotas: entries.entity.entity_type entries.entity.entity_name
+    AlterUserScramCredentials: results.user
 """
 """What the broker was asked about, by its name or by its id, and what it gave the client itself."""
 
@@ -178,6 +194,9 @@ CUT: Final = """
         groups.topology.subtopologies.source_topics groups.topology.subtopologies.repartition_sink_topics
         groups.topology.subtopologies.state_changelog_topics.name
         groups.topology.subtopologies.repartition_source_topics.name
+    DescribeAcls: resources.resource_name resources.acls.principal
+    DescribeClientQuotas: entries.entity.entity_name
+    DescribeUserScramCredentials: results.user
 """
 """Lists of the broker's, cut to the view; and ids of members, cut to what others are told."""
 
@@ -218,6 +237,13 @@ CONSTANT: Final = """
     RemoveRaftVoter: error_message
     StreamsGroupHeartbeat: error_message
     StreamsGroupDescribe: groups.error_message
+    DescribeAcls: error_message
+    CreateAcls: results.error_message
+    DeleteAcls: filter_results.error_message filter_results.matching_acls.error_message
+    DescribeClientQuotas: error_message
+    AlterClientQuotas: entries.error_message
+    DescribeUserScramCredentials: error_message results.error_message
+    AlterUserScramCredentials: results.error_message
 """
 """Free texts of the broker: Kafka's constant ones in their place."""
 
@@ -259,6 +285,9 @@ INSIDE: Final = """
         groups.members.target_assignment.active_tasks.subtopology_id
         groups.members.target_assignment.standby_tasks.subtopology_id
         groups.members.target_assignment.warmup_tasks.subtopology_id
+    DescribeAcls: resources.acls.host
+    DeleteAcls: filter_results.matching_acls.host
+    DescribeClientQuotas: entries.entity.entity_type entries.values.key
 """
 """Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address. What the
 platform asks of its clients is for all of them.

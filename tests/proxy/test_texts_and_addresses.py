@@ -58,7 +58,7 @@ tenants:
     roles: [devs]
     resources:
       - include: [[cluster, prod, topic, "acme.*"], [cluster, prod, group, "acme-*"],
-                  [cluster, prod, transactional-id, "acme-*"]]
+                  [cluster, prod, transactional-id, "acme-*"], [cluster, prod, principal, "User:acme-*"]]
   - name: Everything
     roles: [devs]
     resources: [{{include: ["*"]}}]

@@ -86,6 +86,7 @@ NOT_FOUND_CODE: Final[Mapping[Kind | None, ErrorCode]] = {
     Kind.TOPIC: ErrorCode.unknown_topic_or_partition,
     Kind.GROUP: ErrorCode.group_id_not_found,
     Kind.TRANSACTIONAL_ID: ErrorCode.transactional_id_not_found,
+    Kind.PRINCIPAL: ErrorCode.resource_not_found,
 }
 UNKNOWN_ID: Final = Refusal(ErrorCode.unknown_topic_id)
 
@@ -263,6 +264,10 @@ class May:
         """Use a transactional id. It comes into being by it, so outside the view it is refused."""
         return self._bring_into_being(Action.TRANSACTION_PRODUCE, Kind.TRANSACTIONAL_ID, transactional_id)
 
+    def edit_principal(self, action: Action, principal: str) -> Refusal | None:
+        """Give a principal a credential, a quota: outside the view it is refused."""
+        return self._bring_into_being(action, Kind.PRINCIPAL, principal)
+
     def _bring_into_being(self, action: Action, kind: Kind, name: str) -> Refusal | None:
         ruling = self._ask(action, kind, name, explicit=kind is Kind.TOPIC)
         return self.told(self.outside(kind, name)) if ruling.access is Access.HIDDEN else ruling.refusal
@@ -275,6 +280,10 @@ class May:
     def group(self, action: Action | None, name: str) -> Refusal | None:
         """Outside the view: GROUP_ID_NOT_FOUND, for which a judge puts what its version says of a missing group."""
         return self._ask(action, Kind.GROUP, name).refusal
+
+    def principal(self, action: Action | None, name: str) -> Refusal | None:
+        """Outside the view: RESOURCE_NOT_FOUND, as Kafka says of users that it does not know."""
+        return self._ask(action, Kind.PRINCIPAL, name).refusal
 
     def whole_cluster(self, action: Action | None) -> Refusal | None:
         """What concerns the cluster as a whole."""

@@ -18,13 +18,6 @@ TOKEN = ErrorCode.delegation_token_request_not_allowed
 REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
     **dict.fromkeys(
         (
-            ApiKey.DESCRIBE_ACLS,
-            ApiKey.CREATE_ACLS,
-            ApiKey.DELETE_ACLS,
-            ApiKey.DESCRIBE_CLIENT_QUOTAS,
-            ApiKey.ALTER_CLIENT_QUOTAS,
-            ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
-            ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
             ApiKey.SHARE_GROUP_HEARTBEAT,
             ApiKey.SHARE_GROUP_DESCRIBE,
             ApiKey.SHARE_FETCH,

@@ -48,6 +48,26 @@ HARMLESS: Final = re.compile(
             r"Error due to duplicate config keys",
             r"Default (?:topic|group) resources are not allowed\.",
             r"(?:Group name|Broker id|Client metrics subscription name) must not be empty",
+            r"No Authorizer is configured(?:\.| on the broker)",
+            r"Invalid empty resource name",
+            r"The only valid name for the CLUSTER resource is kafka-cluster",
+            r"Could not parse principal from `[^`]*` \(no colon is present separating the principal type from the "
+            r"principal name\)",
+            r"Invalid configuration key [\w.-]+",
+            r"Quota \w+ must be greater than 0",
+            r"\w+ cannot be a fractional value\.",
+            r"Unhandled client quota entity type: [\w-]+",
+            r"Unsupported entity type [\w-]+",
+            r"Invalid empty (?:client quota entity|entity type\.)",
+            r"Entity type [\w-]+ cannot appear more than once in the filter\.",
+            r"Request specified MATCH_TYPE_[A-Z]+, but (?:also specified a match string|set match string to null)\.",
+            r"Unknown match type -?\d+",
+            r"Attempt to delete a user credential that does not exist",
+            r"Attempt to describe a user credential that does not exist: (?P<user>.*)",
+            r"A user credential cannot be altered twice in the same request",
+            r"Username must not be empty",
+            r"Unknown SCRAM mechanism",
+            r"Too (?:few|many) iterations",
             *map(re.escape, (NO_PATTERNS, NO_LATE_TOPOLOGY)),
             r"Topology (?:updates are not supported yet\.|must be non-null when \(re-\)joining\.)",
             r"Broker ID -?\d+ is not currently registered",
@@ -63,8 +83,9 @@ HARMLESS: Final = re.compile(
     re.DOTALL | re.ASCII,
 )
 """Whole texts that are shown as they are. A name in one must be that of the entry which it stands in."""
-FREE_IN_FORM: Final = frozenset({ErrorCode.policy_violation, ErrorCode.unknown_server_error})
-"""Codes whose texts are not Kafka's: a platform's own policies and unforeseen exceptions say what they like."""
+FREE_IN_FORM: Final = frozenset({ErrorCode.none, ErrorCode.policy_violation, ErrorCode.unknown_server_error})
+"""Codes whose texts are not Kafka's: a platform's own policies and unforeseen exceptions say what they like, and beside
+success there is nothing to say."""
 
 
 def constant_text(code: ErrorCode) -> str | None:
@@ -91,5 +112,7 @@ def _is_harmless(text: str, entry: Any) -> bool:
     found = None if entry.error_code in FREE_IN_FORM else HARMLESS.fullmatch(text)
     if found is None:
         return False
+    if found["user"] is not None:
+        return bool(found["user"] == getattr(entry, "user", None))
     named = found["exists"] or found["smaller"]
     return named is None or named == getattr(entry, "name", None)

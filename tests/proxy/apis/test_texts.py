@@ -23,6 +23,7 @@ def created(text: str | None, code: ErrorCode = ErrorCode.invalid_topic_exceptio
         "Unexpected broker id, expected 1, but received 9",
         "The topic globex.pay currently has 3 partition(s); 2 would not be an increase.",
         "Topic already has 3 partition(s). So has globex.pay.",
+        "Ignoring duplicate entity ClientQuotaEntity(entries={user=globex-al})",
     ],
 )
 def test_a_text_that_could_tell_more_than_was_asked_gives_way_to_kafka_s_constant_one(text: str) -> None:
@@ -50,12 +51,37 @@ def test_a_text_that_could_tell_more_than_was_asked_gives_way_to_kafka_s_constan
         "Unknown group config name: nope",
         "consumer.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms",
         "Each resource must appear at most once.",
+        "No Authorizer is configured.",
+        "Could not parse principal from `alice` (no colon is present separating the principal type from the principal "
+        "name)",
+        "Invalid configuration key nonsense",
+        "Request specified MATCH_TYPE_EXACT, but set match string to null.",
+        "Attempt to delete a user credential that does not exist",
+        "Too few iterations",
     ],
 )
 def test_a_text_that_repeats_the_request_stays(text: str) -> None:
     entry = created(text)
 
     assert without_free_text(entry) is entry
+
+
+def test_a_text_about_a_user_stays_in_his_own_entry() -> None:
+    text = "Attempt to describe a user credential that does not exist: acme-al"
+    own, others = (
+        said(
+            ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
+            0,
+            "results",
+            user=user,
+            error_code=ErrorCode.resource_not_found,
+            error_message=text,
+        )
+        for user in ("acme-al", "globex-al")
+    )
+
+    assert without_free_text(own) is own
+    assert without_free_text(others).error_message == constant_text(ErrorCode.resource_not_found)
 
 
 @pytest.mark.parametrize("code", [ErrorCode.policy_violation, ErrorCode.unknown_server_error])
