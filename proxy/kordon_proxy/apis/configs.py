@@ -1,4 +1,4 @@
-"""DescribeConfigs, IncrementalAlterConfigs, AlterConfigs: one request may mix topics, groups, brokers, client metrics.
+"""DescribeConfigs: one request may mix topics, groups, brokers, loggers, client metrics.
 
 Topics and groups are shown to whoever sees them, less what they tell about brokers: the synonyms at broker level
 (KIP-226) and the replicas that are throttled. All other resources belong to the cluster and need `BROKER_EDIT` on that
@@ -8,24 +8,21 @@ A group has settings before it is there, so of a missing one brokers tell the de
 outside the view the same is told: the broker is asked by a name that no group has.
 """
 
-import re
-from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
-from kordon_policy.actions import Action
 from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
 
 from .brokers import EVERY_BROKER, may_edit
 from .may import May, Refusal
 from .parts import judge_each, mend_each, refuse
-from .placement import THROTTLES, is_placement, may_place, sees_placement
+from .placement import THROTTLES, sees_placement
 from .table import Api, Record
-from .texts import DUPLICATE_RESOURCE, spoken, without_free_text
+from .texts import spoken, without_free_text
 from .verdict import Answer, Mended, Rewrite, Verdict, unchanged
 
 TOPIC: Final = 2
@@ -127,10 +124,11 @@ def _told(refusal: Refusal | None) -> Refusal | None:
 def _may_describe(entry: Any, may: May) -> Refusal | None:
     if entry.resource_type == TOPIC:
         return may.topic(None, entry.resource_name)
-    return _may_edit_broker(entry, may)
+    return may_edit_broker(entry, may)
 
 
-def _may_edit_broker(entry: Any, may: May) -> Refusal | None:
+def may_edit_broker(entry: Any, may: May) -> Refusal | None:
+    """Ask whether the broker, or the brokers, that a resource is about may be looked into and altered."""
     name = EVERY_BROKER if entry.resource_type == CLIENT_METRICS else broker_name(entry.resource_name)
     return may_edit(may, name)
 
@@ -179,91 +177,6 @@ def _own_setting(config: Any, source: int) -> Any:
     return config if len(kept) == len(config.synonyms) else replace(config, synonyms=kept)
 
 
-# IncrementalAlterConfigs, AlterConfigs
-
-
-def judge_alter(request: Any, may: May) -> Verdict:
-    """`validate_only` needs the same rights, or it would be a free probe.
-
-    A resource that is named twice never gets to the broker: of AlterConfigs it answers nothing then.
-    """
-    named = Counter(map(resource_of, request.resources))
-    replaces = request.__api_key__ == ApiKey.ALTER_CONFIGS
-    types = TYPES.keys() - {LOGGER} if replaces else TYPES.keys()
-
-    def rule(entry: Any) -> Refusal | None:
-        if named[resource_of(entry)] > 1:
-            return Refusal(ErrorCode.invalid_request, DUPLICATE_RESOURCE)
-        if entry.resource_type not in types:
-            return Refusal(ErrorCode.invalid_request, f"Unknown resource type {entry.resource_type}")
-        return _told(_may_alter(entry, may, replaces=replaces))
-
-    return judge_each(
-        request,
-        rule,
-        items="resources",
-        answers="responses",
-        key=resource_of,
-        plan=Mended(lambda response, _: mend_each(response, "responses", without_free_text)),
-    )
-
-
-def _may_alter(entry: Any, may: May, *, replaces: bool) -> Refusal | None:
-    """`replaces`: what is not mentioned goes back to its default, also what lets nobody but administrators place."""
-    if entry.resource_type == TOPIC:
-        refusal = may.topic(Action.TOPIC_EDIT, entry.resource_name)
-        if refusal is None and replaces:
-            refusal = may_place(may, REPLACES_PLACEMENT)
-        elif refusal is None and any(is_placement(config.name) for config in entry.configs):
-            refusal = may_place(may)
-        return refusal
-    if entry.resource_type == GROUP:
-        return may.edit_group(entry.resource_name)
-    return _may_edit_broker(entry, may)
-
-
-SET: Final = 0
-OPERATIONS: Final = {SET: "set", 1: "delete", 2: "append", 3: "subtract"}
-"""`AlterConfigOp.OpType` of Kafka's client library."""
-SECRET: Final = re.compile(r"password|secret|jaas|credential|token|key", re.IGNORECASE)
-LONGEST: Final = 200
-"""Letters of a value that the audit keeps."""
-
-
-REPLACES_PLACEMENT: Final = (
-    "AlterConfigs replaces every setting of a topic, those of where its data lies too: that takes BROKER_EDIT on every "
-    "broker, and IncrementalAlterConfigs does not"
-)
-
-
-def _altered(request: Any, _: Any) -> dict[str, object]:
-    resources = [
-        {
-            "type": TYPES.get(entry.resource_type, str(entry.resource_type)),
-            "name": entry.resource_name,
-            "configs": [_altered_config(config, entry.resource_type) for config in entry.configs],
-        }
-        for entry in request.resources
-    ]
-    told = {"resources": resources, "validate_only": request.validate_only}
-    return told | ({"replaces": True} if request.__api_key__ == ApiKey.ALTER_CONFIGS else {})
-
-
-def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
-    """Values only of topics and groups, which have no settings that are secret: a broker's can be a password."""
-    number = getattr(config, "config_operation", SET)
-    operation = OPERATIONS.get(number, str(number))
-    told: dict[str, object] = {"key": config.name, "operation": operation}
-    if resource_type in OWN_SOURCE and config.value is not None and not SECRET.search(config.name):
-        told["value"] = config.value[:LONGEST]
-    return told
-
-
-def record_of(request: Any) -> Record:
-    """Only looking whether it could be done changes nothing."""
-    return Record.COUNTED if request.validate_only else Record.EVENT
-
-
 APIS = (
     Api(
         key=ApiKey.DESCRIBE_CONFIGS,
@@ -271,25 +184,5 @@ APIS = (
         versions=range(1, 5),
         judge=judge_describe,
         record=Record.COUNTED,
-    ),
-    Api(
-        key=ApiKey.INCREMENTAL_ALTER_CONFIGS,
-        name="IncrementalAlterConfigs",
-        versions=range(2),
-        judge=judge_alter,
-        record=Record.EVENT,
-        record_of=record_of,
-        parameters=_altered,
-    ),
-    Api(
-        key=ApiKey.ALTER_CONFIGS,
-        name="AlterConfigs",
-        versions=range(3),
-        judge=judge_alter,
-        record=Record.EVENT,
-        record_of=record_of,
-        gives_away="texts, which become constant",
-        needs=(Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT),
-        parameters=_altered,
     ),
 )

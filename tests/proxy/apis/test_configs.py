@@ -1,4 +1,5 @@
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -6,16 +7,18 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis import config_changes
 from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, NO_GROUP, TOPIC, broker_name
 from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.table import Record
+from kordon_proxy.apis.table import Api, Record
+from kordon_proxy.apis.verdict import Ask, Verdict
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.apis.worlds import make_may
 
 DESCRIBE = row(APIS, ApiKey.DESCRIBE_CONFIGS)
-ALTER = row(APIS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
-REPLACE = row(APIS, ApiKey.ALTER_CONFIGS)
+ALTER = row(config_changes.APIS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
+REPLACE = row(config_changes.APIS, ApiKey.ALTER_CONFIGS)
 POLICY = """
 policies:
   - {resource: [cluster, "*", topic, "*"], effect: Allow, actions: [TOPIC_EDIT], roles: [devs, owners]}
@@ -507,6 +510,43 @@ def replacer(request: Any) -> Any:
     return an_answer(REPLACE.key, version, responses=tuple(responses))
 
 
+def knowing(told: Callable[[Any], Any] | None) -> Api:
+    """The row with a judge that asks such a cluster what it wants to know; None: one that does not answer."""
+
+    def judge(request: Any, may: May) -> Verdict:
+        verdict = config_changes.judge_replace(request, may)
+        if not isinstance(verdict, Ask):
+            return verdict
+        assert may.notes == []  # nothing is decided before it is known
+        return verdict.decide(None if told is None else told(verdict.question), may)
+
+    return dataclasses.replace(REPLACE, judge=judge)
+
+
+def telling(**placed: str) -> Callable[[Any], Any]:
+    """A cluster where these settings are set on each topic, besides an ordinary one; the others have their defaults."""
+
+    def tell(question: Any) -> Any:
+        version = question.__version__
+        told = {"retention.ms": "7"} | {name.replace("_", "."): value for name, value in placed.items()}
+        configs = tuple(setting(version, name, value, (name, value, 1)) for name, value in told.items())
+        default = setting(version, "remote.storage.enable", "false", ("remote.storage.enable", "false", 5))
+        results = (
+            said(
+                DESCRIBE.key,
+                version,
+                "results",
+                resource_type=entry.resource_type,
+                resource_name=entry.resource_name,
+                configs=(*configs, default),
+            )
+            for entry in question.resources
+        )
+        return an_answer(DESCRIBE.key, version, results=tuple(results))
+
+    return tell
+
+
 @pytest.mark.parametrize("version", REPLACE.versions)
 @pytest.mark.parametrize("validate_only", [True, False])
 def test_of_a_mixed_replacement_only_what_may_be_edited_is_forwarded(version: int, validate_only: bool) -> None:
@@ -517,6 +557,7 @@ def test_of_a_mixed_replacement_only_what_may_be_edited_is_forwarded(version: in
         (BROKER, ""),
         (BROKER, "2"),
         (TOPIC, "acme.ask"),
+        (TOPIC, "acme.a"),
         (GROUP, "acme-other"),
         (CLIENT_METRICS, "m"),
         (LOGGER, "2"),
@@ -525,27 +566,75 @@ def test_of_a_mixed_replacement_only_what_may_be_edited_is_forwarded(version: in
     ]
 
     request = replacing(version, *resources, validate_only=validate_only)
-    passage = pass_through(REPLACE, request, of(), replacer)
+    passage = pass_through(knowing(telling()), request, of(), replacer)
 
-    assert names(passage.heard) == [(GROUP, "acme-g")]
-    codes = [UTP, NONE, TAF, CAF, CAF, ErrorCode.policy_violation, GAF, CAF, IR, IR, IR]
+    assert names(passage.heard) == [(GROUP, "acme-g"), (TOPIC, "acme.a")]
+    codes = [UTP, NONE, TAF, CAF, CAF, ErrorCode.policy_violation, NONE, GAF, CAF, IR, IR, IR]
     assert outcome(passage.got) == [(*resource, code) for resource, code in zip(resources, codes, strict=True)]
-    assert passage.got.responses[8].error_message == "Unknown resource type 8"
+    assert passage.got.responses[9].error_message == "Unknown resource type 8"
 
 
 @pytest.mark.parametrize("version", REPLACE.versions)
-@pytest.mark.parametrize("keys", [(), ("retention.ms",), ("remote.storage.enable",)])
-def test_all_settings_of_a_topic_are_replaced_by_who_may_say_where_its_data_lies(
-    version: int, keys: Iterable[str]
+@pytest.mark.parametrize(
+    "placed", [{"leader_replication_throttled_replicas": "0:1"}, {"remote_storage_enable": "true"}]
+)
+def test_where_the_data_of_a_topic_lies_is_not_taken_back_by_who_may_not_say_it(
+    version: int, placed: dict[str, str]
 ) -> None:
-    """What the request does not mention goes back to its default, throttles and remote storage too."""
-    request = replacing(version, (TOPIC, "acme.a"), keys=keys)
+    request = replacing(version, (TOPIC, "acme.a"), (GROUP, "acme-g"))
 
-    (answer,) = pass_through(REPLACE, request, of(), never).got.responses
+    passage = pass_through(knowing(telling(**placed)), request, of(), replacer)
 
-    assert answer.error_code is TAF
-    assert "IncrementalAlterConfigs" in answer.error_message
-    assert pass_through(REPLACE, request, of("owners", tenant="platform"), replacer).heard is request
+    assert names(passage.heard) == [(GROUP, "acme-g")]
+    assert [code for *_, code in outcome(passage.got)] == [TAF, NONE]
+    assert "IncrementalAlterConfigs" in passage.got.responses[0].error_message
+    placing = pass_through(REPLACE, request, of("owners", tenant="platform"), replacer)
+    assert names(placing.heard) == [(TOPIC, "acme.a")]
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+def test_it_is_not_said_by_replacing_either(version: int) -> None:
+    request = replacing(version, (TOPIC, "acme.a"), keys=["retention.ms", "remote.storage.enable"])
+
+    assert [code for *_, code in outcome(pass_through(REPLACE, request, of(), never).got)] == [TAF]
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+def test_what_the_cluster_does_not_tell_in_time_is_not_replaced(version: int) -> None:
+    request = replacing(version, (TOPIC, "acme.a"), (GROUP, "acme-g"))
+
+    passage = pass_through(knowing(None), request, of(), replacer)
+
+    assert names(passage.heard) == [(GROUP, "acme-g")]
+    assert [code for *_, code in outcome(passage.got)] == [ErrorCode.request_timed_out, NONE]
+
+
+@pytest.mark.parametrize(
+    ("code", "becomes"), [(UTP, NONE), (ErrorCode.unknown_server_error, ErrorCode.request_timed_out)]
+)
+def test_a_topic_that_is_not_there_has_nothing_to_take_back(code: ErrorCode, becomes: ErrorCode) -> None:
+    def tell(question: Any) -> Any:
+        (entry,) = question.resources
+        kind, name = entry.resource_type, entry.resource_name
+        result = said(
+            DESCRIBE.key, question.__version__, "results", error_code=code, resource_type=kind, resource_name=name
+        )
+        return an_answer(DESCRIBE.key, question.__version__, results=(result,))
+
+    got = pass_through(knowing(tell), replacing(2, (TOPIC, "acme.a")), of(), replacer).got
+
+    assert [one for *_, one in outcome(got)] == [becomes]
+
+
+def test_the_cluster_is_asked_of_nothing_but_what_may_be_edited() -> None:
+    named = [(TOPIC, name) for name in ("globex.pay", "acme.keep", "acme.a", "acme.b", "acme.a", "globex.nop")]
+
+    asks = config_changes.judge_replace(replacing(2, *named, (GROUP, "acme-g")), of())
+
+    assert isinstance(asks, Ask)
+    assert names(asks.question) == [(TOPIC, "acme.a"), (TOPIC, "acme.b")]
+    assert not isinstance(config_changes.judge_replace(replacing(2, *named[:2]), of()), Ask)
+    assert not isinstance(config_changes.judge_replace(replacing(2, *named), of("owners", tenant="platform")), Ask)
 
 
 @pytest.mark.parametrize("version", REPLACE.versions)

@@ -1,0 +1,203 @@
+"""IncrementalAlterConfigs and AlterConfigs: one request may mix topics, groups, brokers, loggers and client metrics.
+
+A topic or a group is altered by who may edit it, all else by who may edit that broker. Where a topic's data lies is
+decided by who may edit every broker, and AlterConfigs puts back to its default what it does not mention. So before it
+goes on, Kordon asks the cluster whether anything of that kind is set on the topics. (Whoever sets it in that very
+moment has to set it again.)
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action, Kind
+from kordon_protocol.codec import request_type
+from kordon_protocol.keys import ApiKey
+
+from .configs import GROUP, LOGGER, OWN_SOURCE, TOPIC, TYPES, may_edit_broker, resource_of
+from .entries import make, struct_type
+from .may import May, Refusal
+from .parts import judge_each, mend_each
+from .placement import is_placement, may_place, sees_placement
+from .table import Api, Record
+from .texts import DUPLICATE_RESOURCE, spoken, without_free_text
+from .verdict import Ask, Mended, Verdict
+
+REPLACES_PLACEMENT: Final = (
+    "AlterConfigs would put back to its default where the data of this topic lies: that takes BROKER_EDIT on every "
+    "broker, and IncrementalAlterConfigs would leave it as it is"
+)
+NOT_KNOWN: Final = spoken(Refusal(ErrorCode.request_timed_out))
+"""Of a topic of which the cluster did not tell in time what is set on it."""
+
+Placed = Mapping[str, bool | None]
+"""Topic -> whether settings of it that are not mentioned say where its data lies; None: nobody knows."""
+
+
+def judge_alter(request: Any, may: May) -> Verdict:
+    return _judge(request, may, {})
+
+
+def judge_replace(request: Any, may: May) -> Verdict | Ask:
+    unclear = _unclear(request, may)
+    if not unclear:
+        return _judge(request, may, {})
+
+    def knowing(answer: Any, now: May) -> Verdict:
+        return _judge(request, now, dict.fromkeys(unclear) | _placed(answer))
+
+    return Ask(_question(unclear), knowing)
+
+
+def _judge(request: Any, may: May, placed: Placed) -> Verdict:
+    """`validate_only` needs the same rights, or it would be a free probe.
+
+    A resource that is named twice never gets to the broker: to such an AlterConfigs it answers nothing at all.
+    """
+    named = Counter(map(resource_of, request.resources))
+    # The broker knows no loggers in AlterConfigs.
+    types = TYPES.keys() - ({LOGGER} if request.__api_key__ == ApiKey.ALTER_CONFIGS else ())
+
+    def rule(entry: Any) -> Refusal | None:
+        if named[resource_of(entry)] > 1:
+            return Refusal(ErrorCode.invalid_request, DUPLICATE_RESOURCE)
+        if entry.resource_type not in types:
+            return Refusal(ErrorCode.invalid_request, f"Unknown resource type {entry.resource_type}")
+        refusal = _may_alter(entry, may, placed)
+        return None if refusal is None else spoken(refusal)
+
+    return judge_each(
+        request,
+        rule,
+        items="resources",
+        answers="responses",
+        key=resource_of,
+        plan=Mended(lambda response, _: mend_each(response, "responses", without_free_text)),
+    )
+
+
+def _may_alter(entry: Any, may: May, placed: Placed) -> Refusal | None:
+    if entry.resource_type == TOPIC:
+        return may.topic(Action.TOPIC_EDIT, entry.resource_name) or _may_place(entry, may, placed)
+    if entry.resource_type == GROUP:
+        return may.edit_group(entry.resource_name)
+    return may_edit_broker(entry, may)
+
+
+def _may_place(entry: Any, may: May, placed: Placed) -> Refusal | None:
+    if _mentions_placement(entry):
+        return may_place(may)
+    known = placed.get(entry.resource_name, False)
+    if known is None and not sees_placement(may):
+        return NOT_KNOWN
+    return may_place(may, REPLACES_PLACEMENT) if known else None
+
+
+def _mentions_placement(entry: Any) -> bool:
+    return any(is_placement(config.name) for config in entry.configs)
+
+
+# What AlterConfigs would take back
+
+
+def _unclear(request: Any, may: May) -> tuple[str, ...]:
+    """The topics of which all settings would be replaced by somebody who may not place their data."""
+    if sees_placement(may):
+        return ()
+    topics = (entry for entry in request.resources if entry.resource_type == TOPIC and not _mentions_placement(entry))
+    names = dict.fromkeys(entry.resource_name for entry in topics)
+    return tuple(name for name in names if may.is_allowed(Action.TOPIC_EDIT, Kind.TOPIC, name))
+
+
+DESCRIBE: Final = 1
+"""The version of DescribeConfigs in which Kordon asks: every broker has it, and it tells what was set on a topic."""
+
+
+def _question(topics: tuple[str, ...]) -> Any:
+    kind = request_type(ApiKey.DESCRIBE_CONFIGS, DESCRIBE)
+    entry = struct_type(kind, "resources")
+    resources = (make(entry, resource_type=TOPIC, resource_name=name, configuration_keys=None) for name in topics)
+    return make(kind, resources=tuple(resources))
+
+
+def _placed(answer: Any) -> dict[str, bool | None]:
+    """What the cluster told; nothing of topics on which it told an error, but that one is missing."""
+    placed: dict[str, bool | None] = {}
+    for result in () if answer is None else answer.results:
+        if result.error_code is ErrorCode.none:
+            own = OWN_SOURCE[TOPIC]
+            placed[result.resource_name] = any(
+                is_placement(config.name) and config.config_source == own for config in result.configs
+            )
+        elif result.error_code is ErrorCode.unknown_topic_or_partition:
+            placed[result.resource_name] = False
+    return placed
+
+
+# The audit
+
+SET: Final = 0
+OPERATIONS: Final = {SET: "set", 1: "delete", 2: "append", 3: "subtract"}
+"""`AlterConfigOp.OpType` of Kafka's client library."""
+SECRET: Final = re.compile(r"password|secret|jaas|credential|token|key", re.IGNORECASE)
+LONGEST: Final = 200
+"""Letters of a value that the audit keeps."""
+
+
+def _altered(request: Any, _: Any) -> dict[str, object]:
+    resources = [
+        {
+            "type": TYPES.get(entry.resource_type, str(entry.resource_type)),
+            "name": entry.resource_name,
+            "configs": [_altered_config(config, entry.resource_type) for config in entry.configs],
+        }
+        for entry in request.resources
+    ]
+    told = {"resources": resources, "validate_only": request.validate_only}
+    return told | ({"replaces": True} if request.__api_key__ == ApiKey.ALTER_CONFIGS else {})
+
+
+def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
+    """Values only of topics and groups, which have no settings that are secret: a broker's can be a password."""
+    number = getattr(config, "config_operation", SET)
+    operation = OPERATIONS.get(number, str(number))
+    told: dict[str, object] = {"key": config.name, "operation": operation}
+    if resource_type in OWN_SOURCE and config.value is not None and not SECRET.search(config.name):
+        told["value"] = config.value[:LONGEST]
+    return told
+
+
+def record_of(request: Any) -> Record:
+    """Only looking whether it could be done changes nothing."""
+    return Record.COUNTED if request.validate_only else Record.EVENT
+
+
+NEEDS: Final = (Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT)
+
+APIS = (
+    Api(
+        key=ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        name="IncrementalAlterConfigs",
+        versions=range(2),
+        judge=judge_alter,
+        record=Record.EVENT,
+        record_of=record_of,
+        gives_away="texts, which become constant",
+        needs=NEEDS,
+        parameters=_altered,
+    ),
+    Api(
+        key=ApiKey.ALTER_CONFIGS,
+        name="AlterConfigs",
+        versions=range(3),
+        judge=judge_replace,
+        record=Record.EVENT,
+        record_of=record_of,
+        gives_away="texts, which become constant",
+        needs=NEEDS,
+        parameters=_altered,
+    ),
+)
