@@ -7,7 +7,7 @@ Kafka there is a tap, and Kafka creates topics that are asked for. It has an aut
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.identity import users_edit
+from tests.kafka import share_requests as share
 from tests.kafka.access import access
 from tests.kafka.access import settle as settle_access
 from tests.kafka.requests import (
@@ -122,6 +123,11 @@ class Neighbours:
     """Groups of Acme's, which somebody at the broker has made work on Globex's topics too: idle, classic, new."""
 
     @property
+    def shared(self) -> Things:
+        """A share group of Acme's, which somebody at the broker has made work on one of Globex's topics too."""
+        return replace(self.own, group="acme-share", instance_id=None)
+
+    @property
     def marks(self) -> tuple[bytes, ...]:
         """What Acme must never get to see: names and ids of others, the real addresses, the real cluster id."""
         (node,) = self.kafka.nodes.values()
@@ -160,6 +166,8 @@ class Neighbours:
                         describe_groups(6, *groups),
                         describe_consumers(1, *groups),
                         describe_flows(0, *groups),
+                        share.describe(1, *groups),
+                        share.describe_offsets(1, *((one, None) for one in topics)),
                         fetch_many_offsets(9, *((one, None) for one in topics)),
                         *(list_offsets(11, *topics, timestamp=timestamp) for timestamp in (-1, -2)),
                         describe_settings(4, *settings),
@@ -200,6 +208,8 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
                 "group.max.session.timeout.ms": SESSION,
                 "group.consumer.max.session.timeout.ms": SESSION,
                 "group.consumer.session.timeout.ms": SESSION,
+                "group.share.max.session.timeout.ms": SESSION,
+                "group.share.session.timeout.ms": SESSION,
                 "group.streams.max.session.timeout.ms": SESSION,
                 "group.streams.session.timeout.ms": SESSION,
                 "group.streams.initial.rebalance.delay.ms": 0,
@@ -212,6 +222,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
             settled = Settlers(wire)
             foreign, own, idle, secret = settled.globex(), settled.own(), settled.idle(), settled.topic("acme.secret")
             mixed = settled.mixed(own, foreign[1])
+            settled.shared(replace(own, group="acme-share"), own, foreign[1])
             settle_access(wire, *foreign, own, idle, between=(own, foreign[2]))
         users = tmp_path_factory.mktemp("users") / "users.yaml"
         with users_edit.edit(users, create=True) as content:

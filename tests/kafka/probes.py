@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.bindings import LITERAL, MATCH, PREFIXED, USER
 from kordon_proxy.apis.bindings import TOPIC as ACL_TOPIC
 from tests.kafka import requests as ask
+from tests.kafka import share_requests as share
 from tests.kafka.access import acls_of, quotas_of
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import GROUP, TOPIC, Things
@@ -46,6 +48,12 @@ def flow_by(version: int, we: Neighbours, *, pattern: str | None = None, **names
 def on_topic(it: Things, *, pattern: int = LITERAL) -> dict[str, Any]:
     """The fields of a filter of ACLs."""
     return {"resource_type_filter": ACL_TOPIC, "resource_name_filter": it.topic, "pattern_type_filter": pattern}
+
+
+SHARER: Final = ask.Things(
+    topic=NEW_TOPIC, topic_id=UUID(int=0), group="acme-sharers", transactional_id=NOBODY, member_id="sharer"
+)
+"""Whoever joins a share group of Acme's."""
 
 
 PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
@@ -256,6 +264,53 @@ PROBES: Final[dict[ApiKey, tuple[Probe, ...]]] = {
     ApiKey.STREAMS_GROUP_DESCRIBE: (
         Probe("alone", lambda v, it, we: ask.describe_flows(v, it.group)),
         Probe("with others", lambda v, it, we: ask.describe_flows(v, NOBODY, it.group, we.own.group)),
+    ),
+    ApiKey.SHARE_GROUP_HEARTBEAT: (
+        Probe("as a new member", lambda v, it, we: share.beat(v, it, we.own.topic)),
+        Probe("as its member", lambda v, it, we: share.beat(v, it, it.topic, epoch=it.generation)),
+        Probe("leaving", lambda v, it, we: share.beat(v, it, epoch=-1)),
+        Probe("its topic in ours", lambda v, it, we: share.beat(v, SHARER, it.topic)),
+        Probe("between ours in ours", lambda v, it, we: share.beat(v, SHARER, we.own.topic, it.topic)),
+    ),
+    ApiKey.SHARE_GROUP_DESCRIBE: (
+        Probe("alone", lambda v, it, we: share.describe(v, it.group)),
+        Probe("with others", lambda v, it, we: share.describe(v, NOBODY, it.group, we.shared.group, it.group)),
+    ),
+    ApiKey.SHARE_FETCH: (
+        Probe("in its group", lambda v, it, we: share.fetch(v, it, we.own)),
+        Probe("in its session", lambda v, it, we: share.fetch(v, it, it, epoch=it.generation)),
+        Probe("ending its session", lambda v, it, we: share.fetch(v, it, epoch=-1)),
+        Probe("in a session of nobody", lambda v, it, we: share.fetch(v, replace(it, group=we.idle.group), epoch=1)),
+        Probe("in our group", lambda v, it, we: share.fetch(v, we.idle, it, partitions=(0, 1, -1, 2**31 - 1))),
+        Probe("acknowledging at once", lambda v, it, we: share.fetch(v, we.idle, it, acks=(0, 1))),
+        Probe("forgotten at once", lambda v, it, we: share.fetch(v, we.idle, forgets=(it,))),
+        Probe("between ours", lambda v, it, we: share.fetch(v, we.idle, we.own, it, we.idle, max_bytes=0)),
+    ),
+    ApiKey.SHARE_ACKNOWLEDGE: (
+        Probe("in its group", lambda v, it, we: share.acknowledge(v, it, it)),
+        Probe("ending its session", lambda v, it, we: share.acknowledge(v, it, epoch=-1)),
+        Probe("in a session of nobody", lambda v, it, we: share.acknowledge(v, replace(it, group=we.idle.group), it)),
+        Probe("without a session", lambda v, it, we: share.acknowledge(v, we.idle, it, epoch=0)),
+    ),
+    ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: (
+        Probe("ours of its group", lambda v, it, we: share.describe_offsets(v, (it, (we.own, it)))),
+        Probe("all of its group", lambda v, it, we: share.describe_offsets(v, (it, None))),
+        Probe("its topic of ours", lambda v, it, we: share.describe_offsets(v, (we.shared, (it, we.own, it)))),
+        Probe(
+            "many groups",
+            lambda v, it, we: share.describe_offsets(v, (it, None), (we.shared, (it,)), (it, (it,)), (we.shared, None)),
+        ),
+    ),
+    ApiKey.ALTER_SHARE_GROUP_OFFSETS: (
+        Probe("ours of its group", lambda v, it, we: share.alter_offsets(v, it, we.own)),
+        Probe("its topic of its group", lambda v, it, we: share.alter_offsets(v, it, it)),
+        Probe("its topic of ours", lambda v, it, we: share.alter_offsets(v, a_new(we.own), it)),
+        Probe("its topic of one in use", lambda v, it, we: share.alter_offsets(v, we.shared, it)),
+    ),
+    ApiKey.DELETE_SHARE_GROUP_OFFSETS: (
+        Probe("ours of its group", lambda v, it, we: share.delete_offsets(v, it, we.own)),
+        Probe("its topic of its group", lambda v, it, we: share.delete_offsets(v, it, it)),
+        Probe("its topic of one in use", lambda v, it, we: share.delete_offsets(v, we.shared, it)),
     ),
     ApiKey.INIT_PRODUCER_ID: (
         Probe("anew", lambda v, it, we: ask.init_producer(v, it)),

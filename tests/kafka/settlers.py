@@ -7,8 +7,10 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from kordon_protocol.keys import ApiKey
+from tests.kafka import share_requests as share
 from tests.kafka.requests import (
     GROUP,
+    SOON,
     Things,
     a_topology,
     alter_settings,
@@ -47,8 +49,9 @@ class Settlers:
         globex = self._consumer(self._producer(self.topic("globex")))
         streams = self._flow(self._producer(self.topic("globex.s")))
         last = self._consumer(self._transaction(self.topic("globex.z"), ended=False), leaves=True)
+        shared = self.shared(self.topic("globex.sh"))
         internal = replace(last, topic="__consumer_offsets", topic_id=self._topic_ids()["__consumer_offsets"])
-        return abba, vault, globex, streams, last, internal
+        return abba, vault, globex, streams, last, shared, internal
 
     def own(self) -> Things:
         """With a live group."""
@@ -132,6 +135,25 @@ class Settlers:
         things = replace(things, generation=answer.member_epoch)
         self._ask(commit(9, things, things, member=True))
         return things
+
+    def shared(self, things: Things, *topics: Things) -> Things:
+        """A share group with one member, which stays, and offsets: it has read and accepted the first record."""
+        topics = topics or (things,)
+        things = replace(things, member_id=str(uuid4()), instance_id=None)
+        self._ask(alter_settings(1, (GROUP, things.group), setting=("share.auto.offset.reset", "earliest")))
+        names = [one.topic for one in topics]
+        answer = self._ask(share.beat(1, things, *names))
+        while len(answer.assignment.topic_partitions) < len(topics):
+            time.sleep(0.02)
+            answer = self._ask(share.beat(1, things, *names, epoch=answer.member_epoch))
+        self._read_one(things, topics[0])
+        return replace(things, generation=answer.member_epoch)
+
+    def _read_one(self, things: Things, topic: Things) -> None:
+        """Take the first record, once the share partition is there, and accept it."""
+        while not self._ask(share.fetch(2, things, topic, max_records=1, max_wait=SOON)).responses:
+            time.sleep(0.02)
+        self._ask(share.acknowledge(2, things, topic))
 
     def _producer(self, things: Things) -> Things:
         """A transactional id that has got its producer id."""

@@ -115,6 +115,34 @@ def describe_settings(version: int) -> Any:
     return a_request(key, version, resources=(group,), include_synonyms=True)
 
 
+def describe_shared(version: int) -> Any:
+    return a_request(ApiKey.SHARE_GROUP_DESCRIBE, version, group_ids=(GROUP,))
+
+
+def shared_offsets(version: int, *, everything: bool = False) -> Any:
+    kind = struct_type(request_type(ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, version), "groups")
+    topic = make(struct_type(kind, "topics"), topic_name=TOPIC, partitions=(0, 1))
+    group = make(kind, group_id=GROUP, topics=None if everything else (topic,))
+    return a_request(ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, version, groups=(group,))
+
+
+def all_shared_offsets(version: int) -> Any:
+    return shared_offsets(version, everything=True)
+
+
+def shared_offsets_deleted(version: int) -> Any:
+    key = ApiKey.DELETE_SHARE_GROUP_OFFSETS
+    topic = make(struct_type(request_type(key, version), "topics"), topic_name=TOPIC)
+    return a_request(key, version, group_id=GROUP, topics=(topic,))
+
+
+def shared_offsets_altered(version: int) -> Any:
+    key = ApiKey.ALTER_SHARE_GROUP_OFFSETS
+    kind = struct_type(request_type(key, version), "topics")
+    part = make(struct_type(kind, "partitions"), partition_index=1, start_offset=0)
+    return a_request(key, version, group_id=GROUP, topics=(make(kind, topic_name=TOPIC, partitions=(part,)),))
+
+
 def delete_offsets(version: int) -> Any:
     key = ApiKey.OFFSET_DELETE
     return a_request(key, version, group_id=GROUP, topics=(named(key, version, "topics", partitions="partitions"),))
@@ -139,10 +167,16 @@ MISSING_GROUPS: Final[list[Case]] = [
     *((ApiKey.OFFSET_FETCH, version, fetch_all) for version in range(2, 11)),
     *((ApiKey.LEAVE_GROUP, version, remove) for version in range(6)),
     (ApiKey.OFFSET_DELETE, 0, delete_offsets),
+    (ApiKey.SHARE_GROUP_DESCRIBE, 1, describe_shared),
+    *((ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, version, shared_offsets) for version in range(2)),
+    *((ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, version, all_shared_offsets) for version in range(2)),
+    (ApiKey.DELETE_SHARE_GROUP_OFFSETS, 0, shared_offsets_deleted),
 ]
 MISSING_TOPICS: Final[list[Case]] = [
     *((ApiKey.OFFSET_FETCH, version, fetch) for version in range(1, 10)),
     *((ApiKey.OFFSET_COMMIT, version, commit) for version in range(2, 10)),
+    *((ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, version, shared_offsets) for version in range(2)),
+    (ApiKey.ALTER_SHARE_GROUP_OFFSETS, 0, shared_offsets_altered),
     (ApiKey.DESCRIBE_PRODUCERS, 0, describe_producers),
 ]
 

@@ -110,6 +110,8 @@ class Drawing:
             return self._text(field.name, path)
         if field.name == "acks":
             return st.sampled_from([-1, 1])
+        if field.name == "share_acquire_mode":
+            return st.sampled_from([0, 1])
         if field.name.endswith("producer_id"):
             return self._numbers
         if field.wire == PORT:

@@ -75,6 +75,13 @@ JUDGED: Final = """
     AlterClientQuotas: entries.entity.entity_name
     DescribeUserScramCredentials: users.name
     AlterUserScramCredentials: deletions.name upsertions.name
+    ShareGroupHeartbeat: group_id subscribed_topic_names
+    ShareGroupDescribe: group_ids
+    ShareFetch: group_id topics.topic_id forgotten_topics_data.topic_id
+    ShareAcknowledge: group_id topics.topic_id
+    DescribeShareGroupOffsets: groups.group_id groups.topics.topic_name
+    AlterShareGroupOffsets: group_id topics.topic_name
+    DeleteShareGroupOffsets: group_id topics.topic_name
 """
 """Names and ids of what the view may lack, and the bytes that hold such names."""
 
@@ -120,6 +127,9 @@ PLAIN: Final = """
     DescribeClientQuotas: components.entity_type
     AlterClientQuotas: entries.entity.entity_type entries.ops.key
     AlterUserScramCredentials: upsertions.salt upsertions.salted_password
+    ShareGroupHeartbeat: member_id rack_id
+    ShareFetch: member_id
+    ShareAcknowledge: member_id
 """
 """Means nothing outside the topic or group that was judged, or is the client's own."""
 
@@ -161,6 +171,13 @@ ECHO: Final = """
     DeleteAcls: filter_results.matching_acls.resource_name filter_results.matching_acls.principal
     AlterClientQuotas: entries.entity.entity_type entries.entity.entity_name
     AlterUserScramCredentials: results.user
+    ShareGroupHeartbeat: member_id
+    ShareGroupDescribe: groups.group_id
+    ShareFetch: responses.topic_id
+    ShareAcknowledge: responses.topic_id
+    DescribeShareGroupOffsets: groups.group_id
+    AlterShareGroupOffsets: responses.topic_name responses.topic_id
+    DeleteShareGroupOffsets: responses.topic_name responses.topic_id
 """
 """What the broker was asked about, by its name or by its id, and what it gave the client itself."""
 
@@ -197,6 +214,10 @@ CUT: Final = """
     DescribeAcls: resources.resource_name resources.acls.principal
     DescribeClientQuotas: entries.entity.entity_name
     DescribeUserScramCredentials: results.user
+    ShareGroupHeartbeat: assignment.topic_partitions.topic_id
+    ShareGroupDescribe: groups.members.member_id groups.members.subscribed_topic_names
+        groups.members.assignment.topic_partitions.topic_name groups.members.assignment.topic_partitions.topic_id
+    DescribeShareGroupOffsets: groups.topics.topic_name groups.topics.topic_id
 """
 """Lists of the broker's, cut to the view; and ids of members, cut to what others are told."""
 
@@ -209,6 +230,9 @@ OWN: Final = """
     DescribeCluster: brokers.host cluster_id
     ConsumerGroupDescribe: groups.members.client_host
     StreamsGroupDescribe: groups.members.client_host
+    ShareGroupDescribe: groups.members.client_host
+    ShareFetch: node_endpoints.host
+    ShareAcknowledge: node_endpoints.host
 """
 """Addresses and cluster ids: Kordon's in place of the real ones."""
 
@@ -244,6 +268,13 @@ CONSTANT: Final = """
     AlterClientQuotas: entries.error_message
     DescribeUserScramCredentials: error_message results.error_message
     AlterUserScramCredentials: results.error_message
+    ShareGroupHeartbeat: error_message
+    ShareGroupDescribe: groups.error_message
+    ShareFetch: error_message responses.partitions.error_message responses.partitions.acknowledge_error_message
+    ShareAcknowledge: error_message responses.partitions.error_message
+    DescribeShareGroupOffsets: groups.error_message groups.topics.partitions.error_message
+    AlterShareGroupOffsets: error_message responses.partitions.error_message
+    DeleteShareGroupOffsets: error_message responses.error_message
 """
 """Free texts of the broker: Kafka's constant ones in their place."""
 
@@ -288,6 +319,9 @@ INSIDE: Final = """
     DescribeAcls: resources.acls.host
     DeleteAcls: filter_results.matching_acls.host
     DescribeClientQuotas: entries.entity.entity_type entries.values.key
+    ShareGroupDescribe: groups.group_state groups.assignor_name groups.members.rack_id groups.members.client_id
+    ShareFetch: responses.partitions.records node_endpoints.rack
+    ShareAcknowledge: node_endpoints.rack
 """
 """Belongs to the topic or group that was asked about, and so is the tenant's own; racks are no address. What the
 platform asks of its clients is for all of them.

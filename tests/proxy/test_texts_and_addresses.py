@@ -20,10 +20,11 @@ from kordon_protocol.header import peek_request, peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.refusals import refusal
 from kordon_protocol.shapes import Entity, Field, Shape, shape_of, zero_of
+from tests.kafka import share_requests as share
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import Things
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.verdicts import a_request, a_response
 from tests.proxy.apis.worlds import a_picture, topic_id
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.fields import ADMITTED, Kind, Place, places, read
@@ -175,15 +176,32 @@ def reached(message: Any, path: str) -> bool:
 async def got(world: World, request: Any, betrayal: Betrayal) -> bytes | None:
     """What the client gets when the broker answers so; None where it is not asked."""
     client = world.connect()
+    if request.__api_key__ == ApiKey.SHARE_ACKNOWLEDGE:
+        await open_session(client, request)
     number = client.sends(request)
     await tick()
     heard = asked_of_broker(client)
-    if not heard:
+    if not heard or heard[-1].__api_key__ != request.__api_key__:
         return None
-    client.session.from_broker(response_frame(betrayal.of(heard[0]), number))
+    client.session.from_broker(response_frame(betrayal.of(heard[-1]), number))
     await tick()
+    if client.session.closed:  # the answer holds a topic of another share session
+        assert request.__api_key__ == ApiKey.SHARE_FETCH
+        assert not [mark for mark in MARKS if mark in client.transport.written]
+        return None
     (frame,) = client.frames()
     return frame
+
+
+async def open_session(client: Connected, request: Any) -> None:
+    """Open the share session in which a request acknowledges records."""
+    opening = share.fetch(request.__version__, OURS.own)
+    told = {"group_id": request.group_id, "member_id": request.member_id}
+    number = client.sends(replace(opening, **told))
+    await tick()
+    client.session.from_broker(response_frame(a_response(ApiKey.SHARE_FETCH, request.__version__), number))
+    await tick()
+    client.frames()
 
 
 def asked_of_broker(client: Connected) -> list[Any]:

@@ -13,6 +13,7 @@ from kordon_protocol.scan.produce import (
 )
 from kordon_protocol.scan.produce_names import ProduceNames, produce_names
 from kordon_protocol.scan.produce_response import is_plain_produce_response
+from kordon_protocol.scan.share_fetch import ShareFetchWalker, Text, share_endpoints, share_endpoints_replacement
 
 __all__ = (
     "Endpoint",
@@ -24,6 +25,8 @@ __all__ = (
     "ProduceScan",
     "ScannedPartition",
     "ScannedTopic",
+    "ShareFetchWalker",
+    "Text",
     "encode_metadata_head",
     "endpoints_replacement",
     "is_plain_produce_response",
@@ -32,4 +35,6 @@ __all__ = (
     "produce_names",
     "produce_request_without",
     "scan_produce_request",
+    "share_endpoints",
+    "share_endpoints_replacement",
 )

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
+from .share_sessions import ShareSessions
 from .streams_members import StreamsMembers
 from .subscriptions import Subscriptions
 
@@ -61,12 +62,13 @@ class FetchSessions:
 class Connection:
     """State of one client connection that judges read and change. Everything in it is bounded, and made when needed."""
 
-    __slots__ = ("_fetch_sessions", "_streams_members", "_subscriptions", "broker_id")
+    __slots__ = ("_fetch_sessions", "_share_sessions", "_streams_members", "_subscriptions", "broker_id")
 
     def __init__(self, broker_id: int | None = None) -> None:
         self.broker_id = broker_id
         """The broker that the connection leads to; None where it may be any."""
         self._fetch_sessions: FetchSessions | None = None
+        self._share_sessions: ShareSessions | None = None
         self._streams_members: StreamsMembers | None = None
         self._subscriptions: Subscriptions | None = None
 
@@ -81,6 +83,12 @@ class Connection:
         if self._streams_members is None:
             self._streams_members = StreamsMembers()
         return self._streams_members
+
+    @property
+    def share_sessions(self) -> ShareSessions:
+        if self._share_sessions is None:
+            self._share_sessions = ShareSessions()
+        return self._share_sessions
 
     @property
     def subscriptions(self) -> Subscriptions:

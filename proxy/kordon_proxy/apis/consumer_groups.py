@@ -42,6 +42,7 @@ TOO_MANY: Final = Refusal(ErrorCode.invalid_request, f"a member may name at most
 
 
 def judge_heartbeat(request: Any, may: May) -> Verdict:
+    """Judge a heartbeat of a consumer group, or of a share group, which has less in it."""
     group = request.group_id
     refusal = may.join(group)
     if refusal is not None:
@@ -62,9 +63,9 @@ def leaves(request: Any) -> bool:
 
 
 def _must_say_all(request: Any, may: May) -> bool:
-    """Whether this heartbeat may build on a pattern that was said elsewhere. Only v1 has patterns."""
+    """Whether this heartbeat may build on what was said elsewhere. v0, of consumer groups alone, has no patterns."""
     return (
-        hasattr(request, "subscribed_topic_regex")
+        request.__version__ > 0
         and request.member_epoch > 0
         and not _subscribes(request)
         and may.connection.subscriptions.get(request.group_id, request.member_id) is None
@@ -162,7 +163,7 @@ def _without_unusable(request: Any, may: May) -> Any:
         changes["subscribed_topic_names"] = tuple(name for name in request.subscribed_topic_names if usable(name))
     if getattr(request, "subscribed_topic_regex", None) is not None:
         changes["subscribed_topic_regex"] = ""
-    if request.topic_partitions is not None:
+    if getattr(request, "topic_partitions", None) is not None:
         changes["topic_partitions"] = _usable_part(request.topic_partitions, may, request.group_id)
     return replace(request, **changes)
 

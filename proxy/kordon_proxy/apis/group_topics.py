@@ -36,9 +36,14 @@ def usable_ids(may: May, group: str) -> Callable[[UUID | None], bool]:
 
 def judge_topic(may: May, action: Action | None, entry: Any, group: str) -> Refusal | None:
     """Judge an entry that names a topic, by name or by id, for use by this group."""
-    if not hasattr(entry, "topic_id"):
-        return judge_topic_name(may, action, entry.name, group)
-    name = may.name_of(entry.topic_id)
+    if hasattr(entry, "topic_id"):
+        return judge_topic_id(may, action, entry.topic_id, group)
+    return judge_topic_name(may, action, entry.name, group)
+
+
+def judge_topic_id(may: May, action: Action | None, topic_id: UUID | None, group: str) -> Refusal | None:
+    """Judge a topic by its id for use by this group. An id that it may not use is unknown."""
+    name = may.name_of(topic_id)
     return UNKNOWN_ID if name is None else _judge(may, action, name, group, UNKNOWN_ID)
 
 

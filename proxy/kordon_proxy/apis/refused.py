@@ -17,15 +17,7 @@ TOKEN = ErrorCode.delegation_token_request_not_allowed
 
 REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
     **dict.fromkeys(
-        (
-            ApiKey.SHARE_GROUP_HEARTBEAT,
-            ApiKey.SHARE_GROUP_DESCRIBE,
-            ApiKey.SHARE_FETCH,
-            ApiKey.SHARE_ACKNOWLEDGE,
-            ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS,
-            ApiKey.ALTER_SHARE_GROUP_OFFSETS,
-            ApiKey.DELETE_SHARE_GROUP_OFFSETS,
-        ),
+        (),
         (LATER, CLUSTER),
     ),
     **dict.fromkeys(

@@ -21,8 +21,6 @@ from .table import Api
 
 NO_TIME: Final = timedelta(0)
 SUPPORTED: Final = range(5)
-HIDDEN_FEATURES: Final = frozenset({"share.version"})
-"""Features whose APIs are refused: clients decide from the features what to send."""
 WITH_FEATURES: Final = 3
 ZERO_FEATURES: Final = 4
 PRODUCE_FROM: Final = 0
@@ -95,12 +93,11 @@ def _features(kind: Entity, picture: Picture) -> dict[str, Any]:
         "supported_features": tuple(
             make(supported, name=name, min_version=low, max_version=high)
             for name, (low, high) in features.supported.items()
-            if name not in HIDDEN_FEATURES and low >= lowest
+            if low >= lowest
         ),
         "finalized_features": tuple(
             make(finalized, name=name, max_version_level=level, min_version_level=level)
             for name, level in features.finalized.items()
-            if name not in HIDDEN_FEATURES
         ),
         "finalized_features_epoch": features.epoch,
     }

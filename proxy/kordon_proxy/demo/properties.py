@@ -21,6 +21,8 @@ _SMALL: Final[Mapping[str, object]] = {
     "group.initial.rebalance.delay.ms": 0,
     "group.consumer.min.heartbeat.interval.ms": 500,
     "group.consumer.heartbeat.interval.ms": 500,
+    "group.share.min.heartbeat.interval.ms": 500,
+    "group.share.heartbeat.interval.ms": 500,
     "offsets.topic.num.partitions": 5,
     "transaction.state.log.num.partitions": 3,
     "transaction.state.log.min.isr": 1,

@@ -1,0 +1,85 @@
+"""ShareAcknowledge (79): what became of records that a member of a share group has fetched (KIP-932).
+
+GROUP_CONSUME on the group and TOPIC_INSPECT on each topic, in a share session that this connection opened
+(`share_fetch`). A request of which nothing is left goes on all the same: it counts for the epoch of the session.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.actions import Action
+from kordon_protocol.keys import ApiKey
+
+from .endpoints import at_our_addresses
+from .entries import answer_type, in_place, make, struct_type
+from .group_topics import committed_topics, judge_topic_id
+from .may import May, Refusal
+from .parts import mend_each, refuse
+from .share_fetch import SESSION_GONE, takes_part
+from .share_sessions import FINAL, INITIAL
+from .table import Api, Record
+from .texts import without_free_text
+from .verdict import Forward, Mended, Rewrite, Verdict
+
+WRONG_EPOCH: Final = Refusal(ErrorCode.invalid_share_session_epoch)
+
+
+def judge(request: Any, may: May) -> Verdict:
+    refusal = takes_part(request, may)
+    if refusal is not None:
+        return refuse(request, refusal)
+    if request.share_session_epoch == INITIAL:
+        return refuse(request, WRONG_EPOCH)
+    sessions = may.connection.share_sessions
+    group, member = request.group_id, request.member_id
+    session = sessions.get(group, member)
+    if session is None:
+        return refuse(request, SESSION_GONE)
+    if request.share_session_epoch == FINAL:
+        sessions.end(group, member, session)
+    own = {
+        place: _refused(request, topic, refusal)
+        for place, topic in enumerate(request.topics)
+        if (refusal := judge_topic_id(may, Action.TOPIC_INSPECT, topic.topic_id, group)) is not None
+    }
+    asked = tuple(topic.topic_id for topic in request.topics)
+
+    def mend(response: Any, now: May) -> Any:
+        if response.error_code is not ErrorCode.none:
+            sessions.end(group, member, session)
+        response = mend_each(response, "responses", lambda topic: mend_each(topic, "partitions", without_free_text))
+        if own and response.error_code is ErrorCode.none:
+            answers = in_place(asked, own, response.responses, lambda topic: topic.topic_id)
+            response = replace(response, responses=answers)
+        return at_our_addresses(without_free_text(response), now)
+
+    if not own:
+        return Forward(Mended(mend))
+    kept = tuple(topic for place, topic in enumerate(request.topics) if place not in own)
+    return Rewrite(replace(request, topics=kept), Mended(mend))
+
+
+def _refused(request: Any, topic: Any, refusal: Refusal) -> Any:
+    kind = struct_type(answer_type(request), "responses")
+    entry = struct_type(kind, "partitions")
+    partitions = tuple(
+        make(entry, partition_index=part.partition_index, error_code=refusal.code, error_message=refusal.text)
+        for part in topic.partitions
+    )
+    return make(kind, topic_id=topic.topic_id, partitions=partitions)
+
+
+APIS = (
+    Api(
+        key=ApiKey.SHARE_ACKNOWLEDGE,
+        name="ShareAcknowledge",
+        versions=range(1, 3),
+        judge=judge,
+        record=Record.COUNTED,
+        gives_away="addresses of new leaders, which become Kordon's; free texts, which become Kafka's constant ones",
+        needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),
+        reads=committed_topics,
+    ),
+)
