@@ -6,7 +6,7 @@ the client can read, and where there is no such shape the connection ends.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kio.schema.errors import ErrorCode
 
@@ -31,6 +31,7 @@ from .apis.verdict import Answer, Ask, Forward, Rewrite, Verdict
 from .cluster.picture import Picture
 from .exchange import Exchange
 
+V = TypeVar("V", Verdict, Verdict | Ask)
 ADMIN_CLIENT: Final = "__admin_client"
 """With this client id a broker lets a Produce write to internal topics (`KafkaApis.handleProduceRequest`)."""
 
@@ -68,9 +69,13 @@ def open_request(api: Api, head: RequestHead, collected: Collected) -> Reading:
 
 
 def judge(api: Api, reading: Reading, may: May) -> Verdict | Ask:
-    """Ask the API's judge. What the client's bytes say beyond the message is not forwarded."""
+    """Ask the API's judge."""
     assert api.judge is not None  # `admitted` has seen to it
-    verdict = api.judge(reading.message, may)
+    return as_read(reading, api.judge(reading.message, may))
+
+
+def as_read(reading: Reading, verdict: V) -> V | Rewrite:
+    """The verdict, with which nothing that the client's bytes say beyond the message is forwarded."""
     if not reading.exact and isinstance(verdict, Forward):
         return Rewrite(reading.message, verdict.plan)
     return verdict

@@ -294,7 +294,7 @@ class Session(asyncio.Protocol):
             return
         exchange.may = may
         api = exchange.api
-        verdict = gate.judge(api, reading, may) if decide is None else decide(may)
+        verdict = gate.judge(api, reading, may) if decide is None else gate.as_read(reading, decide(may))
         if isinstance(verdict, Ask):
             self.hold(Hold.PICTURE)
             self.spawn(self._judge_when_answered(exchange, reading, collected, verdict))

@@ -464,6 +464,23 @@ async def test_it_is_decided_by_the_rights_of_the_moment_when_the_cluster_has_an
 
 
 @scenario
+async def test_what_stands_behind_the_body_is_not_forwarded_after_the_cluster_was_asked_either(links: Links) -> None:
+    world = a_world(links, apis=asking_first([]))
+    world.cluster.answer = "nothing"
+    client = await a_client(world)
+    client.forwarded()
+    before, frame = (
+        len(client.link.sent),
+        request_frame(a_request(ApiKey.LEAVE_GROUP, 0, group_id="g_one", member_id="m"), 9, "test"),
+    )
+
+    client.sends_bytes(struct.pack(">i", len(frame) - 4 + 6) + frame[4:] + b"behind")
+    await tick()
+
+    assert client.link.sent[before:] == frame
+
+
+@scenario
 async def test_what_is_found_before_the_cluster_is_asked_is_not_recorded(links: Links) -> None:
     world = a_world(links, apis=asking_first([]))
     client = await a_client(world)
