@@ -13,6 +13,7 @@ class Hold(StrEnum):
 
     LOGIN = "login"
     PICTURE = "picture"
+    QUESTION = "question"
     BROKER_CONNECTING = "broker-connecting"
     BROKER_SLOW = "broker-slow"
     IN_FLIGHT = "in-flight"

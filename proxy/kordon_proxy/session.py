@@ -279,7 +279,7 @@ class Session(asyncio.Protocol):
             log.warning("cluster_not_asked", connection=self.id, reason=str(error))
         if not self.closed:
             self._judge(exchange, reading, collected, lambda may: asked.decide(answer, may))
-            self.release(Hold.PICTURE)
+            self.release(Hold.QUESTION)
 
     def _judge(
         self,
@@ -296,7 +296,7 @@ class Session(asyncio.Protocol):
         api = exchange.api
         verdict = gate.judge(api, reading, may) if decide is None else gate.as_read(reading, decide(may))
         if isinstance(verdict, Ask):
-            self.hold(Hold.PICTURE)
+            self.hold(Hold.QUESTION)
             self.spawn(self._judge_when_answered(exchange, reading, collected, verdict))
             return
         if may.unknown_topics:

@@ -447,6 +447,22 @@ async def test_what_takes_an_answer_of_the_cluster_waits_for_it_and_so_does_what
 
 
 @scenario
+async def test_what_waits_for_a_fresh_picture_first_still_waits_for_its_answer(links: Links) -> None:
+    apis = asking_first([])
+    leaving = replace(apis[ApiKey.LEAVE_GROUP], needs_fresh_picture=lambda _: True)
+    world = a_world(links, apis={**apis, ApiKey.LEAVE_GROUP: leaving})
+    client = await a_client(world)
+    world.cluster.age = float("inf")
+
+    number = leave(client)
+    behind = client.sends(heartbeat())
+    await tick()
+
+    assert client.forwarded() == [number, behind]
+    assert client.transport.reading
+
+
+@scenario
 async def test_it_is_decided_by_the_rights_of_the_moment_when_the_cluster_has_answered(links: Links) -> None:
     world = a_world(links, apis=asking_first([]))
     client = await a_client(world)
