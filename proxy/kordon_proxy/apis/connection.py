@@ -1,6 +1,6 @@
 """What a connection must remember between requests, because the protocol leaves it out of them."""
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,31 +11,48 @@ from .subscriptions import Subscriptions
 FETCH_SESSIONS: Final = 16
 """Fetch sessions kept per connection; clients use one. The oldest goes, and its client is told to start again."""
 SESSION_PARTITIONS: Final = 100_000
-"""Partitions in one of them: clients choose them, whether they exist or not. More are fetched without a session."""
+"""Partitions in all of them: clients choose them, whether they exist or not. More are fetched without a session."""
 
 
-@dataclass(slots=True)
+Partitions = Iterable[tuple[Hashable, Collection[int]]]
+"""Topic names or ids with partitions; a topic may come more than once."""
+
+
 class FetchSession:
     """Which partitions the broker serves in one fetch session (KIP-227), and under which standing they were judged."""
 
-    standing: object
-    topics: dict[Hashable, set[int]] = field(default_factory=dict)
-    """Topic name or id -> partitions."""
-    size: int = 0
-    """How many partitions these are."""
+    __slots__ = ("size", "standing", "topics")
 
-    def add(self, topic: Hashable, partitions: set[int]) -> None:
-        before = self.topics.setdefault(topic, set())
-        self.size += len(partitions - before)
-        before |= partitions
+    def __init__(self, standing: object, partitions: Partitions = ()) -> None:
+        self.standing = standing
+        self.topics: Mapping[Hashable, frozenset[int]] = {}
+        """By topic name or id. It is replaced and never changed: an answer on its way may hold what has been forgotten
+        meanwhile."""
+        self.size = 0
+        """How many partitions these are."""
+        self.add(partitions)
 
-    def forget(self, topic: Hashable, partitions: set[int]) -> None:
-        left = self.topics.get(topic)
-        if left is not None:
-            self.size -= len(partitions & left)
-            left -= partitions
-            if not left:
-                del self.topics[topic]
+    def add(self, partitions: Partitions) -> None:
+        new: dict[Hashable, frozenset[int]] = {}
+        for topic, indexes in partitions:
+            before = new.get(topic) or self.topics.get(topic, frozenset())
+            if not before.issuperset(indexes):  # mostly they are known, and only their offsets have moved
+                new[topic] = before.union(indexes)
+        if new:
+            self._replace({**self.topics, **new})
+
+    def forget(self, partitions: Partitions) -> None:
+        left: dict[Hashable, frozenset[int]] = {}
+        for topic, indexes in partitions:
+            before = left[topic] if topic in left else self.topics.get(topic)
+            if before is not None:
+                left[topic] = before.difference(indexes)
+        if left:
+            self._replace({topic: indexes for topic, indexes in {**self.topics, **left}.items() if indexes})
+
+    def _replace(self, topics: Mapping[Hashable, frozenset[int]]) -> None:
+        self.topics = topics
+        self.size = sum(map(len, topics.values()))
 
 
 @dataclass(slots=True)
@@ -51,8 +68,13 @@ class FetchSessions:
     def start(self, session_id: int, session: FetchSession) -> None:
         self._sessions.pop(session_id, None)
         self._sessions[session_id] = session
-        if len(self._sessions) > FETCH_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
+        self.make_room()
+
+    def make_room(self) -> None:
+        """End the oldest sessions while there are too many, or while they hold too many partitions together."""
+        size = sum(session.size for session in self._sessions.values())
+        while len(self._sessions) > FETCH_SESSIONS or size > SESSION_PARTITIONS:
+            size -= self._sessions.pop(next(iter(self._sessions))).size
 
     def end(self, session_id: int) -> bool:
         """Whether it was one of ours."""

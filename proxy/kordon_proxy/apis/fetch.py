@@ -6,9 +6,12 @@ Strategy for sessions: the broker keys them by a number alone, so they are bound
 them. A session holds only what was allowed. As soon as one of its topics is refused, or a refused topic is added to
 it, the client is told FETCH_SESSION_ID_NOT_FOUND and starts again with a full request, which is answered partition by
 partition and without a session while something in it is refused.
+
+The broker forgets sessions when it has too many of them. It says so with an error, or by an answer without a session,
+and Kordon forgets them too: their numbers may come to be somebody else's.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -31,7 +34,8 @@ SESSION_GONE: Final = Refusal(ErrorCode.fetch_session_id_not_found)
 NO_SESSION: Final = 0
 FULL_WITH_SESSION: Final = 0
 FULL_WITHOUT_SESSION: Final = -1
-SESSIONLESS: Final[Mapping[str, int]] = {"session_id": NO_SESSION, "session_epoch": FULL_WITHOUT_SESSION}
+COLLECTED: Final = 8 << 20
+"""Bytes that an answer may have which is put together here, and so collected: clients ask again for what is over."""
 
 
 def judge(request: Any, may: May) -> Verdict:
@@ -91,15 +95,18 @@ def _incremental(request: Any, plain: Any, may: May) -> Verdict:
         sessions.end(request.session_id)
         return Answer(session_gone(request))
     session.standing = may.standing
-    for topic in request.topics:
-        session.add(key(topic), {part.partition for part in topic.partitions})
-    if session.size > SESSION_PARTITIONS:
-        sessions.end(request.session_id)
+    session.add(_partitions(request.topics))
+    sessions.make_room()
+    if sessions.get(request.session_id) is None:
         return Answer(session_gone(request))
-    plain = _forgetting(plain, tuple(one for one in request.forgotten_topics_data if key(one) in session.topics))
-    for topic in plain.forgotten_topics_data:
-        session.forget(key(topic), set(topic.partitions))
-    return _forward(request, plain, Streamed(lambda now: FetchStream(request, now, None), stale_session(request)))
+    held = session.topics
+    plain = _forgetting(plain, tuple(one for one in request.forgotten_topics_data if key(one) in held))
+    session.forget((key(topic), topic.partitions) for topic in plain.forgotten_topics_data)
+    return _forward(request, plain, Streamed(lambda now: FetchStream(request, now, held), stale_session(request)))
+
+
+def _partitions(topics: Iterable[Any]) -> Iterator[tuple[Hashable, set[int]]]:
+    return ((key(topic), {part.partition for part in topic.partitions}) for topic in topics)
 
 
 def _forgetting(plain: Any, topics: tuple[Any, ...]) -> Any:
@@ -116,7 +123,7 @@ def _full(request: Any, plain: Any, may: May) -> Verdict:
     if request.__version__ >= 7:
         plain = _forgetting(plain, ())
         if sum(len(topic.partitions) for topic in request.topics) > SESSION_PARTITIONS:
-            plain = replace(plain, **SESSIONLESS)
+            plain = _sessionless(plain)
     judged = [(topic, _refusal(topic, may)) for topic in request.topics]
     said = tuple(_refused_entry(request.__version__, topic, refusal) for topic, refusal in judged if refusal)
     if not said:
@@ -126,7 +133,8 @@ def _full(request: Any, plain: Any, may: May) -> Verdict:
     if not kept:
         return Answer(respond(request, responses=said))
     if request.__version__ >= 7:
-        plain = replace(plain, **SESSIONLESS)
+        plain = _sessionless(plain)
+    plain = replace(plain, max_bytes=min(plain.max_bytes, COLLECTED))
 
     def put_back(response: Any, now: May) -> Any:
         response = _without_session(at_our_addresses(response, now) if now is may else rejudge(response, now))
@@ -135,6 +143,11 @@ def _full(request: Any, plain: Any, may: May) -> Verdict:
         return replace(response, responses=in_order((*response.responses, *said), order, key))
 
     return Rewrite(replace(plain, topics=kept), Mended(put_back))
+
+
+def _sessionless(plain: Any) -> Any:
+    """A full request that starts no session, and still ends the one that it names."""
+    return replace(plain, session_epoch=FULL_WITHOUT_SESSION)
 
 
 def _refused_entry(version: int, topic: Any, refusal: Refusal) -> Any:
@@ -163,10 +176,9 @@ def _forward(request: Any, plain: Any, plan: Plan) -> Verdict:
 def _full_plan(request: Any, may: May) -> Plan:
     session = None
     if request.__version__ >= 7 and request.session_epoch == FULL_WITH_SESSION:
-        session = FetchSession(may.standing)
-        for topic in request.topics:
-            session.add(key(topic), {part.partition for part in topic.partitions})
-    return Streamed(lambda now: FetchStream(request, now, session), _stale_full)
+        session = FetchSession(may.standing, _partitions(request.topics))
+    held = session.topics if session is not None else {key(topic) for topic in request.topics}
+    return Streamed(lambda now: FetchStream(request, now, held, session), _stale_full)
 
 
 def _stale_full(response: Any, may: May) -> Any:
@@ -183,7 +195,8 @@ def stale_session(request: Any) -> Any:
 
     def stale(response: Any, may: May) -> Any:
         session = may.connection.fetch_sessions.get(request.session_id)
-        topics = session.topics if session is not None else {}
+        # What the answer holds may have been forgotten by a later request.
+        topics = {*(session.topics if session is not None else ()), *map(key, response.responses)}
         refusals = [_refusal_of(topic, may) for topic in topics]
         if session is None or any(refusals):
             may.connection.fetch_sessions.end(request.session_id)

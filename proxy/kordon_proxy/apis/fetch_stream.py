@@ -1,9 +1,9 @@
 """Let a Fetch answer run through: count what is read, follow its session, put Kordon's addresses into its hints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, Final
 
-from kordon_protocol.errors import MalformedHeader
+from kordon_protocol.errors import MalformedHeader, ProtocolError
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import FetchResponseWalker, endpoints_replacement, node_endpoints
@@ -18,17 +18,27 @@ WITH_HINTS: Final = 16
 """The first version whose answers end in the addresses of new leaders (KIP-951)."""
 
 
+class NotAsked(ProtocolError):
+    """The broker answers with a topic that the request is not for, so nobody has judged it."""
+
+
 class FetchStream:
-    """One answer on its way. `session` is what a full request asked to be kept; None for the others.
+    """One answer on its way.
+
+    topics: names or ids that it may hold: those of the request, or of the session.
+    session: what a full request asked to be kept; None for the others.
 
     The hints stand behind all records, and the length of the answer has left by then, so what replaces them has their
     size.
     """
 
-    def __init__(self, request: Any, may: May, session: FetchSession | None) -> None:
+    def __init__(
+        self, request: Any, may: May, topics: Collection[Hashable], session: FetchSession | None = None
+    ) -> None:
         version: int = request.__version__
         self._request = request
         self._may = may
+        self._topics = topics
         self._session = session
         self._walker = FetchResponseWalker(version)
         self._has_hints = version >= WITH_HINTS
@@ -61,6 +71,9 @@ class FetchStream:
             if not self._to_skip and self._flexible and data[skipped - 1]:
                 raise MalformedHeader("the header of a Fetch answer holds tagged fields that nobody knows")
         for partition in self._walker.feed(body):
+            if partition.topic not in self._topics:
+                # The last line of defence: a number that the broker has given to somebody else's session meanwhile.
+                raise NotAsked("the broker answered a Fetch with a topic that was not asked for")
             if partition.records_size > 0:
                 self._sizes[partition.topic] = self._sizes.get(partition.topic, 0) + partition.records_size
         if not self._followed and self._walker.head is not None:
@@ -87,9 +100,9 @@ class FetchStream:
         if head is None or self._request.__version__ < 7:
             return
         sessions = self._may.connection.fetch_sessions
-        if head.error_code:
+        if head.error_code or not head.session_id:
             sessions.end(self._request.session_id)
-        elif self._session is not None and head.session_id:
+        elif self._session is not None:
             sessions.start(head.session_id, self._session)
 
     def _with_hints(self, data: bytes, body: bytes, end: int) -> Iterable[bytes]:

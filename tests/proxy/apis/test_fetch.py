@@ -13,9 +13,10 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import decode_response, encode, response_frame
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis import connection as connection_state
 from kordon_proxy.apis import fetch
-from kordon_proxy.apis.connection import Connection, FetchSession
-from kordon_proxy.apis.fetch_stream import FetchStream
+from kordon_proxy.apis.connection import SESSION_PARTITIONS, Connection, FetchSession
+from kordon_proxy.apis.fetch_stream import FetchStream, NotAsked
 from kordon_proxy.apis.may import Access, May
 from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Streamed
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
@@ -331,7 +332,7 @@ def test_an_answer_without_hints_runs_through_unchanged(
     version: int, sizes: list[int], names: list[str], records: bytes
 ) -> None:
     response = answer(version, *names, records=records)
-    stream = FetchStream(request(version, *names), may(), None)
+    stream = FetchStream(request(version, *names), may(), {key(version, name) for name in names})
 
     assert run(stream, response, tuple(sizes)) == response_frame(response, 77)
     assert stream.sizes() == ({name: len(records) for name in names} if records else {})
@@ -349,7 +350,7 @@ def test_hints_never_tell_a_real_address(version: int, sizes: list[int], hosts: 
     )
     response = answer(version, "a1", node_endpoints=endpoints)
 
-    frame = run(FetchStream(request(version, "a1"), may(), None), response, tuple(sizes))
+    frame = run(FetchStream(request(version, "a1"), may(), {key(version, "a1")}), response, tuple(sizes))
 
     assert len(frame) == len(response_frame(response, 77))
     assert not [host for host in hosts if len(host) > 1 and host.encode() in frame]
@@ -360,14 +361,15 @@ def test_a_session_goes_when_the_broker_says_so() -> None:
     rights = start_session(connection, 12, "a1")
     gone = an_answer(ApiKey.FETCH, 12, error_code=ErrorCode.fetch_session_id_not_found)
 
-    run(FetchStream(request(12, session_id=5, epoch=1), rights, None), gone)
+    run(FetchStream(request(12, session_id=5, epoch=1), rights, {"a1"}), gone)
 
     assert connection.fetch_sessions.get(5) is None
 
 
 @pytest.mark.parametrize("version", WITH_SESSIONS)
 def test_a_session_holds_so_many_partitions_and_not_more(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "SESSION_PARTITIONS", 3)
+    for module in (fetch, connection_state):
+        monkeypatch.setattr(module, "SESSION_PARTITIONS", 3)
     connection = Connection()
     start_session(connection, version, "a1", "a2")
 
@@ -393,12 +395,24 @@ def test_a_session_holds_so_many_partitions_and_not_more(version: int, monkeypat
 
 
 def test_a_session_forgets_what_it_counts() -> None:
-    session = FetchSession(None)
-    session.add("a", {1, 2})
-    session.add("a", {2, 3})
-    session.forget("a", {3, 4})
+    session = FetchSession(None, [("a", {1}), ("b", {1}), ("a", {2})])
+    session.add([("a", {2, 3}), ("c", set())])
+    session.forget([("a", (3, 4)), ("b", (1,)), ("none", (1,)), ("a", (1,))])
 
-    assert (session.topics, session.size) == ({"a": {1, 2}}, 2)
+    assert dict(session.topics) == {"a": frozenset({2})}
+    assert session.size == 1
+
+
+def test_what_a_session_held_stays_what_it_was() -> None:
+    session = FetchSession(None, [("a", {1})])
+    held = session.topics
+    session.add([("a", {1})])
+    assert session.topics is held
+
+    session.add([("a", {2}), ("b", {1})])
+    session.forget([("a", (1, 2))])
+
+    assert [dict(held), dict(session.topics)] == [{"a": frozenset({1})}, {"b": frozenset({1})}]
 
 
 def test_the_sessions_of_a_connection_are_bounded() -> None:
@@ -408,3 +422,88 @@ def test_the_sessions_of_a_connection_are_bounded() -> None:
 
     kept = [number for number in range(1, 100) if connection.fetch_sessions.get(number) is not None]
     assert kept == list(range(84, 100))
+
+
+def test_the_sessions_of_a_connection_hold_so_many_partitions_together() -> None:
+    connection = Connection()
+    for number, size in ((1, 1), (2, SESSION_PARTITIONS - 1), (3, 1)):
+        connection.fetch_sessions.start(number, FetchSession(None, [("a", set(range(size)))]))
+
+    kept = [number for number in (1, 2, 3) if connection.fetch_sessions.get(number) is not None]
+    assert kept == [2, 3]
+
+
+# ---- numbers of sessions are given to others when they are free
+
+
+@pytest.mark.parametrize("version", WITH_SESSIONS)
+def test_an_answer_without_a_session_ends_it(version: int) -> None:
+    connection = Connection()
+    rights = start_session(connection, version, "a1")
+    forget = request(version, session_id=5, epoch=1, forgotten_topics_data=(forgotten(version, "a1"),))
+    verdict = fetch.judge(forget, rights)
+    assert isinstance(verdict, Forward)
+    assert isinstance(verdict.plan, Streamed)
+
+    verdict.plan.stream(rights).feed(response_frame(answer(version, session_id=0), 77))
+
+    assert connection.fetch_sessions.get(5) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "incremental"),
+    [*((version, False) for version in VERSIONS), *((version, True) for version in WITH_SESSIONS)],
+)
+def test_an_answer_with_a_topic_that_was_not_asked_for_does_not_leave(version: int, incremental: bool) -> None:
+    connection = Connection()
+    rights = start_session(connection, version, "a1") if incremental else may(connection=connection)
+    wanted = request(version, session_id=5, epoch=1) if incremental else request(version, "a1")
+    verdict = fetch.judge(wanted, rights)
+    assert isinstance(verdict, Forward)
+    assert isinstance(verdict.plan, Streamed)
+
+    with pytest.raises(NotAsked):
+        verdict.plan.stream(rights).feed(response_frame(answer(version, "a1", "a2", session_id=5), 77))
+
+
+@pytest.mark.parametrize("version", WITH_SESSIONS)
+def test_an_answer_on_its_way_may_hold_what_a_later_request_forgets(version: int) -> None:
+    connection = Connection()
+    rights = start_session(connection, version, "a1", "a2")
+    polled = fetch.judge(request(version, session_id=5, epoch=1), rights)
+    assert isinstance(polled, Forward)
+    assert isinstance(polled.plan, Streamed)
+    assert polled.plan.stale is not None
+    response = answer(version, "a1", "a2", session_id=5)
+
+    forget = request(version, session_id=5, epoch=2, forgotten_topics_data=(forgotten(version, "a1"),))
+    assert isinstance(fetch.judge(forget, rights), Forward)
+
+    assert b"".join(polled.plan.stream(rights).feed(response_frame(response, 77))) == response_frame(response, 77)
+    gone = polled.plan.stale(response, may(REVOKED, connection))
+    assert (gone.error_code, gone.responses) == (ErrorCode.fetch_session_id_not_found, ())
+
+
+@pytest.mark.parametrize("version", WITH_SESSIONS)
+@pytest.mark.parametrize(("epoch", "names"), [(0, ("a1", "secret")), (-1, ("a1", "secret")), (-1, ("a1",))])
+def test_a_full_request_ends_its_own_session_at_the_broker_too(version: int, epoch: int, names: tuple[str]) -> None:
+    connection = Connection()
+    start_session(connection, version, "a1")
+
+    wanted = request(version, *names, session_id=5, epoch=epoch)
+    verdict = fetch.judge(wanted, may(connection=connection))
+
+    heard = verdict.request if isinstance(verdict, Rewrite) else wanted
+    assert (heard.session_id, heard.session_epoch) == (5, -1)
+    assert connection.fetch_sessions.get(5) is None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_that_has_to_be_collected_is_asked_for_in_small_portions(version: int) -> None:
+    def asks(*names: str, size: int) -> Any:
+        verdict = fetch.judge(request(version, *names, max_bytes=size), may())
+        return verdict.request.max_bytes if isinstance(verdict, Rewrite) else size
+
+    assert asks("a1", size=50 << 20) == 50 << 20
+    assert asks("a1", "secret", size=50 << 20) == fetch.COLLECTED
+    assert asks("a1", "secret", size=1000) == 1000
