@@ -19,7 +19,7 @@ from kordon_protocol.keys import ApiKey
 
 from .brokers import EVERY_BROKER, may_edit
 from .may import May, Refusal
-from .parts import judge_each, mend_each, refuse
+from .parts import is_authorization, judge_each, mend_each, refuse
 from .placement import THROTTLES, sees_placement
 from .table import Api, Record
 from .texts import spoken, without_free_text
@@ -78,6 +78,7 @@ def judge_describe(request: Any, may: May) -> Verdict:
         key=resource_of,
         plan=Mended(_mend_description),
         finish=_as_missing,
+        order=is_authorization,
     )
     return verdict if asked is request else _as_asked(request, asked, verdict)
 

@@ -7,7 +7,9 @@ where that API and version puts it.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import is_
-from typing import Any
+from typing import Any, Final
+
+from kio.schema.errors import ErrorCode
 
 from kordon_protocol.refusals import refusal as refusal_response
 
@@ -18,6 +20,22 @@ from .verdict import RELAY, Answer, Forward, Mended, Relay, Rewrite, Verdict, un
 Rule = Callable[[Any], Refusal | None]
 Key = Callable[[Any], Any]
 Finish = Callable[[Any, Any], Any]
+Order = Callable[[Refusal | None], int]
+
+
+AUTHORIZATION: Final = frozenset(
+    {
+        ErrorCode.cluster_authorization_failed,
+        ErrorCode.group_authorization_failed,
+        ErrorCode.policy_violation,
+        ErrorCode.topic_authorization_failed,
+    }
+)
+
+
+def is_authorization(refusal: Refusal | None) -> bool:
+    """Whether this says what Kafka says before it looks whether a thing is there. (A Stage is our own such answer.)"""
+    return refusal is not None and refusal.code in AUTHORIZATION
 
 
 def name_or_id(entry: Any) -> Any:
@@ -51,14 +69,22 @@ def judge_each(
     key: Key = name_or_id,
     plan: Relay | Mended = RELAY,
     finish: Finish | None = None,
+    order: Order | None = None,
 ) -> Verdict:
     """Judge each entry of `request.<items>`; the entries of the answer stand in `response.<answers>`.
 
     `key` tells which answer is for which entry. `plan` is how the broker's answer is treated besides, before the
-    refused entries are put back. `finish` has the last word on an answer made here: entry, answer -> answer.
+    refused entries are put back. `finish` has the last word on an answer made here: entry, answer -> answer. `order`
+    is for answers that Kafka does not give in the order of the request: those with a lower number come first.
     """
     entries: Sequence[Any] = getattr(request, items)
-    refused = {place: refusal for place, entry in enumerate(entries) if (refusal := rule(entry)) is not None}
+    judged = [rule(entry) for entry in entries]
+    if order is not None:
+        places = sorted(range(len(entries)), key=lambda place: order(judged[place]))
+        judged = [judged[place] for place in places]
+        entries = tuple(entries[place] for place in places)
+        request = replace(request, **{items: entries}) if any(judged) else request
+    refused = {place: refusal for place, refusal in enumerate(judged) if refusal is not None}
     own = _own_answers(request, refused, items=items, answers=answers)
     if finish is not None:
         own = {place: finish(entries[place], answer) for place, answer in own.items()}

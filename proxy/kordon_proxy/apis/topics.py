@@ -21,7 +21,7 @@ from kordon_policy.model import INTERNAL
 from kordon_protocol.keys import ApiKey
 
 from .may import Access, May, Refusal, Ruling
-from .parts import judge_each, mend_each
+from .parts import is_authorization, judge_each, mend_each
 from .placement import is_placement, may_place
 from .table import Api, Record
 from .texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, spoken, without_free_text
@@ -64,6 +64,7 @@ def judge_create(request: Any, may: May) -> Verdict:
         answers="topics",
         key=lambda topic: topic.name,  # from v7 on the answer tells the id too
         plan=constant_texts("topics"),
+        order=lambda refusal: 0 if refusal is None else 1 if refusal is TWICE else 2,
     )
 
 
@@ -185,6 +186,7 @@ def judge_create_partitions(request: Any, may: May) -> Verdict:
         items="topics",
         answers="results",
         plan=constant_texts("results"),
+        order=lambda refusal: 0 if refusal is TWICE else 1 if is_authorization(refusal) else 2,
     )
 
 

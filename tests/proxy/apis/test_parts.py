@@ -84,6 +84,23 @@ def test_every_entry_is_answered_once_in_the_order_of_the_request(
         assert [(name, code) for name, code, _ in results(response)] == expected
 
 
+def test_an_answer_may_stand_in_another_order_than_the_request() -> None:
+    request = growing("abcde")
+    order = {None: 1, DENIED: 2, MISSING: 0}
+
+    verdict = judged(request, {"a": DENIED, "b": MISSING, "d": DENIED}, order=order.__getitem__)
+
+    assert isinstance(verdict, Rewrite)
+    assert [topic.name for topic in verdict.request.topics] == ["c", "e"]
+    assert isinstance(verdict.plan, Mended)
+    answer = verdict.plan.mend(grown("ec"), NOBODY)
+    assert [name for name, *_ in results(answer)] == ["b", "c", "e", "a", "d"]
+
+
+def test_nothing_is_put_in_order_where_nothing_is_refused() -> None:
+    assert judged(growing("ba"), {}, order=lambda _: 0) == Forward(Relay())
+
+
 def test_what_the_broker_answers_without_having_been_asked_is_left_out() -> None:
     verdict = judged(growing("ab"), {"b": DENIED})
 

@@ -104,12 +104,12 @@ def test_what_may_not_be_created_is_not_forwarded_with_what_may(version: int) ->
     passage = pass_through(CREATE, request, may, controller)
 
     assert [topic.name for topic in passage.heard.topics] == ["acme.new", "acme.other"]
-    assert outcome(passage.got) == [
-        ("globex.new", TAF),
+    assert outcome(passage.got) == [  # what is done first, and what is refused last, as Kafka has it
         ("acme.new", ErrorCode.none),
+        ("acme.other", ErrorCode.none),
+        ("globex.new", TAF),
         ("acme.keep.1", TAF),
         ("acme.ask.1", ErrorCode.policy_violation),
-        ("acme.other", ErrorCode.none),
     ]
     accesses = [Access.HIDDEN, Access.ALLOWED, Access.DENIED, Access.STAGED, Access.ALLOWED]
     assert [note.access for note in may.notes] == accesses
@@ -153,8 +153,8 @@ def test_a_name_given_twice_is_answered_once_and_not_forwarded(version: int) -> 
     passage = pass_through(CREATE, creating(version, "acme.x", "globex.pay", "acme.y", "acme.x"), of(), controller)
 
     assert [topic.name for topic in passage.heard.topics] == ["acme.y"]
-    assert outcome(passage.got) == [("acme.x", IR), ("globex.pay", TAF), ("acme.y", ErrorCode.none)]
-    assert passage.got.topics[0].error_message == "Duplicate topic name."
+    assert outcome(passage.got) == [("acme.y", ErrorCode.none), ("acme.x", IR), ("globex.pay", TAF)]
+    assert passage.got.topics[1].error_message == "Duplicate topic name."
 
 
 @pytest.mark.parametrize("version", CREATE.versions)
@@ -226,7 +226,7 @@ def test_the_controller_s_texts_tell_nothing_of_other_topics_or_of_brokers(
 def test_what_was_made_is_shown_as_the_controller_says_it(version: int) -> None:
     got = pass_through(CREATE, creating(version, "globex.x", "acme.new"), of(), controller).got
 
-    assert [topic.topic_id for topic in got.topics] == [None, topic_id("acme.new")]
+    assert [topic.topic_id for topic in got.topics] == [topic_id("acme.new"), None]
 
 
 @pytest.mark.parametrize("version", CREATE.versions)
@@ -444,12 +444,12 @@ def test_partitions_are_added_where_the_topic_may_be_edited(version: int, valida
     passage = pass_through(GROW, request, of(), grower)
 
     assert [topic.name for topic in passage.heard.topics] == ["acme.a"]
-    assert outcome(passage.got) == [
+    assert outcome(passage.got) == [  # names given twice first, then what is refused, then the rest, as Kafka has it
+        ("acme.b", IR),
+        ("acme.keep", TAF),
+        ("acme.ask", ErrorCode.policy_violation),
         ("acme.a", ErrorCode.invalid_replica_assignment),
         ("globex.pay", UTP),
-        ("acme.keep", TAF),
-        ("acme.b", IR),
-        ("acme.ask", ErrorCode.policy_violation),
     ]
 
 
