@@ -82,6 +82,10 @@ def describe_new(version: int) -> Any:
     return a_request(ApiKey.CONSUMER_GROUP_DESCRIBE, version, group_ids=(GROUP,))
 
 
+def describe_streams(version: int) -> Any:
+    return a_request(ApiKey.STREAMS_GROUP_DESCRIBE, version, group_ids=(GROUP,), include_authorized_operations=True)
+
+
 def delete(version: int) -> Any:
     return a_request(ApiKey.DELETE_GROUPS, version, groups_names=(GROUP,))
 
@@ -162,6 +166,7 @@ def describe_producers(version: int) -> Any:
 MISSING_GROUPS: Final[list[Case]] = [
     *((ApiKey.DESCRIBE_GROUPS, version, describe) for version in range(7)),
     *((ApiKey.CONSUMER_GROUP_DESCRIBE, version, describe_new) for version in range(2)),
+    (ApiKey.STREAMS_GROUP_DESCRIBE, 0, describe_streams),
     *((ApiKey.DELETE_GROUPS, version, delete) for version in range(3)),
     *((ApiKey.OFFSET_FETCH, version, fetch) for version in range(1, 10)),
     *((ApiKey.OFFSET_FETCH, version, fetch_all) for version in range(2, 11)),

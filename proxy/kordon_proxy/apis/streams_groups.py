@@ -44,8 +44,8 @@ from .verdict import Answer, Ask, Forward, Mended, Verdict
 
 JOINING: Final = 0
 """The epoch of a member that joins, or joins again."""
-FIRST_EPOCH: Final = 1
-"""The epoch of a member that has joined a group which has nothing to do yet."""
+FIRST_EPOCH: Final = 2
+"""The epoch of the first member of a group that has nothing to do."""
 INTERVAL: Final = timedelta(seconds=5)
 """Between heartbeats, as brokers say unless they are told otherwise (`group.streams.heartbeat.interval.ms`)."""
 NOT_TOLD: Final = Refusal(ErrorCode.coordinator_not_available)

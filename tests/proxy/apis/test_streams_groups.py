@@ -283,7 +283,7 @@ def test_a_source_outside_the_view_is_missing(name: str) -> None:
     assert [(one.status_code, one.status_detail) for one in response.status] == [
         (MISSING_SOURCES, f"Source topics {', '.join(sorted(('acme-not-yet', name)))} are missing.")
     ]
-    assert (response.member_id, response.member_epoch) == ("m-1", 1)
+    assert (response.member_id, response.member_epoch) == ("m-1", 2)
     assert response.active_tasks == response.standby_tasks == response.warmup_tasks == ()
     assert ("hidden", name) in refused(may)
     assert not may.creates
@@ -312,7 +312,7 @@ def test_a_member_without_sources_is_away_until_they_are_there() -> None:
     # Still away: told the same
     again = answered(judged(beating(), a_may(connection=connection)))
     assert [one.status_code for one in again.status] == [MISSING_SOURCES]
-    assert (again.member_epoch, again.active_tasks) == (1, ())
+    assert (again.member_epoch, again.active_tasks) == (2, ())
 
     # There, since its group reads them now: told to join anew, and so it does
     seen = make_may(
