@@ -99,10 +99,10 @@ TELLING: Final = [
 ]
 
 
-def requests(key: ApiKey, version: int) -> Iterator[Any]:
+def requests(key: ApiKey, version: int, it: Things = OURS.own) -> Iterator[Any]:
     """All ways to ask about what is the tenant's own; the plain one where nothing can be named."""
     probes = [probe for probe in PROBES.get(key, ()) if version in probe.versions]
-    yield from (probe.build(version, OURS.own, OURS) for probe in probes)
+    yield from (probe.build(version, it, OURS) for probe in probes)
     if not probes:
         yield a_request(key, version, cluster_id=None)
 

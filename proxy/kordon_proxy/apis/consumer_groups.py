@@ -253,6 +253,8 @@ APIS = (
         name="ConsumerGroupHeartbeat",
         versions=range(2),
         judge=judge_heartbeat,
+        gives_away="topics in an assignment, which are cut to the view; texts, which become constant",
+        needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),
         record_of=lambda request: Record.EVENT if leaves(request) else Record.NOTHING,
         parameters=_left,
         needs_fresh_picture=says_a_pattern,
@@ -262,5 +264,10 @@ APIS = (
         name="ConsumerGroupDescribe",
         versions=range(2),
         judge=judge_describe,
+        gives_away=(
+            "topics of members, which are cut to the view; "
+            "their ids, which are masked, and addresses; texts, which become constant"
+        ),
+        needs=(),
     ),
 )

@@ -107,4 +107,13 @@ def _failed(code: ErrorCode) -> dict[str, Any]:
     return {"node_id": -1, "host": "", "port": -1, "error_code": code, "error_message": constant_text(code)}
 
 
-APIS = (Api(key=ApiKey.FIND_COORDINATOR, name="FindCoordinator", versions=range(7), judge=judge),)
+APIS = (
+    Api(
+        key=ApiKey.FIND_COORDINATOR,
+        name="FindCoordinator",
+        versions=range(7),
+        judge=judge,
+        gives_away="addresses, which become Kordon's; texts, which become constant",
+        needs=(),
+    ),
+)

@@ -230,4 +230,15 @@ def sizes(response: Any, may: May) -> dict[str, int]:
     return found
 
 
-APIS = (Api(key=ApiKey.FETCH, name="Fetch", versions=range(4, 19), judge=judge, record=Record.COUNTED, sizes=sizes),)
+APIS = (
+    Api(
+        key=ApiKey.FETCH,
+        name="Fetch",
+        versions=range(4, 19),
+        judge=judge,
+        gives_away="addresses of leaders, which become Kordon's; sessions, which are bound to their connections",
+        needs=(Action.TOPIC_INSPECT,),
+        record=Record.COUNTED,
+        sizes=sizes,
+    ),
+)

@@ -153,13 +153,27 @@ APIS = (
         name="DescribeGroups",
         versions=range(7),
         judge=judge_describe,
+        gives_away=(
+            "topics in what members say, which are cut to the view; "
+            "their ids, which are masked, and addresses; texts, which become constant"
+        ),
+        needs=(),
     ),
-    Api(key=ApiKey.LIST_GROUPS, name="ListGroups", versions=range(6), judge=judge_list),
+    Api(
+        key=ApiKey.LIST_GROUPS,
+        name="ListGroups",
+        versions=range(6),
+        judge=judge_list,
+        gives_away="all groups, which are cut to the view",
+        needs=(),
+    ),
     Api(
         key=ApiKey.DELETE_GROUPS,
         name="DeleteGroups",
         versions=range(3),
         judge=judge_delete,
+        gives_away="nothing: it repeats what was asked",
+        needs=(Action.GROUP_DELETE,),
         record=Record.EVENT,
         parameters=lambda request, _: {"groups": list(request.groups_names)},
     ),

@@ -56,12 +56,16 @@ APIS = (
         name="ListOffsets",
         versions=range(1, 12),
         judge=judge_lookup,
+        gives_away="nothing: it repeats what was asked",
+        needs=(),
     ),
     Api(
         key=ApiKey.OFFSET_FOR_LEADER_EPOCH,
         name="OffsetForLeaderEpoch",
         versions=range(2, 5),
         judge=judge_lookup,
+        gives_away="nothing: it repeats what was asked",
+        needs=(),
     ),
     Api(
         key=ApiKey.DELETE_RECORDS,

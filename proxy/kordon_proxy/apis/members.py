@@ -221,15 +221,39 @@ def _left(request: Any, _: Any) -> dict[str, object]:
 
 
 APIS = (
-    Api(key=ApiKey.JOIN_GROUP, name="JoinGroup", versions=range(10), judge=judge_join),
-    Api(key=ApiKey.HEARTBEAT, name="Heartbeat", versions=range(5), judge=judge_heartbeat),
+    Api(
+        key=ApiKey.JOIN_GROUP,
+        name="JoinGroup",
+        versions=range(10),
+        judge=judge_join,
+        gives_away="topics in what members say, which are cut to the view",
+        needs=(Action.GROUP_CONSUME,),
+    ),
+    Api(
+        key=ApiKey.HEARTBEAT,
+        name="Heartbeat",
+        versions=range(5),
+        judge=judge_heartbeat,
+        gives_away="nothing",
+        needs=(Action.GROUP_CONSUME,),
+    ),
     Api(
         key=ApiKey.LEAVE_GROUP,
         name="LeaveGroup",
         versions=range(6),
         judge=judge_leave,
+        gives_away="nothing: it repeats what was asked",
+        needs=(Action.GROUP_CONSUME, Action.GROUP_DELETE),
         record=Record.EVENT,
         parameters=_left,
     ),
-    Api(key=ApiKey.SYNC_GROUP, name="SyncGroup", versions=range(6), judge=judge_sync, reads=any_topic),
+    Api(
+        key=ApiKey.SYNC_GROUP,
+        name="SyncGroup",
+        versions=range(6),
+        judge=judge_sync,
+        gives_away="topics in an assignment, which are cut to the view",
+        needs=(Action.GROUP_CONSUME,),
+        reads=any_topic,
+    ),
 )

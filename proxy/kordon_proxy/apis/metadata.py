@@ -202,6 +202,11 @@ APIS = (
         name="Metadata",
         versions=range(14),
         judge=judge,
+        gives_away=(
+            "all topics, which are cut to the view; "
+            "addresses and the cluster id, which become Kordon's and the tenant's"
+        ),
+        needs=(Action.TOPIC_CREATE,),
         needs_fresh_picture=is_all,
         parameters=_created,
     ),

@@ -131,6 +131,8 @@ APIS = (
         name="DescribeTopicPartitions",
         versions=range(1),
         judge=judge,
+        gives_away="all topics and a cursor that names one, which are cut to the view",
+        needs=(),
         needs_fresh_picture=lambda request: not request.topics,
     ),
 )
