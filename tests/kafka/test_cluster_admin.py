@@ -31,7 +31,7 @@ from tests.kafka.administration import (
     say,
     things,
 )
-from tests.kafka.requests import GROUP, TOPIC, errors_of
+from tests.kafka.requests import GROUP, TOPIC, Things, errors_of
 from tests.kafka.tenants import QUIET, eventually
 from tests.kafka.wire import Reply, Wire
 from tests.proxy.apis.verdicts import a_request
@@ -162,6 +162,51 @@ def fenced(kafka: Kafka) -> set[int]:
 
 
 ALL_BROKERS: Final = a_request(ApiKey.DESCRIBE_CLUSTER, 2, endpoint_type=1, include_fenced_brokers=True)
+
+
+# What is hidden, and what is missing
+
+NAMED: Final[tuple[tuple[ApiKey, str, Callable[[int, Things], Any]], ...]] = (
+    (ApiKey.ELECT_LEADERS, "team", ask.elect_leaders),
+    (ApiKey.ALTER_PARTITION_REASSIGNMENTS, "movers", lambda version, it: ask.move_replicas(version, it, to=(1,))),
+    (ApiKey.ALTER_PARTITION_REASSIGNMENTS, "team", lambda version, it: ask.move_replicas(version, it, to=None)),
+    (ApiKey.LIST_PARTITION_REASSIGNMENTS, "team", ask.list_moves),
+    (ApiKey.DESCRIBE_LOG_DIRS, "movers", ask.describe_disks),
+    (
+        ApiKey.ALTER_CONFIGS,
+        "team",
+        lambda version, it: ask.replace_settings(version, (TOPIC, it.topic), setting=("retention.ms", "99999")),
+    ),
+    (
+        ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        "team",
+        lambda version, it: ask.alter_settings(version, (TOPIC, it.topic), setting=("retention.ms", "99999")),
+    ),
+    (ApiKey.CREATE_PARTITIONS, "team", ask.grow_topics),
+)
+
+
+@pytest.mark.parametrize(
+    ("listener", "build", "version"),
+    [
+        pytest.param(listener, build, version, id=f"{key.name}-{version}-{listener}")
+        for key, listener, build in NAMED
+        for version in APIS[key].versions
+    ],
+)
+def test_kordon_says_of_a_hidden_topic_what_the_broker_says_of_a_missing_one(
+    administered: Kordon, make_placed: MakePlaced, listener: str, build: Callable[[int, Things], Any], version: int
+) -> None:
+    hidden = make_placed("pay", 1)
+    nowhere, missing = f"{hidden[:-1]}x", f"tx.{hidden[3:]}"  # all of the same length
+
+    with Wire(at_broker(administered, listener, 1)) as wire:
+        bodies = [
+            wire.ask(build(version, things(name))).body.replace(name.encode(), b"")
+            for name in (hidden, nowhere, missing)
+        ]
+
+    assert bodies[0] == bodies[1] == bodies[2]
 
 
 # Settings

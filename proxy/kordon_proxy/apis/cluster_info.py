@@ -49,4 +49,16 @@ def _moved(broker: Any, may: May) -> Any:
     return replace(broker, host=host, port=port)
 
 
-APIS = (Api(key=ApiKey.DESCRIBE_CLUSTER, name="DescribeCluster", versions=range(3), judge=judge),)
+APIS = (
+    Api(
+        key=ApiKey.DESCRIBE_CLUSTER,
+        name="DescribeCluster",
+        versions=range(3),
+        judge=judge,
+        gives_away=(
+            "the cluster's id and the brokers' addresses, for which there are the tenant's and Kordon's; brokers "
+            "that are fenced, which are cut to the view"
+        ),
+        needs=(),
+    ),
+)

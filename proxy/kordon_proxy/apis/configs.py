@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Action
 from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
 
@@ -184,6 +185,11 @@ APIS = (
         name="DescribeConfigs",
         versions=range(1, 5),
         judge=judge_describe,
+        gives_away=(
+            "settings of brokers beneath those of topics and groups, and which replicas are throttled, which are cut; "
+            "addresses among settings of brokers, which are hidden; texts, which become constant"
+        ),
+        needs=(Action.BROKER_EDIT,),
         record=Record.COUNTED,
     ),
 )

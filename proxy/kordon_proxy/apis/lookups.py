@@ -72,6 +72,8 @@ APIS = (
         name="DeleteRecords",
         versions=range(3),
         judge=judge_delete_records,
+        gives_away="nothing",
+        needs=(Action.TOPIC_TRUNCATE,),
         record=Record.EVENT,
         parameters=deleted_records,
     ),
