@@ -6,18 +6,18 @@ from typing import Final
 import pytest
 
 from kordon_protocol.keys import ApiKey, versions
+from kordon_proxy.apis.refused import WITHOUT_SCHEMA
 from kordon_proxy.apis.versions import LOCAL, PRODUCE_FROM
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.properties import Listener
 from kordon_proxy.table import APIS
 from tests.kafka.wire import Wire
 from tests.proxy.apis.verdicts import a_request
-from tests.proxy.test_table import NO_SCHEMA
 
 DECIDED: Final[Mapping[int, range]] = {
     **{key: versions(key) for key in APIS},
     **LOCAL,
-    **dict.fromkeys(NO_SCHEMA, range(2**15)),
+    **dict.fromkeys(WITHOUT_SCHEMA, range(2**15)),
     ApiKey.PRODUCE: range(PRODUCE_FROM, versions(ApiKey.PRODUCE).stop),
 }
 """Every version that the table admits or refuses, and those that end a connection."""

@@ -6,14 +6,12 @@ from typing import Final
 import pytest
 
 from kordon_protocol.keys import ApiKey, versions
-from kordon_proxy.apis.refused import REASONS
+from kordon_proxy.apis.refused import REASONS, WITHOUT_SCHEMA
 from kordon_proxy.apis.versions import LOCAL, PRODUCE_FROM, advertised
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.table import APIS
 from tests.proxy.apis.worlds import a_picture
 
-NO_SCHEMA: Final = frozenset({4, 5, 6, 7, 93, 94})
-"""Removed with Kafka 4.0 (4 to 7), or newer than kio: a request of these ends the connection."""
 ADMITTED_IN_PART: Final = {
     ApiKey.INIT_PRODUCER_ID: range(6),  # v6 is unstable in Kafka, and not advertised there
     ApiKey.ADD_PARTITIONS_TO_TXN: range(4),  # from v4 on for brokers only: no right of the client is checked there
@@ -21,7 +19,7 @@ ADMITTED_IN_PART: Final = {
 
 
 def test_every_key_that_kafka_knows_has_been_decided_on() -> None:
-    assert set(range(95)) == set(APIS) | set(LOCAL) | NO_SCHEMA
+    assert set(range(95)) == set(APIS) | set(LOCAL) | set(WITHOUT_SCHEMA)
     assert {int(key) for key in ApiKey} == set(APIS) | set(LOCAL)
     assert not set(APIS) & set(LOCAL)
 

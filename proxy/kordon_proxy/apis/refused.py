@@ -1,5 +1,6 @@
 """API keys that no client may use through Kordon, each with its reason. They are not advertised."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from kio.schema.errors import ErrorCode
@@ -10,6 +11,8 @@ from .table import Api
 
 BROKERS_ONLY: Final = "for brokers and controllers only"
 LATER: Final = "not judged by this release"
+REMOVED: Final = "removed from Kafka with 4.0"
+NEWER: Final = "newer than the messages that this release can read"
 TOKENS: Final = "a delegation token made here would be a credential of Kordon itself, valid at the brokers"
 
 CLUSTER = ErrorCode.cluster_authorization_failed
@@ -52,6 +55,16 @@ REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
         (BROKERS_ONLY, CLUSTER),
     ),
 }
+
+WITHOUT_SCHEMA: Final[Mapping[int, tuple[str, str]]] = {
+    4: ("LeaderAndIsr", REMOVED),
+    5: ("StopReplica", REMOVED),
+    6: ("UpdateMetadata", REMOVED),
+    7: ("ControlledShutdown", REMOVED),
+    93: ("StreamsGroupTopologyDescriptionUpdate", NEWER),
+    94: ("UnregisterController", NEWER),
+}
+"""Keys that Kafka knows or knew and kio does not: name, and why. A request of these ends the connection."""
 
 
 def _name(key: ApiKey) -> str:
