@@ -32,5 +32,6 @@ def make_class_archive() -> None:
 if __name__ == "__main__":
     try:
         prepare()
+        prerequisites.javac()  # tests give a broker a plugin
     except MissingPrerequisite as missing:
         sys.exit(str(missing))
