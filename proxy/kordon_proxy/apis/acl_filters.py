@@ -13,6 +13,7 @@ from .bindings import (
     KINDS,
     LITERAL,
     MATCH,
+    OPERATIONS,
     PATTERNS,
     PERMISSIONS,
     PREFIXED,
@@ -48,7 +49,7 @@ def is_malformed(wanted: Any) -> bool:
     return (
         wanted.resource_type_filter not in RESOURCES
         or wanted.pattern_type_filter not in PATTERNS
-        or wanted.operation < ANY
+        or wanted.operation not in range(ANY, len(OPERATIONS))
         or wanted.permission_type not in PERMISSIONS
     )
 

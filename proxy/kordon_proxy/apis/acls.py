@@ -21,7 +21,20 @@ from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 
 from .acl_filters import exactly, is_clear, is_malformed, matches, may_have_resource, told_filter, widest
-from .bindings import ALLOW, ANY, DENY, EVERYBODY, KINDS, LITERAL, PREFIXED, Binding, has_principal, has_resource, told
+from .bindings import (
+    ALLOW,
+    ANY,
+    DENY,
+    EVERYBODY,
+    KINDS,
+    LITERAL,
+    OPERATIONS,
+    PREFIXED,
+    Binding,
+    has_principal,
+    has_resource,
+    told,
+)
 from .entries import answer_type, make, respond, struct_type
 from .may import Access, May, Refusal, Ruling
 from .parts import judge_each, mend_each, refuse
@@ -32,23 +45,28 @@ from .verdict import Answer, Ask, Forward, Mended, Rewrite, Verdict
 CAF: Final = ErrorCode.cluster_authorization_failed
 NO_BINDING: Final = Refusal(
     ErrorCode.invalid_request,
-    "An ACL is about a resource of a known type by a literal name or a prefix, and allows or denies an operation.",
+    "An ACL is about a resource of a known type by a literal name or a prefix, and allows or denies a known operation.",
 )
 NO_FILTER: Final = Refusal(ErrorCode.invalid_request, "The filter has an unknown type, operation or permission.")
 UNANSWERED: Final = spoken(Refusal(ErrorCode.request_timed_out))
+MOST_UNCLEAR: Final = 100
+"""Filters of one request that may have to be looked up, each of which is held against every ACL of the tenant."""
+TOO_MANY: Final = Refusal(
+    ErrorCode.invalid_request, f"More than {MOST_UNCLEAR} filters of one request could match what is not the tenant's."
+)
 
 
 def _may_edit(binding: Binding, may: May) -> Refusal | None:
     """Whether a binding may be created or deleted. Outside the view nothing may, and the text says so."""
     view, principal = may.standing.view, binding.principal
     if not has_principal(view, principal):
-        return _outside(may, Action.ACL_EDIT, Kind.PRINCIPAL, principal, f"principal {principal}")
+        return _outside(may, Kind.PRINCIPAL, principal, f"principal {principal}")
     refusal = _may_edit_those_of(principal, may)
     if refusal is not None:
         return refusal
     name = binding.resource_name
     if not has_resource(view, binding.resource_type, name, binding.pattern_type):
-        return _outside(may, Action.ACL_EDIT, binding.kind, name, binding.resource)
+        return _outside(may, binding.kind, name, binding.resource)
     if binding.is_kordons_own:
         refusal = Refusal(CAF, f"{binding.resource} is Kordon's own")
         may.note(Ruling(Access.DENIED, Action.ACL_EDIT, binding.kind, name, None, refusal))
@@ -61,9 +79,9 @@ def _may_edit_those_of(principal: str, may: May) -> Refusal | None:
     return None if refusal is None else spoken(refusal)
 
 
-def _outside(may: May, action: Action, kind: Kind | None, name: str, what: str) -> Refusal:
+def _outside(may: May, kind: Kind | None, name: str, what: str) -> Refusal:
     refusal = Refusal(CAF, f"{what} is outside the tenant {may.standing.view.tenant}")
-    may.note(Ruling(Access.HIDDEN, action, kind, name, None, refusal))
+    may.note(Ruling(Access.HIDDEN, Action.ACL_EDIT, kind, name, None, refusal))
     return refusal
 
 
@@ -129,7 +147,7 @@ def _may_create(creation: Any, may: May) -> Refusal | None:
     if (
         creation.resource_type not in KINDS
         or creation.resource_pattern_type not in (LITERAL, PREFIXED)
-        or creation.operation <= ANY
+        or creation.operation not in range(ANY + 1, len(OPERATIONS))
         or creation.permission_type not in (DENY, ALLOW)
     ):
         return NO_BINDING
@@ -153,15 +171,23 @@ class Stand(Enum):
 
 
 def judge_delete(request: Any, may: May) -> Verdict | Ask:
-    stands = tuple(_stand(wanted, may) for wanted in request.filters)
+    stands = _stands(request.filters, may)
     unclear = [wanted for wanted, stand in zip(request.filters, stands, strict=True) if stand is Stand.UNCLEAR]
     if not unclear:
-        return _delete(request, stands, None, may)
+        return _delete(request, stands, (), may)
 
     def knowing(answer: Any, now: May) -> Verdict:
-        return _delete(request, tuple(_stand(wanted, now) for wanted in request.filters), answer, now)
+        return _delete(request, _stands(request.filters, now), _own(answer, now), now)
 
     return Ask(make(request_type(ApiKey.DESCRIBE_ACLS, request.__version__), **widest(unclear)), knowing)
+
+
+def _stands(filters: Iterable[Any], may: May) -> list[Stand | Refusal]:
+    stands = [_stand(wanted, may) for wanted in filters]
+    unclear = [place for place, stand in enumerate(stands) if stand is Stand.UNCLEAR]
+    for place in unclear[MOST_UNCLEAR:]:
+        stands[place] = TOO_MANY
+    return stands
 
 
 def _stand(wanted: Any, may: May) -> Stand | Refusal:
@@ -196,10 +222,21 @@ class _Share:
     """Bindings that it matches and that may not be deleted, as entries of the answer."""
 
 
-def _delete(request: Any, stands: Sequence[Stand | Refusal], answer: Any, may: May) -> Verdict:
-    """Judge with the cluster's answer to what was asked first (None: nothing was asked, or no answer came)."""
+Own = Sequence[Binding] | Refusal
+"""The bindings of the tenant among which unclear filters are looked up, or why they are not known."""
+
+
+def _own(answer: Any, may: May) -> Own:
+    if answer is None:
+        return UNANSWERED
+    if answer.error_code is not ErrorCode.none:
+        return spoken(Refusal(answer.error_code))
+    return [binding for binding in Binding.described(answer) if binding.is_in(may.standing.view)]
+
+
+def _delete(request: Any, stands: Iterable[Stand | Refusal], own: Own, may: May) -> Verdict:
     pairs = zip(request.filters, stands, strict=True)
-    shares = [_share(request, wanted, stand, answer, may) for wanted, stand in pairs]
+    shares = [_share(request, wanted, stand, own, may) for wanted, stand in pairs]
     sent = tuple(wanted for share in shares for wanted in share.sent)
     if not sent:
         return Answer(respond(request, filter_results=_results(request, shares, ())))
@@ -210,18 +247,16 @@ def _delete(request: Any, stands: Sequence[Stand | Refusal], answer: Any, may: M
     return Rewrite(replace(request, filters=sent), Mended(put_together))
 
 
-def _share(request: Any, wanted: Any, stand: Stand | Refusal, answer: Any, may: May) -> _Share:
+def _share(request: Any, wanted: Any, stand: Stand | Refusal, own: Own, may: May) -> _Share:
     if isinstance(stand, Refusal):
         return _Share(refusal=None if stand.code is ErrorCode.resource_not_found else stand)
     if stand is Stand.CLEAR:
         return _Share(sent=(wanted,))
-    if answer is None:
-        return _Share(refusal=UNANSWERED)
-    if answer.error_code is not ErrorCode.none:
-        return _Share(refusal=spoken(Refusal(answer.error_code)))
+    if isinstance(own, Refusal):
+        return _Share(refusal=own)
     sent, refused = [], []
-    for binding in Binding.described(answer):
-        if not matches(wanted, binding) or not binding.is_in(may.standing.view):
+    for binding in own:
+        if not matches(wanted, binding):
             continue
         refusal = _may_edit(binding, may)
         if refusal is None:

@@ -12,7 +12,7 @@ from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.codec import decode_response, encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.acl_filters import matches, widest
-from kordon_proxy.apis.acls import APIS
+from kordon_proxy.apis.acls import APIS, MOST_UNCLEAR
 from kordon_proxy.apis.bindings import (
     ANY,
     CLUSTER,
@@ -213,6 +213,7 @@ def test_a_tenant_that_wants_to_be_told_is_denied_what_is_outside(wanted: dict[s
         {"permission_type": 0},
         {"permission_type": 4},
         {"operation": -1},
+        {"operation": 16},
     ],
 )
 def test_a_filter_for_which_brokers_would_hang_up_is_answered(wanted: dict[str, Any]) -> None:
@@ -302,6 +303,23 @@ def test_everybodys_acls_take_the_right_on_every_principal() -> None:
     assert (some.error_code, everybodys.error_code) == (NONE, CAF)
 
 
+@pytest.mark.parametrize("principals", ['[cluster, "*", principal, "User:*"]', '[cluster, "*", principal]'])
+@pytest.mark.parametrize("exclude", ["", ', {exclude: [cluster, "*", principal, "Group:hr"]}'])
+def test_everybody_is_in_a_view_that_shows_all_principals_of_whatever_type(principals: str, exclude: str) -> None:
+    included = f'{{include: [[cluster, "*", topic, "acme.*"], {principals}]}}'
+    policy = f"""
+policies: [{{resource: [cluster, "*"], effect: Allow, actions: [ACL_EDIT], role: devs}}]
+tenants: [{{name: acme, roles: [devs], resources: [{included}{exclude}]}}]
+"""
+    everybodys, shows_all = binding("acme.a", EVERYBODY), principals.endswith("principal]") and not exclude
+
+    may = make_may(policy)
+    (result,) = pass_through(CREATE, create(3, everybodys), may, Acls() if shows_all else never).got.results
+    found = described(pass_through(DESCRIBE, describe(3), may, Acls(everybodys)).got)
+
+    assert (result.error_code is NONE, found == [everybodys]) == (shows_all, shows_all)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -313,6 +331,7 @@ def test_everybodys_acls_take_the_right_on_every_principal() -> None:
         {"pattern_type": MATCH},
         {"operation": 0},
         {"operation": ANY},
+        {"operation": 16},
         {"permission_type": 0},
         {"permission_type": ANY},
     ],
@@ -463,15 +482,27 @@ def test_who_may_edit_no_acls_is_not_told_what_there_is_to_delete(wanted: dict[s
     assert [how for how, _ in refused(may)] == ["denied"]
 
 
+OF_KORDONS: Final = binding(f"{KORDONS_OWN}_audit_log")
+
+
 def test_an_administrator_deletes_all_but_for_kordons_own() -> None:
-    own = binding(f"{KORDONS_OWN}_audit_log")
-    broker = Acls(*OWN, *FOREIGN, own)
+    broker = Acls(*OWN, *FOREIGN, OF_KORDONS)
 
     (result,) = pass_delete(delete(3, {}), owner(), broker).filter_results
 
-    assert broker.bindings == {own}
+    assert broker.bindings == {OF_KORDONS}
     assert set(deleted(result)) == {*OWN, *FOREIGN}
-    assert [Binding.deleted(one) for one in result.matching_acls if one.error_code is CAF] == [own]
+    assert [Binding.deleted(one) for one in result.matching_acls if one.error_code is CAF] == [OF_KORDONS]
+
+
+@pytest.mark.parametrize("wanted", [exact(OF_KORDONS), exact(OF_KORDONS) | {"host_filter": None}])
+def test_not_even_by_a_filter_for_nothing_else_is_kordons_own_deleted(wanted: dict[str, Any]) -> None:
+    broker = Acls(*OWN, OF_KORDONS)
+
+    (result,) = pass_delete(delete(3, wanted), owner(), broker).filter_results
+
+    assert OF_KORDONS in broker.bindings
+    assert [one.error_code for one in result.matching_acls] == [CAF]
 
 
 def test_a_right_that_is_gone_when_the_cluster_has_answered_deletes_nothing() -> None:
@@ -506,6 +537,17 @@ def test_when_the_cluster_does_not_say_what_there_is_only_what_is_clear_is_delet
     unclear, clear = decided.plan.mend(Acls(*OWN)(decided.request), of()).filter_results
     assert (unclear.error_code, unclear.matching_acls) == (code, ())
     assert "kordon" not in unclear.error_message
+    assert deleted(clear) == [OWN[0]]
+
+
+def test_only_so_many_filters_of_a_request_are_looked_up() -> None:
+    broker = Acls(*OWN, *FOREIGN)
+    request = delete(3, *[{"resource_type_filter": USER}] * (MOST_UNCLEAR + 1), exact(OWN[0]))
+
+    *found, beyond, clear = pass_delete(request, of(), broker).filter_results
+
+    assert [deleted(result) for result in found] == [[OWN[6]]] * MOST_UNCLEAR
+    assert (beyond.error_code, beyond.matching_acls) == (ErrorCode.invalid_request, ())
     assert deleted(clear) == [OWN[0]]
 
 
@@ -545,14 +587,14 @@ filters = st.fixed_dictionaries(
 
 
 @given(wanted=filters, there=st.lists(bindings, max_size=20))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_filter_matches_what_it_is_for(wanted: dict[str, Any], there: list[Binding]) -> None:
     one = a_filter(**wanted)
     assert [matches(one, each) for each in there] == [meant(one, each) for each in there]
 
 
 @given(several=st.lists(filters, min_size=1, max_size=4), there=st.lists(bindings, max_size=20))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_widest_of_filters_matches_what_each_of_them_does(
     several: list[dict[str, Any]], there: list[Binding]
 ) -> None:
@@ -570,7 +612,7 @@ everything = st.sampled_from((*OWN, *FOREIGN)) | bindings
 
 
 @given(several=st.lists(filters, min_size=1, max_size=3), there=st.sets(everything, max_size=25))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_nothing_of_others_is_ever_deleted_or_told_of(several: list[dict[str, Any]], there: set[Binding]) -> None:
     broker, may = Acls(*there), of()
     own = set(described(pass_through(DESCRIBE, describe(3), of(), Acls(*there)).got))
