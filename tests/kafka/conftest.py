@@ -1,11 +1,14 @@
 """What the tests against real Kafka share besides the Kafkas."""
 
 from tests.kafka.administration import administered, make_placed, quiet_cluster, tool_at
+from tests.kafka.changing import changing, changing_kordon
 from tests.kafka.neighbours import neighbours
 from tests.kafka.tenants import denied, foreign, kordon, kordon_on_asyncio, kordon_on_each_loop, missing, tenant_topic
 
 __all__ = [
     "administered",
+    "changing",
+    "changing_kordon",
     "denied",
     "foreign",
     "kordon",

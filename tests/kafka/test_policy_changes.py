@@ -6,118 +6,29 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from typing import Any, Final, Protocol
-from uuid import UUID
+from typing import Final, Protocol
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from kio.schema.errors import ErrorCode
-from prometheus_client.parser import text_string_to_metric_families
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.demo.kafka import Kafka
-from kordon_proxy.demo.kordon import Kordon
+from tests.kafka.changing import Changing, hiding, without
+from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
 from tests.kafka.fixtures import Fresh
-from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, a_kordon, eventually
+from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, eventually
 from tests.kafka.wire import Gone, Wire
-from tests.proxy.apis.exchanges import a_request, asked
+from tests.proxy.apis.exchanges import a_request
 
 SECONDS: Final = 30
-LONG_POLL: Final = timedelta(seconds=25)
-
-
-def without(action: str, kind: str, name: str) -> str:
-    """The policy with one thing taken from the traders."""
-    rule = f"  - {{resource: [cluster, prod, {kind}, {name}], effect: Deny, actions: [{action}], role: traders}}\n"
-    return POLICY.replace("policies:\n", f"policies:\n{rule}", 1)
-
-
-def hiding(topic: str) -> str:
-    """The policy with one topic taken out of the traders' view."""
-    return POLICY.replace(
-        "    roles: [traders]\n", f"      - exclude: [cluster, prod, topic, {topic}]\n    roles: [traders]\n", 1
-    )
-
-
-class Changing:
-    """A Kordon whose policy changes while clients are connected."""
-
-    def __init__(self, kordon: Kordon) -> None:
-        self.kordon = kordon
-        self.trading = kordon.listener("trading")
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric over all labels that are not given."""
-        families = text_string_to_metric_families(self.kordon.get("/metrics")[1])
-        samples = (sample for family in families for sample in family.samples if sample.name == name)
-        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
-
-    def write(self, policy: str) -> None:
-        """Replace the file, as an editor or a deployment does."""
-        new = self.kordon.folder / "rbac.new"
-        new.write_text(policy)
-        new.replace(self.kordon.policy_file)
-
-    def put_in_force(self, policy: str) -> None:
-        """Return as soon as the policy is in force."""
-        if self.kordon.policy_file.read_text() != policy:
-            epoch = self.metric("kordon_policy_epoch")
-            self.write(policy)
-            self.kordon.signal(signal.SIGHUP)
-            eventually(lambda: self.metric("kordon_policy_epoch") > epoch)
-
-    def opened(self) -> float:
-        """How many connections of traders there have been."""
-        return self.metric("kordon_connections_opened_total", listener="trading")
-
-    def refusals(self) -> float:
-        """How many times somebody was not let read."""
-        return self.metric("kordon_decisions_total", action="TOPIC_INSPECT", verdict="denied")
-
-    def denials(self, topic: object) -> list[dict[str, Any]]:
-        """The audit's denials that name the topic, or its id."""
-        return self._events(topic, "Deny")
-
-    def reads(self, topic: str) -> int:
-        """How many reads of the topic the audit has counted."""
-        events = self._events(topic, "Allow")
-        return sum(
-            event["data"]["window"]["count"] for event in events if event["data"]["what"]["action"] == "TOPIC_INSPECT"
-        )
-
-    def _events(self, topic: object, effect: str) -> list[dict[str, Any]]:
-        return [
-            event
-            for event in self.kordon.audit()
-            if event["data"]["why"].get("effect") == effect and str(topic) in json.dumps(event["data"]["what"])
-        ]
-
-
-@pytest.fixture(scope="module")
-def running(kafka: Kafka) -> Iterator[Changing]:
-    with a_kordon(kafka, settings={"audit": {"window": "200ms"}}) as kordon:
-        yield Changing(kordon)
 
 
 @pytest.fixture
-def changing(running: Changing) -> Iterator[Changing]:
-    yield running
-    running.put_in_force(POLICY)
-
-
-@pytest.fixture
-def topic(running: Changing, tenant_topic: MakeTenantTopic) -> str:
-    return tenant_topic("tx_changing", at=running.kordon)
-
-
-def append(kafka: Kafka, topic: str, *values: bytes) -> None:
-    """Write to Kafka directly, and return when the records can be read."""
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "acks": "all", **QUIET})
-    for value in values:
-        producer.produce(topic, value)
-    assert producer.flush(SECONDS) == 0
+def topic(changing: Changing, tenant_topic: MakeTenantTopic) -> str:
+    return tenant_topic("tx_changing", at=changing.kordon)
 
 
 class Poller(Protocol):
@@ -232,57 +143,6 @@ def test_a_consumer_that_polls_gets_no_record_more_once_its_right_is_gone_and_go
 
 
 # Over a bare socket: one request after the other, so that it is known what was on its way when the policy changed
-
-
-def topic_id_of(wire: Wire, topic: str) -> UUID:
-    wanted = asked(ApiKey.METADATA, 12, "topics", name=topic)
-    (found,) = wire.ask(a_request(ApiKey.METADATA, 12, topics=(wanted,))).message.topics
-    topic_id: UUID = found.topic_id
-    return topic_id
-
-
-class Fetching:
-    """Fetches from one connection, in one version, from the first partition of some topics."""
-
-    def __init__(self, wire: Wire, version: int, *topics: str) -> None:
-        self.wire = wire
-        self.version = version
-        self.keys = [topic_id_of(wire, topic) for topic in topics] if version >= 13 else list(topics)
-
-    def request(self, session: int = 0, epoch: int = -1, offset: int = 0, wait: timedelta = timedelta(0)) -> Any:
-        key, version = ApiKey.FETCH, self.version
-        part = asked(
-            key, version, "topics", "partitions", partition=0, fetch_offset=offset, partition_max_bytes=1 << 20
-        )
-        named = self.keys if epoch <= 0 else []
-        return a_request(
-            key,
-            version,
-            session_id=session,
-            session_epoch=epoch,
-            max_wait=wait,
-            min_bytes=1,
-            max_bytes=1 << 20,
-            topics=tuple(
-                asked(key, version, "topics", topic=topic, topic_id=topic, partitions=(part,)) for topic in named
-            ),
-        )
-
-    def fetch(self, **how: Any) -> Any:
-        return self.wire.ask(self.request(**how)).message
-
-
-def codes_and_records(answer: Any) -> list[tuple[ErrorCode, bool]]:
-    """For each partition its error, and whether there are records."""
-    return [
-        (partition.error_code, bool(partition.records)) for topic in answer.responses for partition in topic.partitions
-    ]
-
-
-def top(answer: Any) -> ErrorCode:
-    code: ErrorCode = answer.error_code
-    return code
-
 
 VERSIONS: Final = (4, 12, 17)
 """Without sessions; with sessions, by names; by ids."""
