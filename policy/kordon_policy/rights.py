@@ -62,6 +62,7 @@ class Rights:
         self._slots = Memo(self._find_slots)
         self._decisions = Memo(self._decide, keeps=has_short_name)
         self._somewhere = Memo(self._decide_somewhere)
+        self._everywhere = Memo(self._decide_everywhere)
 
     def decide(self, action: Action, kind: Kind | None, name: str | None = None) -> Decision:
         """Judge one action on one thing. For the whole cluster `kind` and `name` are `None`.
@@ -73,6 +74,13 @@ class Rights:
     def decide_somewhere(self, action: Action, kind: Kind) -> Decision:
         """Is the action allowed on any name of this TYPE? If so, by which rules: for one such name."""
         return self._somewhere[action, kind]
+
+    def decide_everywhere(self, action: Action, kind: Kind) -> Decision:
+        """Is the action allowed on every name of this TYPE (but Kordon's own), whether it exists or not?
+
+        If not, the reason is one of those why not.
+        """
+        return self._everywhere[action, kind]
 
     def _decide(self, question: Question) -> Decision:
         action, kind, name = question
@@ -132,6 +140,20 @@ class Rights:
                             return replace(decision, name="")
         because = f"no policy allows {action} on any {kind.words} to {who(self.roles)}"
         return self._refuse((action, kind, ""), because, effect=None)
+
+    def _decide_everywhere(self, question: tuple[Action, Kind]) -> Decision:
+        # An Allow covers all, so what can take a name away is another policy: if one does, then it does so from the
+        # generic name of its pattern.
+        action, kind = question
+        decision = self._decide((action, kind, ""))
+        for part in action.parts if decision.allowed else ():
+            for index in self._slots[part, kind]:
+                for pattern, rule in index:
+                    if rule.effect is not Effect.ALLOW and not rule.shadow:
+                        there = self._decide((action, kind, pattern.word if pattern else SPARE))
+                        if not there.allowed:
+                            return replace(there, name="")
+        return decision
 
     def _refuse(self, question: Question, because: str, effect: Effect | None = Effect.DENY) -> Decision:
         return replace(self._answer(question, effect, (), parts=(question[0],)), because=because)

@@ -196,3 +196,31 @@ def test_what_is_allowed_somewhere_is_allowed_on_some_name(file: Any, question: 
         texts = [path[3] for rule in file["policies"] for path in rule["resources"] if len(path) == 4]
         words = [text.replace("*", "\0") for text in [*texts, "*"]]
         assert any(naive.decide(file, roles, clusters, action, kind, word)[0] == "allowed" for word in words)
+
+
+@settings(max_examples=120, deadline=None)
+@given(file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=6)}), question=questions())
+@example(
+    file={
+        "policies": [
+            {"effect": "Allow", "actions": ["BROKER_EDIT"], "resources": [["cluster", "*"]], "roles": ["*"]},
+            {
+                "effect": "Deny",
+                "actions": ["BROKER_EDIT"],
+                "resources": [["cluster", "*", "broker", "a"]],
+                "roles": ["*"],
+            },
+        ]
+    },
+    question=(Action.BROKER_EDIT, Kind.BROKER, "a", frozenset(), frozenset({"prod"})),
+)
+def test_what_is_allowed_everywhere_is_denied_on_no_name(file: Any, question: Any) -> None:
+    action, kind, name, roles, clusters = question
+    if kind is None or name.startswith("__kordon"):
+        return
+    rights = compile_snapshot(a_document(json.dumps(file)), epoch=1).rights(roles, clusters, "someone")
+    texts = [path[3] for rule in file["policies"] for path in rule["resources"] if len(path) == 4]
+    words = [text.replace("*", "\0") for text in [*texts, "*"]]
+    on_each = [naive.decide(file, roles, clusters, action, kind, word)[0] for word in ("", name, *words)]
+    own = kind in naive.OWNABLE and any(word.startswith("__kordon") for word in words)
+    assert own or rights.decide_everywhere(action, kind).allowed == (set(on_each) == {"allowed"})

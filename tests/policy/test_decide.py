@@ -310,6 +310,41 @@ def test_somewhere_is_on_any_name_that_is_left() -> None:
     assert nowhere.reason == "no policy allows TOPIC_PRODUCE on any topic to role devs"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "taken", "expected"),
+    [
+        (["*"], [], True),
+        ([None], [], True),
+        (["1*", "2"], [], False),
+        (["*"], [("Deny", "2")], False),
+        (["*"], [("Deny", "9*")], False),
+        (["*"], [("Stage", "2")], False),
+        (["*"], [("Deny", None)], False),
+        (["1", "2"], [("Deny", "2")], False),
+    ],
+)
+def test_everywhere_is_on_every_name_that_there_may_ever_be(
+    allowed: list[str | None], taken: list[tuple[str, str | None]], expected: bool
+) -> None:
+    text = policies(
+        *(
+            {
+                "effect": effect,
+                "actions": ["BROKER_EDIT"],
+                "resource": ["cluster", "*", *(() if name is None else ("broker", name))],
+                "role": "devs",
+            }
+            for effect, name in [*(("Allow", name) for name in allowed), *taken]
+        )
+    )
+
+    decision = rights_of(a_snapshot(text), "devs").decide_everywhere(Action.BROKER_EDIT, Kind.BROKER)
+
+    assert decision.allowed is expected
+    assert decision.name == ""
+    assert expected or decision.reason
+
+
 def test_a_shadow_policy_changes_nothing_and_tells_what_it_would_decide() -> None:
     text = policies(
         {"effect": "Allow", "actions": ["TOPIC_EDIT"], "resource": ["*"], "role": "devs"},

@@ -5,17 +5,11 @@ the view says: clients have to find the leaders of their topics. Its settings, i
 fenced are told of brokers in the view alone.
 """
 
-from collections.abc import Iterator
-from typing import Final
-
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 
-from .may import May, Refusal
-
-EVERY_BROKER: Final = ""
-"""How policies name all things of one kind."""
+from .may import EVERY_BROKER, Access, May, Refusal
 
 
 def of_connection(may: May) -> str:
@@ -24,36 +18,19 @@ def of_connection(may: May) -> str:
     return EVERY_BROKER if broker_id is None else str(broker_id)
 
 
-def ask(may: May, action: Action | None, name: str) -> Refusal | None:
-    """Ask on behalf of a broker. `EVERY_BROKER`: of all brokers that there are and of those to come.
-
-    One that is excluded, or that a Deny names, is missing from every broker.
-    """
-    for one in _meant(may, name):
-        if may.standing.ruling(action, Kind.BROKER, one).refusal is not None:
-            return may.ask(action, Kind.BROKER, one)
-    return may.ask(action, Kind.BROKER, name)
+def is_seen(may: May, name: str) -> bool:
+    """Whether the view holds the broker. Not noted."""
+    return may.standing.ruling(None, Kind.BROKER, name).access is Access.ALLOWED
 
 
 def may_edit(may: May, name: str) -> Refusal | None:
     """Ask whether a broker may be looked into and altered."""
-    return ask(may, Action.BROKER_EDIT, name)
+    return may.ask(Action.BROKER_EDIT, Kind.BROKER, name)
 
 
 def is_editable(may: May, name: str) -> bool:
     """The same question. Not noted: nobody asked for it by name."""
-    return all(may.is_allowed(Action.BROKER_EDIT, Kind.BROKER, one) for one in _meant(may, name))
-
-
-def is_seen(may: May, name: str) -> bool:
-    """Whether the view holds the broker. Not noted."""
-    return all(may.sees(Kind.BROKER, one) for one in _meant(may, name))
-
-
-def _meant(may: May, name: str) -> Iterator[str]:
-    if name == EVERY_BROKER:
-        yield from map(str, may.picture.brokers)
-    yield name
+    return may.is_allowed(Action.BROKER_EDIT, Kind.BROKER, name)
 
 
 def whole_cluster(may: May) -> Refusal | None:

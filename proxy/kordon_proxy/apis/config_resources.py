@@ -10,9 +10,9 @@ from typing import Any, Final
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 
-from .brokers import EVERY_BROKER, is_editable, may_edit
+from .brokers import is_editable, may_edit
 from .configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
-from .may import May
+from .may import EVERY_BROKER, May
 from .parts import refuse
 from .table import Api
 from .verdict import Forward, Mended, Verdict

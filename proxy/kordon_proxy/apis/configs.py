@@ -18,8 +18,8 @@ from kordon_policy.actions import Action
 from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
 
-from .brokers import EVERY_BROKER, may_edit
-from .may import May, Refusal
+from .brokers import may_edit
+from .may import EVERY_BROKER, May, Refusal
 from .parts import is_authorization, judge_each, mend_each, refuse
 from .placement import THROTTLES, sees_placement
 from .table import Api, Record

@@ -15,7 +15,7 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 
-from .brokers import ask, is_editable, is_seen, may_edit, of_connection, whole_cluster
+from .brokers import is_editable, is_seen, may_edit, of_connection, whole_cluster
 from .entries import make, respond, struct_type
 from .may import May
 from .parts import refuse, refused_response
@@ -31,7 +31,7 @@ UNKNOWN: Final = -1
 
 def judge_describe(request: Any, may: May) -> Verdict:
     """Named topics that the view lacks are not asked for: Kafka leaves missing ones out."""
-    refusal = ask(may, None, of_connection(may))
+    refusal = may.ask(None, Kind.BROKER, of_connection(may))
     if refusal is not None:
         return refuse(request, refusal)
     plan = Mended(partial(_seen_dirs, request))
@@ -44,7 +44,7 @@ def judge_describe(request: Any, may: May) -> Verdict:
 def _seen_dirs(request: Any, response: Any, may: May) -> Any:
     """As the view and the rights are when the answer leaves."""
     broker = of_connection(may)
-    refusal = None if is_seen(may, broker) else ask(may, None, broker)
+    refusal = None if is_seen(may, broker) else may.ask(None, Kind.BROKER, broker)
     if refusal is not None:
         return refused_response(request, refusal)
     shown = tuple(_with_seen_topics(one, may) for one in response.results)

@@ -32,6 +32,9 @@ PATTERNS: Final = 256
 
 
 SEEING: Final = "VIEW"
+EVERY_BROKER: Final = ""
+"""The name that stands for all brokers, also those that are not there now: one that is taken away is missing from
+them."""
 
 
 class Access(StrEnum):
@@ -128,7 +131,10 @@ class Standing:
             return Ruling(Access.HIDDEN, action, kind, name, None, self._hidden(kind))
         if action is None:
             return Ruling(Access.ALLOWED, None, kind, name, None, None)
-        decision = self.rights.decide(action, kind, name)
+        if kind is Kind.BROKER and name == EVERY_BROKER:
+            decision = self.rights.decide_everywhere(action, kind)
+        else:
+            decision = self.rights.decide(action, kind, name)
         if decision.allowed:
             return Ruling(Access.ALLOWED, action, kind, name, decision, None)
         if decision.effect is Effect.STAGE:
@@ -139,6 +145,8 @@ class Standing:
     def _in_view(self, kind: Kind | None, name: str | None, *, explicit: bool) -> bool:
         if kind is None or name is None:
             return self.view.whole_cluster
+        if kind is Kind.BROKER and name == EVERY_BROKER:
+            return self.view.covers(kind, EVERY_BROKER)
         return self.view.sees_explicitly(kind, name) if explicit else self.view.sees(kind, name)
 
     def _hidden(self, kind: Kind | None) -> Refusal:

@@ -4,8 +4,8 @@ from typing import Final
 
 from kio.schema.errors import ErrorCode
 
-from .brokers import EVERY_BROKER, is_editable, may_edit
-from .may import May, Refusal
+from .brokers import is_editable, may_edit
+from .may import EVERY_BROKER, May, Refusal
 
 THROTTLES: Final = frozenset({"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"})
 """Topic configurations that list pairs of partition and broker."""

@@ -183,7 +183,7 @@ def test_whose_rights_have_gone_when_the_answer_leaves_is_told_nothing(version: 
     got = pass_through(QUORUM, describing(version), of(), the_quorum, leaving=leaving).got
 
     assert (got.error_code, got.topics) == (CAF, ())
-    assert refused(leaving) == [("denied", "1")]
+    assert refused(leaving) == [("denied", "")]
 
 
 def test_the_quorum_is_looked_at_and_counted() -> None:
