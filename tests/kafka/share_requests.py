@@ -95,14 +95,21 @@ def _topics(
     return tuple(asked(key, version, "topics", topic_id=one.topic_id, partitions=parts) for one in all_things)
 
 
-def describe_offsets(version: int, *groups: tuple[Things, Iterable[Things] | None]) -> Any:
-    """Of the groups of the first, in the topics of the others; None: in all."""
+def describe_offsets(
+    version: int, *groups: tuple[Things, Iterable[Things] | None], partitions: tuple[int, ...] = (0,)
+) -> Any:
+    """Of the groups of the first, in the topics of the others; None: in all.
+
+    For a partition that does not exist a broker tries for minutes to learn more.
+    """
     key, path = ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, ("groups", "topics")
     entries = []
     for things, all_things in groups:
         topics = None
         if all_things is not None:
-            topics = tuple(asked(key, version, *path, topic_name=one.topic, partitions=(0, 1)) for one in all_things)
+            topics = tuple(
+                asked(key, version, *path, topic_name=one.topic, partitions=partitions) for one in all_things
+            )
         entries.append(asked(key, version, "groups", group_id=things.group, topics=topics))
     return a_request(key, version, groups=tuple(entries))
 

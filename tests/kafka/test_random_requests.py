@@ -21,8 +21,8 @@ from tests.kafka.tenants import eventually
 from tests.kafka.wire import a_batch
 from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
 
-WAITING: Final = {ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP}
-"""They wait for other members, who are not there."""
+WAITING: Final = {ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP, ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS}
+"""They wait: for other members, who are not there, or minutes for a partition that is not there."""
 EVERY_REQUEST: Final = [
     (key, version)
     for key, api in APIS.items()

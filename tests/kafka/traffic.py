@@ -185,6 +185,17 @@ class JavaProducer(_Tool):
             self.done.add(said["value"])
 
 
+class JavaShareConsumer(_Tool):
+    """Kafka's console share consumer. Its group has to be told to read from the beginning."""
+
+    def __init__(self, name: str, address: str, topic: str) -> None:
+        where = ("--bootstrap-server", address, "--topic", topic, "--group", name)
+        super().__init__(name, "kafka-console-share-consumer", *where)
+
+    def read(self, line: str) -> None:
+        self.done.add(line)
+
+
 class JavaConsumer(_Tool):
     """Kafka's console consumer, in a group."""
 
