@@ -65,7 +65,10 @@ class Subscribers:
     def subscribe(self, pattern: str) -> None:
         member = str(uuid4())
         things = Things(topic="", topic_id=uuid4(), group=f"dialect-{member}", transactional_id="", member_id=member)
-        said: dict[str, Any] = {"subscribed_topic_names": None, "subscribed_topic_regex": pattern.replace("TAG", self._tag)}
+        said: dict[str, Any] = {
+            "subscribed_topic_names": None,
+            "subscribed_topic_regex": pattern.replace("TAG", self._tag),
+        }
         answers: list[Any] = []
 
         def answered() -> bool:

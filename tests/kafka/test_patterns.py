@@ -77,6 +77,36 @@ def test_a_pattern_is_assigned_topics_of_the_view_old_and_new(kordon: Kordon, ka
         consumer.close()
 
 
+@pytest.mark.parametrize("pattern", ["^.*", "^[^y]*_.*TAG.*", "^tx_TAG|^pay_TAG"])
+def test_a_pattern_of_the_classic_protocol_finds_topics_of_the_view_and_follows_it(
+    changing: Changing, tenant_topic: MakeTenantTopic, fresh: Fresh, pattern: str
+) -> None:
+    """The client evaluates it over the names that it is told."""
+    tag = fresh("classic").replace("-", "")
+    stays, leaves = (tenant_topic(f"tx_{tag}", at=changing.kordon) for _ in range(2))
+    foreign = tenant_topic(f"pay_{tag}", at=changing.kordon)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": changing.trading,
+            "group.id": fresh("trade_classic"),
+            "topic.metadata.refresh.interval.ms": 500,
+            "heartbeat.interval.ms": 500,
+            **QUIET,
+        }
+    )
+    try:
+        consumer.subscribe([pattern.replace("TAG", tag)])
+        before = polled_until(consumer, lambda topics: {stays, leaves} <= topics)
+        changing.put_in_force(hiding(leaves))
+        after = polled_until(consumer, lambda topics: topics != set() and leaves not in topics)
+    finally:
+        consumer.close()
+
+    assert {stays, leaves} <= before
+    assert (stays in after, leaves in after) == (True, False)
+    assert not [name for name in before | after if name == foreign or not name.startswith("tx_")]
+
+
 # Over a bare socket
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Kind
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import patterns
@@ -294,6 +295,18 @@ def test_members_of_a_group_with_the_same_pattern_look_at_each_topic_once(monkey
         assert sent.subscribed_topic_names == ("acme.a",)
 
     assert looked == ["acme.a", "acme.b", "acme.secret", "globex.read"]
+
+
+def test_thousands_of_topics_that_a_pattern_finds_are_no_news_for_the_audit() -> None:
+    """Fault 7 of others."""
+    topics = tuple(f"acme.{number}" for number in range(3000))
+    may = a_may(topics=topics)
+    asked = [a_heartbeat(1, pattern=".*"), a_heartbeat(1, epoch=1)]
+
+    sent = [beat(request, may).subscribed_topic_names for request in asked]
+
+    assert [names and len(names) for names in sent] == [3000, None]
+    assert {(ruling.kind, ruling.name) for ruling in may.notes} == {(Kind.GROUP, "acme-g")}
 
 
 def test_what_one_group_finds_is_not_what_another_with_the_same_pattern_finds() -> None:
