@@ -17,11 +17,12 @@ from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.demo.tools import Finished
 from tests.kafka import requests as ask
 from tests.kafka import share_requests as share
+from tests.kafka.changing import Changing, hiding, without
+from tests.kafka.fetching import LONG_POLL, append, topic_id_of
 from tests.kafka.fixtures import Fresh, RunTool
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import GROUP, Things, errors_of
 from tests.kafka.tenants import POLICY, MakeTenantTopic, Names, a_kordon, eventually
-from tests.kafka.test_policy_changes import LONG_POLL, Changing, append, hiding, topic_id_of, without
 from tests.kafka.wire import Gone, Wire
 
 SOON: Final = timedelta(seconds=10)
