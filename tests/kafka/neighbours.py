@@ -100,6 +100,7 @@ LISTENERS: Final[Mapping[str, Mapping[str, Any]]] = {
 PASSWORD: Final = "a-password-of-everybodys"
 
 SESSION: Final = int(LONG.total_seconds() * 1000)
+LOCK: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +211,9 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
                 "group.consumer.session.timeout.ms": SESSION,
                 "group.share.max.session.timeout.ms": SESSION,
                 "group.share.session.timeout.ms": SESSION,
+                # Records that a member has got and not accepted stay his, or the group's offsets would move by themselves.
+                "group.share.max.record.lock.duration.ms": LOCK,
+                "group.share.record.lock.duration.ms": LOCK,
                 "group.streams.max.session.timeout.ms": SESSION,
                 "group.streams.session.timeout.ms": SESSION,
                 "group.streams.initial.rebalance.delay.ms": 0,
