@@ -211,7 +211,7 @@ def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]
                 "group.consumer.session.timeout.ms": SESSION,
                 "group.share.max.session.timeout.ms": SESSION,
                 "group.share.session.timeout.ms": SESSION,
-                # Records that a member has got and not accepted stay his, or the group's offsets would move by themselves.
+                # What a member has got and not accepted stays his, or the group's offsets would move by themselves.
                 "group.share.max.record.lock.duration.ms": LOCK,
                 "group.share.record.lock.duration.ms": LOCK,
                 "group.streams.max.session.timeout.ms": SESSION,
