@@ -22,7 +22,7 @@ from tests.kafka.fetching import LONG_POLL, append, topic_id_of
 from tests.kafka.fixtures import Fresh, RunTool
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import GROUP, Things, errors_of
-from tests.kafka.tenants import POLICY, MakeTenantTopic, Names, a_kordon, eventually
+from tests.kafka.tenants import POLICY, MakeTenantTopic, Names, eventually
 from tests.kafka.wire import Gone, Wire
 
 SOON: Final = timedelta(seconds=10)
@@ -214,21 +214,9 @@ class Member:
         return self.wire.ask(asking).message
 
 
-@pytest.fixture(scope="module")
-def running(kafka: Kafka) -> Iterator[Changing]:
-    with a_kordon(kafka, settings={"audit": {"window": "200ms"}}) as kordon:
-        yield Changing(kordon)
-
-
 @pytest.fixture
-def changing(running: Changing) -> Iterator[Changing]:
-    yield running
-    running.put_in_force(POLICY)
-
-
-@pytest.fixture
-def topic(running: Changing, tenant_topic: MakeTenantTopic) -> str:
-    return tenant_topic("tx_share", at=running.kordon)
+def topic(changing: Changing, tenant_topic: MakeTenantTopic) -> str:
+    return tenant_topic("tx_share", at=changing.kordon)
 
 
 @pytest.fixture(params=[1, 2], ids=["v1", "v2"])
