@@ -23,14 +23,13 @@ from kordon_policy.actions import Action
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
 
-from .connection import SESSION_PARTITIONS
 from .endpoints import at_our_addresses
 from .entries import make, struct_type
 from .group_topics import judge_topic_id
 from .may import May, Refusal
 from .parts import mend_each, refuse, refused_response
 from .share_fetch_stream import ShareFetchStream, may_read, text_of_code
-from .share_sessions import FINAL, INITIAL, ShareSession
+from .share_sessions import FINAL, INITIAL, MOST_PARTITIONS, ShareSession
 from .table import Api, Record
 from .texts import without_free_text
 from .verdict import Forward, Mended, Plan, Rewrite, Streamed, Verdict
@@ -39,7 +38,7 @@ LONGEST_MEMBER_ID: Final = 36
 INVALID: Final = Refusal(ErrorCode.invalid_request)
 SESSION_GONE: Final = Refusal(ErrorCode.share_session_not_found)
 TOO_MUCH: Final = Refusal(
-    ErrorCode.share_session_limit_reached, f"more than {SESSION_PARTITIONS} partitions in one share session"
+    ErrorCode.share_session_limit_reached, f"more than {MOST_PARTITIONS} partitions in one share session"
 )
 
 TopicId = UUID | None
@@ -62,7 +61,7 @@ def judge(request: Any, may: May) -> Verdict:
         sessions.keep(group, member, session)
     if session is None:
         return refuse(request, SESSION_GONE)
-    if session.size_with(request.topics) > SESSION_PARTITIONS:
+    if session.size_with(request.topics) > MOST_PARTITIONS:
         sessions.end(group, member, session)
         return refuse(request, TOO_MUCH)
     return _ShareFetch(request, may, session).judge()
@@ -104,11 +103,11 @@ class _ShareFetch:
         if request.share_session_epoch == FINAL:
             self._end()
             judged = self._ask(entry.topic_id for entry in request.topics)
-            kept = replace(request, topics=_allowed(request.topics, judged), forgotten_topics_data=())
+            kept = _with(request, _allowed(request.topics, judged), ())
         else:
             judged, kept = self._follow()
         plan = self._plan(self._refused(judged))
-        return Forward(plan) if kept == request else Rewrite(kept, plan)
+        return Forward(plan) if kept is request else Rewrite(kept, plan)
 
     def _ask(self, topics: Iterable[TopicId]) -> Judged:
         group = self.request.group_id
@@ -129,12 +128,8 @@ class _ShareFetch:
         forgets = () if request.share_session_epoch == INITIAL else request.forgotten_topics_data
         forgotten = tuple(entry for entry in forgets if session.is_served(entry.topic_id))
         session.forget(forgets)
-        kept = replace(
-            request,
-            topics=(*_added(request, come), *_allowed(request.topics, judged)),
-            forgotten_topics_data=(*forgotten, *_forgotten(request, gone)),
-        )
-        return judged, kept
+        topics = (*_added(request, come), *_allowed(request.topics, judged))
+        return judged, _with(request, topics, (*forgotten, *_forgotten(request, gone)))
 
     def _refused(self, judged: Judged) -> dict[TopicId, dict[int, _Refused]]:
         """What the answer has to say of what is refused: topic -> partition -> what."""
@@ -195,11 +190,20 @@ class _ShareFetch:
         return tuple(topics)
 
 
+def _with(request: Any, topics: tuple[Any, ...], forgotten: tuple[Any, ...]) -> Any:
+    """The request with these topics; the same object in the usual case."""
+    if topics == request.topics and forgotten == request.forgotten_topics_data:
+        return request
+    return replace(request, topics=topics, forgotten_topics_data=forgotten)
+
+
 def _allowed(entries: Iterable[Any], judged: Judged) -> tuple[Any, ...]:
     return tuple(entry for entry in entries if judged[entry.topic_id] is None)
 
 
 def _added(request: Any, topics: Mapping[TopicId, Collection[int]]) -> tuple[Any, ...]:
+    if not topics:
+        return ()
     kind = struct_type(type(request), "topics")
     entry = struct_type(kind, "partitions")
     return tuple(
@@ -209,6 +213,8 @@ def _added(request: Any, topics: Mapping[TopicId, Collection[int]]) -> tuple[Any
 
 
 def _forgotten(request: Any, topics: Mapping[TopicId, Collection[int]]) -> tuple[Any, ...]:
+    if not topics:
+        return ()
     kind = struct_type(type(request), "forgotten_topics_data")
     return tuple(make(kind, topic_id=topic, partitions=tuple(indexes)) for topic, indexes in topics.items())
 

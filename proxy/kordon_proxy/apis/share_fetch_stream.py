@@ -78,14 +78,16 @@ class ShareFetchStream:
             self._begin(buffer)
             start = HEAD
         end, texts = self._walk(buffer, start)
-        piece = buffer if end == len(buffer) and not texts else _with_own_texts(buffer[:end], texts)
+        piece = buffer if end == len(buffer) else buffer[:end]
+        if texts:
+            piece = _with_own_texts(piece, texts)
         if self._passed + len(buffer) == self._total:
             return (piece, self._end(buffer[end:]))
         self._held = buffer[end:]
         if len(self._held) > MOST_HELD:
             raise MalformedBody(f"more than {MOST_HELD} bytes between two partitions")
         self._passed += end
-        return (piece,)
+        return (piece,) if piece else ()
 
     def _begin(self, buffer: bytes) -> None:
         self._total = int.from_bytes(buffer[:PREFIX], "big") + PREFIX

@@ -19,6 +19,9 @@ INITIAL: Final = 0
 FINAL: Final = -1
 """The epoch of a request that closes it (`ShareRequestMetadata` of Kafka's client library)."""
 
+MOST_PARTITIONS: Final = 10_000
+"""In one session: clients choose them, whether they exist or not, and each that is refused is in every answer."""
+
 Partitions = dict[UUID | None, list[int]]
 """Topic id -> partitions."""
 

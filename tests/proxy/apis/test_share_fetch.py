@@ -377,7 +377,7 @@ def test_a_late_error_does_not_end_the_session_that_was_opened_meanwhile(version
 
 @every_version
 def test_a_session_holds_so_many_partitions_and_not_more(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share_fetch, "SESSION_PARTITIONS", 3)
+    monkeypatch.setattr(share_fetch, "MOST_PARTITIONS", 3)
     rights = may()
     opened(version, topic(version, "a1", 0, 1, 2), rights=rights)
 
