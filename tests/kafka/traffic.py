@@ -1,5 +1,7 @@
 """Producers and consumers of three makes that go on and on, for tests in which something happens meanwhile.
 
+And copiers, which read, process and write in transactions until they have copied what there is.
+
 Values are `make.number`, each once. `done` is what a producer was told is there, or what a consumer has got.
 """
 
@@ -7,12 +9,13 @@ import asyncio
 import json
 import subprocess
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from kordon_proxy.demo import tools
 from tests.kafka.tenants import QUIET
@@ -205,3 +208,77 @@ class JavaConsumer(_Tool):
 
     def read(self, line: str) -> None:
         self.done.add(line)
+
+
+class ConfluentCopier(_Threaded):
+    """librdkafka, in a group of the new protocol. `copied` counts the records whose transactions it knows committed."""
+
+    TOGETHER: Final = 10
+
+    def __init__(self, name: str, address: str, source: str, target: str, count: int) -> None:
+        self.copied = 0
+        self._count = count
+        self._target = target
+        super().__init__(name, address, source)
+
+    def work(self) -> None:
+        reading = {"group.id": self.name, "group.protocol": "consumer", "isolation.level": "read_committed"}
+        offsets = {"auto.offset.reset": "earliest", "enable.auto.commit": False}
+        self._consumer = Consumer({"bootstrap.servers": self.address, **reading, **offsets, **QUIET})
+        self._consumer.subscribe([self.topic])
+        self._producer = Producer({"bootstrap.servers": self.address, "transactional.id": self.name, **QUIET})
+        _insist(lambda: self._producer.init_transactions(PATIENCE))
+        while self.copied < self._count and not self._ending.is_set():
+            found = [one for one in self._consumer.consume(self.TOGETHER, 0.2) if one.error() is None]
+            if found:
+                self._copy(found)
+        self._consumer.close()
+
+    def _copy(self, messages: Sequence[Any]) -> None:
+        try:
+            self._producer.begin_transaction()
+            for one in messages:
+                self._producer.produce(self._target, one.value(), partition=one.partition())
+            after = {
+                one.partition(): TopicPartition(one.topic(), one.partition(), one.offset() + 1) for one in messages
+            }
+            group = self._consumer.consumer_group_metadata()
+            _insist(lambda: self._producer.send_offsets_to_transaction([*after.values()], group, PATIENCE))
+            _insist(lambda: self._producer.commit_transaction(PATIENCE))
+        except KafkaException as failed:
+            if not failed.args[0].txn_requires_abort():
+                raise
+            _insist(lambda: self._producer.abort_transaction(PATIENCE))
+            self._rewind()
+        else:
+            self.copied += len(messages)
+
+    def _rewind(self) -> None:
+        """Read again from where the last transaction ended that was committed."""
+        for place in _insist(lambda: self._consumer.committed(self._consumer.assignment(), PATIENCE)):
+            self._consumer.seek(TopicPartition(place.topic, place.partition, max(place.offset, 0)))
+
+
+def _insist(step: Callable[[], Any]) -> Any:
+    """Repeat what librdkafka says may be repeated."""
+    while True:
+        try:
+            return step()
+        except KafkaException as failed:
+            if not failed.args[0].retriable():
+                raise
+
+
+class JavaCopier(_Tool):
+    """Kafka's transactional copier, in a classic group, which aborts some of its transactions for no reason."""
+
+    def __init__(self, name: str, address: str, source: str, target: str, *, together: int = 10) -> None:
+        self.copied = 0
+        where = ("--broker-list", address, "--input-topic", source, "--input-partition", "0", "--output-topic", target)
+        who = ("--consumer-group", name, "--transactional-id", name)
+        how = ("--group-mode", "--use-group-metadata", "--enable-random-aborts", "--transaction-size", str(together))
+        super().__init__(name, "transactional-message-copier", *where, *who, *how)
+
+    def read(self, line: str) -> None:
+        said: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+        self.copied = max(self.copied, said.get("totalProcessed", 0))
