@@ -25,7 +25,7 @@ from tests.proxy.apis.acl_messages import create, prefixed
 from tests.proxy.apis.verdicts import a_request
 
 BROKER, LOGGER, METRICS = 4, 8, 16
-CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 5, 6, 7, 8, 10, 11
+READ, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 3, 5, 6, 7, 8, 10, 11
 BOB: Final = "User:bob"
 
 
@@ -34,7 +34,7 @@ def policy(prefix: str) -> str:
 policies:
   - resource: [cluster, prod, topic, "{prefix}*"]
     effect: Allow
-    actions: [TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE]
+    actions: [TOPIC_INSPECT, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE]
     role: editors
 tenants:
   - name: Editors
@@ -68,7 +68,7 @@ def both(kafka_with_acls: Kafka, fresh: Fresh) -> Iterator[Both]:
     prefix = fresh("bobs.")
     (node,) = kafka_with_acls.nodes.values()
     there = [things(f"{kind}{prefix}{name}") for kind in ("", "x") for name in ("a", "b")]
-    operations = (CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
+    operations = (READ, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
     with Wire(node.address()) as wire:
         assert errors_of(wire.ask(ask.create_topics(7, *there)).message) == []
         acls = create(3, *(prefixed(prefix, BOB, operation=operation) for operation in operations))
@@ -132,6 +132,12 @@ def grown(version: int, both: Both) -> Any:
 
 def truncated(version: int, both: Both) -> Any:
     return ask.truncate(version, both.foreign("a"), both.own("a"), both.foreign("none"), both.own("none"), offset=0)
+
+
+def fetched(version: int, both: Both) -> Any:
+    own, foreign = both.own, both.foreign
+    names = [foreign("a"), own("a"), foreign("none"), foreign("a"), own("b"), foreign("b")]
+    return ask.fetch(version, *names, session=(0, 0))
 
 
 RESOURCES: Final = ("a", "none", "b")
@@ -206,6 +212,7 @@ IN_ORDER: Final[tuple[tuple[Build, range], ...]] = (
     (created, range(2, 8)),
     (placed, range(2, 8)),
     (grown, range(4)),
+    (fetched, range(4, 13)),
     (described, range(1, 5)),
     (altered, range(2)),
     (replaced, range(3)),

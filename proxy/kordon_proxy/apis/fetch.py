@@ -26,7 +26,7 @@ from .endpoints import at_our_addresses
 from .entries import make, respond, struct_type
 from .fetch_stream import FetchStream
 from .may import May, Refusal
-from .parts import in_order, refused_response
+from .parts import refused_response
 from .table import Api, Record
 from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
@@ -125,11 +125,10 @@ def _full(request: Any, plain: Any, may: May) -> Verdict:
         if sum(len(topic.partitions) for topic in request.topics) > SESSION_PARTITIONS:
             plain = _sessionless(plain)
     judged = [(topic, _refusal(topic, may)) for topic in request.topics]
-    said = tuple(_refused_entry(request.__version__, topic, refusal) for topic, refusal in judged if refusal)
+    said = _refused_entries(request.__version__, [(topic, refusal) for topic, refusal in judged if refusal])
     if not said:
         return _forward(request, plain, _full_plan(plain, may))
     kept = tuple(topic for topic, refusal in judged if not refusal)
-    order = {key(topic): place for place, topic in reversed(tuple(enumerate(request.topics)))}
     if not kept:
         return Answer(respond(request, responses=said))
     if request.__version__ >= 7:
@@ -140,7 +139,7 @@ def _full(request: Any, plain: Any, may: May) -> Verdict:
         response = _without_session(at_our_addresses(response, now) if now is may else rejudge(response, now))
         if not response.responses:
             return response  # an error of the whole, or a client that is throttled: it knows that by the lack of topics
-        return replace(response, responses=in_order((*response.responses, *said), order, key))
+        return replace(response, responses=(*response.responses, *said))  # where Kafka puts what it refuses
 
     return Rewrite(replace(plain, topics=kept), Mended(put_back))
 
@@ -150,8 +149,13 @@ def _sessionless(plain: Any) -> Any:
     return replace(plain, session_epoch=FULL_WITHOUT_SESSION)
 
 
-def _refused_entry(version: int, topic: Any, refusal: Refusal) -> Any:
-    return refused_topic(version, key(topic), [part.partition for part in topic.partitions], refusal.code)
+def _refused_entries(version: int, refused: Iterable[tuple[Any, Refusal]]) -> tuple[Any, ...]:
+    """The answers for topics that are refused, each partition once however often it was asked for."""
+    found: dict[Hashable, tuple[ErrorCode, dict[int, None]]] = {}
+    for topic, refusal in refused:
+        _, indexes = found.setdefault(key(topic), (refusal.code, {}))
+        indexes.update((part.partition, None) for part in topic.partitions)
+    return tuple(refused_topic(version, topic, indexes, code) for topic, (code, indexes) in found.items())
 
 
 def refused_topic(version: int, topic: Any, partitions: Iterable[int], code: ErrorCode) -> Any:

@@ -130,6 +130,28 @@ def test_a_full_answer_holds_every_partition_that_was_asked(version: int) -> Non
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_refused_stands_last_as_at_kafka_and_each_partition_once(version: int) -> None:
+    rights = may()
+    topics = (
+        topic(version, "secret", 1, 0),
+        topic(version, "a1"),
+        topic(version, "foreign"),
+        topic(version, "secret", 0, 2),
+    )
+
+    verdict = fetch.judge(a_request(ApiKey.FETCH, version, topics=topics), rights)
+
+    assert isinstance(verdict, Rewrite)
+    assert isinstance(verdict.plan, Mended)
+    response = verdict.plan.mend(answer(version, "a1"), rights)
+    assert [(fetch.key(one), [part.partition_index for part in one.partitions]) for one in response.responses] == [
+        (key(version, "a1"), [0]),
+        (key(version, "secret"), [1, 0, 2]),
+        (key(version, "foreign"), [0]),
+    ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_what_is_decided_on_the_answer_is_told_apart_from_what_was_decided_on_the_request(version: int) -> None:
     asked_by, later = may(), may(REVOKED)
     verdict = fetch.judge(request(version, "secret", "a1", "a2"), asked_by)
