@@ -277,8 +277,7 @@ class Session(asyncio.Protocol):
             answer = await self.listener.cluster.ask(asked.question, asked.broker_id)
         except UpstreamError as error:
             log.warning("cluster_not_asked", connection=self.id, reason=str(error))
-        if not self.closed:
-            self._judge(exchange, reading, collected, lambda may: asked.decide(answer, may))
+        if not self.closed and self._judge(exchange, reading, collected, lambda may: asked.decide(answer, may)):
             self.release(Hold.QUESTION)
 
     def _judge(
@@ -286,19 +285,19 @@ class Session(asyncio.Protocol):
         exchange: Exchange,
         reading: Reading,
         collected: Collected,
-        decide: Callable[[May], Verdict] | None = None,
-    ) -> None:
-        """`decide`: what takes the judge's place, once the cluster has been asked."""
+        decide: Callable[[May], Verdict | Ask] | None = None,
+    ) -> bool:
+        """Whether it is judged; if not, the cluster is being asked. `decide`: what takes the judge's place then."""
         may = self._may()
         if may is None:
-            return
+            return True
         exchange.may = may
         api = exchange.api
         verdict = gate.judge(api, reading, may) if decide is None else gate.as_read(reading, decide(may))
         if isinstance(verdict, Ask):
             self.hold(Hold.QUESTION)
             self.spawn(self._judge_when_answered(exchange, reading, collected, verdict))
-            return
+            return False
         if may.unknown_topics:
             self.listener.cluster.hint()
         exchange.record = Record.EVENT if may.creates else api.record_for(exchange.request)
@@ -311,6 +310,7 @@ class Session(asyncio.Protocol):
             self._answer(exchange, frame, denied)
         else:
             self._forward(exchange, verdict, denied, collected)
+        return True
 
     def _noteworthy(self, exchange: Exchange, may: May) -> list[Event]:
         """The events of what is denied, which the answer waits for. Those of shadow policies nobody waits for."""

@@ -447,6 +447,28 @@ async def test_what_takes_an_answer_of_the_cluster_waits_for_it_and_so_does_what
 
 
 @scenario
+async def test_what_takes_two_answers_of_the_cluster_waits_for_both_and_so_does_what_comes_behind(links: Links) -> None:
+    def judge(request: Any, may: May) -> Ask:
+        return Ask("who knows?", lambda who, _: Ask("what is there?", lambda _, __: Forward(), who))
+
+    apis = {**APIS, ApiKey.LEAVE_GROUP: replace(APIS[ApiKey.LEAVE_GROUP], judge=judge)}
+    world = a_world(links, apis=apis)
+    world.cluster.answer = 3
+    client = await a_client(world)
+    world.cluster.may_refresh.clear()
+
+    number = leave(client)
+    behind = client.sends(heartbeat())
+    await tick()
+    world.cluster.may_refresh.set()
+    await tick()
+
+    assert client.forwarded() == [number, behind]
+    assert world.cluster.questions == [("who knows?", None), ("what is there?", 3)]
+    assert client.transport.reading
+
+
+@scenario
 async def test_what_waits_for_a_fresh_picture_first_still_waits_for_its_answer(links: Links) -> None:
     apis = asking_first([])
     leaving = replace(apis[ApiKey.LEAVE_GROUP], needs_fresh_picture=lambda _: True)

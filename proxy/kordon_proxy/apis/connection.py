@@ -4,6 +4,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from .producers import Producers
 from .share_sessions import ShareSessions
 from .streams_members import StreamsMembers
 from .subscriptions import Subscriptions
@@ -84,12 +85,13 @@ class FetchSessions:
 class Connection:
     """State of one client connection that judges read and change. Everything in it is bounded, and made when needed."""
 
-    __slots__ = ("_fetch_sessions", "_share_sessions", "_streams_members", "_subscriptions", "broker_id")
+    __slots__ = ("_fetch_sessions", "_producers", "_share_sessions", "_streams_members", "_subscriptions", "broker_id")
 
     def __init__(self, broker_id: int | None = None) -> None:
         self.broker_id = broker_id
         """The broker that the connection leads to; None where it may be any."""
         self._fetch_sessions: FetchSessions | None = None
+        self._producers: Producers | None = None
         self._share_sessions: ShareSessions | None = None
         self._streams_members: StreamsMembers | None = None
         self._subscriptions: Subscriptions | None = None
@@ -99,6 +101,12 @@ class Connection:
         if self._fetch_sessions is None:
             self._fetch_sessions = FetchSessions()
         return self._fetch_sessions
+
+    @property
+    def producers(self) -> Producers:
+        if self._producers is None:
+            self._producers = Producers()
+        return self._producers
 
     @property
     def streams_members(self) -> StreamsMembers:

@@ -1,4 +1,5 @@
-"""Transactions: InitProducerId (22), AddPartitionsToTxn (24), AddOffsetsToTxn (25), EndTxn (26), TxnOffsetCommit (28).
+"""Transactions: InitProducerId (22), AddPartitionsToTxn (24), AddOffsetsToTxn (25), EndTxn (26), and the row of
+`transaction_offsets`.
 
 A transactional id needs TRANSACTION_PRODUCE, everywhere that it is named: with the second protocol (KIP-890) a client
 never sends the two Add… requests, but Produce v12 and TxnOffsetCommit v5 do their work. An id comes into being by its
@@ -9,11 +10,7 @@ AddPartitionsToTxn is all or nothing: where one topic is refused, nothing goes t
 answered OPERATION_NOT_ATTEMPTED, or with what is wrong with them besides. From v4 on it is for brokers, which check
 nothing but that they are brokers, and so not admitted.
 
-Whether a producer id belongs to a transactional id is for the coordinator to say, which knows
-(INVALID_PRODUCER_ID_MAPPING).
-
-TxnOffsetCommit without a generation (all up to v2, and -1 later) comes from no member, and the coordinator accepts it
-even while the group has members. As any commit of that kind it needs GROUP_EDIT, in place of GROUP_CONSUME.
+Whether a producer id belongs to the transactional id is for the coordinator to say, which is asked by each of these.
 """
 
 from typing import Any, Final
@@ -23,10 +20,9 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 
+from . import transaction_offsets
 from .entries import answer_type, make, respond, struct_type
-from .group_topics import committed_topics
 from .may import Access, May, Refusal, Ruling
-from .offsets import committed, judge_committed_topics, may_commit
 from .parts import refuse
 from .table import Api, Record
 from .verdict import Answer, Forward, Verdict
@@ -94,19 +90,6 @@ def judge_end(request: Any, may: May) -> Verdict:
     return Forward() if refusal is None else refuse(request, refusal)
 
 
-def judge_commit(request: Any, may: May) -> Verdict:
-    edit = is_edit(request)
-    refusal = may.transact(request.transactional_id) or may_commit(may, request.group_id, edit=edit)
-    if refusal is not None:
-        return refuse(request, refusal)
-    return judge_committed_topics(request, may, edit=edit)
-
-
-def is_edit(request: Any) -> bool:
-    """Whether this commit comes from no member of the group."""
-    return bool(getattr(request, "generation_id", -1) < 0)
-
-
 OWN_PRODUCER: Final = "nothing: a producer id of its own"
 
 APIS = (
@@ -145,15 +128,5 @@ APIS = (
         gives_away=OWN_PRODUCER,
         needs=(Action.TRANSACTION_PRODUCE,),
     ),
-    Api(
-        key=ApiKey.TXN_OFFSET_COMMIT,
-        name="TxnOffsetCommit",
-        versions=range(6),
-        judge=judge_commit,
-        record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
-        parameters=committed,
-        reads=committed_topics,
-        gives_away="nothing: it repeats what was asked",
-        needs=(Action.TRANSACTION_PRODUCE, Action.GROUP_CONSUME, Action.GROUP_EDIT, Action.TOPIC_INSPECT),
-    ),
+    *transaction_offsets.APIS,
 )

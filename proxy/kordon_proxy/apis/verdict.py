@@ -97,10 +97,10 @@ Verdict = Forward | Rewrite | Answer
 @dataclass(frozen=True, slots=True)
 class Ask:
     """No verdict yet: it takes knowledge of the cluster. Kordon asks a broker the question, on a connection of its
-    own, and decides by what it answers (None: it did not) and the rights of that moment."""
+    own, and decides by what it answers (None: it did not) and the rights of that moment, or asks the next one."""
 
     question: Any
-    decide: Callable[[Any, May], Verdict]
+    decide: "Callable[[Any, May], Verdict | Ask]"
     broker_id: int | None = None
     """Whom to ask; None: any broker."""
 

@@ -530,7 +530,9 @@ def knowing(told: Callable[[Any], Any] | None) -> Api:
         if not isinstance(verdict, Ask):
             return verdict
         assert may.notes == []  # nothing is decided before it is known
-        return verdict.decide(None if told is None else told(verdict.question), may)
+        decided = verdict.decide(None if told is None else told(verdict.question), may)
+        assert not isinstance(decided, Ask)
+        return decided
 
     return dataclasses.replace(REPLACE, judge=judge)
 

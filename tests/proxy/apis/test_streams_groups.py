@@ -120,7 +120,14 @@ def judged(request: Any, may: May, stored: Any = None, *, coordinator: Any = Non
     if not isinstance(verdict, Ask):
         return verdict
     assert verdict.question == a_request(DESCRIBE, 0, group_ids=(request.group_id,))
-    return verdict.decide(coordinator or describes(stored), may)
+    return decided(verdict, coordinator or describes(stored), may)
+
+
+def decided(asked: Ask, answer: Any, may: May) -> Verdict:
+    """What becomes of it with this answer: there is no second question."""
+    verdict = asked.decide(answer, may)
+    assert not isinstance(verdict, Ask)
+    return verdict
 
 
 def describes(stored: Any, *, code: ErrorCode = ErrorCode.group_id_not_found) -> Any:
@@ -450,13 +457,13 @@ def test_without_an_answer_of_the_coordinator_nothing_passes() -> None:
     verdict = judge_heartbeat(beating(), may)
     assert isinstance(verdict, Ask)
     assert verdict.broker_id == 2
-    assert answered(verdict.decide(None, may)).error_code is ErrorCode.coordinator_not_available
+    assert answered(decided(verdict, None, may)).error_code is ErrorCode.coordinator_not_available
 
 
 def test_it_is_decided_by_the_rights_of_the_moment_when_the_coordinator_has_answered() -> None:
     verdict = judge_heartbeat(joining(), a_may())
     assert isinstance(verdict, Ask)
-    assert answered(verdict.decide(describes(None), a_may(roles=("devs",)))).error_code is TAF
+    assert answered(decided(verdict, describes(None), a_may(roles=("devs",)))).error_code is TAF
 
 
 # ---- what the coordinator says

@@ -1,18 +1,17 @@
-"""InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit."""
+"""InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn."""
 
 from typing import Any
 
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import encode, request_type, response_type
+from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.may import May
-from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.transactions import APIS
 from kordon_proxy.apis.verdict import RELAY, Forward
-from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
+from tests.proxy.apis.verdicts import a_request, answered, refused
 from tests.proxy.apis.worlds import make_may
 
 POLICY = """
@@ -198,77 +197,3 @@ def test_a_transaction_is_ended_by_whoever_may_use_its_id(version: int) -> None:
     assert judge(a_request(END, version, transactional_id="acme-t"), a_may()) == Forward(RELAY)
     for foreign in FOREIGN:
         assert answered(judge(a_request(END, version, transactional_id=foreign), a_may())).error_code is XAF
-
-
-# ---- committing offsets
-
-
-def a_commit(
-    version: int, *topics: str, transactional_id: str = "acme-t", group: str = "acme-g", generation: int = 5
-) -> Any:
-    kind = struct_type(request_type(COMMIT, version), "topics")
-    partition = struct_type(kind, "partitions")
-    partitions = (make(partition, partition_index=0, committed_offset=7),)
-    return a_request(
-        COMMIT,
-        version,
-        transactional_id=transactional_id,
-        group_id=group,
-        generation_id=generation,
-        member_id="m-1",
-        topics=tuple(make(kind, name=name, partitions=partitions) for name in topics),
-    )
-
-
-def committed(response: Any) -> list[tuple[str, ErrorCode]]:
-    return [(topic.name, one.error_code) for topic in response.topics for one in topic.partitions]
-
-
-WITH_GENERATION = range(3, 6)
-
-
-@pytest.mark.parametrize("version", WITH_GENERATION)
-def test_a_member_commits_in_a_transaction_what_it_may_read(version: int) -> None:
-    may = a_may()
-    request = a_commit(version, "globex.pay", "acme.a", "acme.b")
-    verdict = judge(request, may)
-    sent = forwarded(request, verdict)
-    assert [topic.name for topic in sent.topics] == ["acme.a"]
-    assert hides(sent, "globex")
-    kind = struct_type(response_type(COMMIT, version), "topics")
-    partition = make(struct_type(kind, "partitions"), partition_index=0)
-    said = a_response(COMMIT, version, topics=(make(kind, name="acme.a", partitions=(partition,)),))
-    assert committed(mended(verdict, said, may)) == [("globex.pay", UTP), ("acme.a", NONE), ("acme.b", TAF)]
-    assert ROWS[COMMIT].record_for(request) is Record.COUNTED
-
-
-@pytest.mark.parametrize("version", WITH_GENERATION)
-@pytest.mark.parametrize(
-    ("transactional_id", "group", "code"),
-    [("globex-t", "acme-g", XAF), ("acme-t", "globex-g", GAF), ("acme-t", "acme-no", GAF)],
-)
-def test_committing_in_a_transaction_needs_the_id_and_the_group(
-    version: int, transactional_id: str, group: str, code: ErrorCode
-) -> None:
-    request = a_commit(version, "acme.a", "acme.b", transactional_id=transactional_id, group=group)
-    assert committed(answered(judge(request, a_may()))) == [("acme.a", code), ("acme.b", code)]
-
-
-@pytest.mark.parametrize("version", range(6))
-def test_a_commit_of_no_member_is_an_edit_in_a_transaction_too(version: int) -> None:
-    request = a_commit(version, "acme.a", generation=-1)
-    assert committed(answered(judge(request, a_may()))) == [("acme.a", GAF)]
-    assert judge(request, a_may(("devs", "owners"))) == Forward(RELAY)
-    assert ROWS[COMMIT].record_for(request) is Record.EVENT
-
-
-@pytest.mark.parametrize("version", range(6))
-@pytest.mark.parametrize("outside", ["not_found", "denied"])
-def test_names_of_others_and_of_nobody_are_answered_alike(version: int, outside: str) -> None:
-    for name in ("globex.pay", "nobodys.pay"):
-        answer = answered(judge(a_commit(version, name), a_may(("devs", "owners"), outside)))
-        assert committed(answer) == [(name, TAF if outside == "denied" else UTP)]
-    request = a_commit(version, "globex.pay")
-    there = answered(judge(request, a_may(("devs", "owners"), outside)))
-    gone = answered(judge(request, a_may(("devs", "owners"), outside, topics=("acme.a",))))
-    assert encode(there) == encode(gone)
