@@ -64,3 +64,18 @@ def read(kafka: Kafka, name: str) -> list[bytes]:
         return found
     finally:
         consumer.close()
+
+
+def committed(kafka: Kafka, name: str, partition: int = 0) -> list[str]:
+    """What whoever reads what is committed finds in a partition, straight from the broker."""
+    settings = {"group.id": "unused", "isolation.level": "read_committed", "enable.partition.eof": True}
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, **settings, **QUIET})
+    try:
+        consumer.assign([TopicPartition(name, partition, 0)])
+        found: list[str] = []
+        while (message := consumer.poll(30)) is not None and message.error() is None:
+            found.append((message.value() or b"").decode())
+        assert message is not None, "the end has not come"
+        return found
+    finally:
+        consumer.close()

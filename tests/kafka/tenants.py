@@ -54,7 +54,7 @@ policies:
   - resource: [cluster, prod]
     effect: Allow
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE, GROUP_CONSUME,
-              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT]
+              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT, PRODUCER_EDIT]
     role: admin
 tenants:
   - name: Trading

@@ -5,12 +5,13 @@ from contextlib import ExitStack
 from typing import Final
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka.fixtures import Fresh, MakeTopic
+from tests.kafka.records import committed
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
 from tests.kafka.traffic import ConfluentCopier, JavaCopier
 from tests.kafka.wire import Wire
@@ -62,7 +63,7 @@ def test_copiers_copy_exactly_once_while_brokers_die_and_restart(
 
     # Then each record is there once and in its place, for whoever reads what is committed
     for target in targets:
-        assert committed(three_nodes, target) == values
+        assert [committed(three_nodes, target, partition) for partition in range(PARTITIONS)] == values
 
 
 def coordinated_by(node: int, kafka: Kafka, fresh: Fresh) -> str:
@@ -84,18 +85,3 @@ def fill(kafka: Kafka, topic: str, values: list[list[str]]) -> None:
         for value in some:
             producer.produce(topic, value, partition=partition)
     assert producer.flush(30) == 0
-
-
-def committed(kafka: Kafka, topic: str) -> list[list[str]]:
-    """What is committed in each partition, straight from the brokers."""
-    found: list[list[str]] = []
-    for partition in range(PARTITIONS):
-        settings = {"group.id": "unused", "isolation.level": "read_committed", "enable.partition.eof": True}
-        consumer = Consumer({"bootstrap.servers": kafka.bootstrap, **settings, **QUIET})
-        consumer.assign([TopicPartition(topic, partition, 0)])
-        found.append([])
-        while (message := consumer.poll(30)) is not None and message.error() is None:
-            found[-1].append((message.value() or b"").decode())
-        assert message is not None
-        consumer.close()
-    return found
