@@ -75,8 +75,7 @@ def _may_edit(binding: Binding, may: May) -> Refusal | None:
 
 def _may_edit_those_of(principal: str, may: May) -> Refusal | None:
     """Ask for the right to edit ACLs of a principal of the view; for everybody's it is one on every principal."""
-    refusal = may.ask(Action.ACL_EDIT, Kind.PRINCIPAL, "" if principal == EVERYBODY else principal)
-    return None if refusal is None else spoken(refusal)
+    return spoken(may.ask(Action.ACL_EDIT, Kind.PRINCIPAL, "" if principal == EVERYBODY else principal))
 
 
 def _outside(may: May, kind: Kind | None, name: str, what: str) -> Refusal:

@@ -66,8 +66,7 @@ def _judge(request: Any, may: May, placed: Placed) -> Verdict:
             return Refusal(ErrorCode.invalid_request, DUPLICATE_RESOURCE)
         if entry.resource_type not in types:
             return Refusal(ErrorCode.invalid_request, f"Unknown resource type {entry.resource_type}")
-        refusal = _may_alter(entry, may, placed)
-        return None if refusal is None else spoken(refusal)
+        return spoken(_may_alter(entry, may, placed))
 
     return judge_each(
         request,

@@ -68,8 +68,8 @@ def judge_describe(request: Any, may: May) -> Verdict:
 
     def rule(entry: Any) -> Refusal | None:
         if entry.resource_type != GROUP:
-            return _told(_may_describe(entry, may))
-        return None if entry.resource_name in hidden else _told(groups.get(entry.resource_name))
+            return spoken(_may_describe(entry, may))
+        return None if entry.resource_name in hidden else spoken(groups.get(entry.resource_name))
 
     verdict = judge_each(
         asked,
@@ -117,10 +117,6 @@ def _named(result: Any, names: Iterator[str]) -> Any:
     if resource_of(result) != (GROUP, NO_GROUP):
         return result
     return replace(result, resource_name=next(names, NO_GROUP))
-
-
-def _told(refusal: Refusal | None) -> Refusal | None:
-    return None if refusal is None else spoken(refusal)
 
 
 def _may_describe(entry: Any, may: May) -> Refusal | None:

@@ -93,10 +93,8 @@ def _may_alter(entry: Any, may: May) -> Refusal | None:
         return TWICE  # brokers take the last
     user = _named_user(entry.entity)
     if user is None:
-        refusal = may.whole_cluster(Action.QUOTA_EDIT)
-    else:
-        refusal = may.edit_principal(Action.QUOTA_EDIT, principal_of(user))
-    return None if refusal is None else spoken(refusal)
+        return spoken(may.whole_cluster(Action.QUOTA_EDIT))
+    return spoken(may.edit_principal(Action.QUOTA_EDIT, principal_of(user)))
 
 
 def _entity(entry: Any) -> Hashable:

@@ -60,7 +60,7 @@ def _may_describe(user: str, may: May) -> Refusal | None:
     refusal = may.principal(None, principal_of(user))
     if refusal is not None and refusal.code is ErrorCode.resource_not_found:
         return replace(refusal, text=not_described(user))
-    return None if refusal is None else spoken(refusal)
+    return spoken(refusal)
 
 
 def _cut(response: Any, may: May) -> Any:
@@ -102,7 +102,7 @@ def _may_alter(user: str, may: May, *, only_deletes: bool) -> Refusal | None:
     )
     if refusal is not None and refusal.code is ErrorCode.resource_not_found:
         return replace(refusal, text=NOT_DELETED)
-    return None if refusal is None else spoken(refusal)
+    return spoken(refusal)
 
 
 def _refused(request: Any, user: str, refusal: Refusal) -> Any:

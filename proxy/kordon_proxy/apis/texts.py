@@ -7,7 +7,7 @@ What stays is text that repeats what the request said, or that is about the very
 
 import re
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kio.schema.errors import ErrorCode
 
@@ -22,6 +22,8 @@ DUPLICATE_RESOURCE: Final = "Each resource must appear at most once."
 FEATURES: Final = "The update failed for all features since the following feature had an error: "
 NO_PATTERNS: Final = "Regular expressions for source topics are not supported yet."
 NO_LATE_TOPOLOGY: Final = "Topology can only be provided when (re-)joining."
+
+R = TypeVar("R", Refusal, Refusal | None)
 
 HARMLESS: Final = re.compile(
     "|".join(
@@ -95,9 +97,14 @@ def constant_text(code: ErrorCode) -> str | None:
     return DESCRIPTIONS.get(code) or code.name.replace("_", " ")
 
 
-def spoken(refusal: Refusal) -> Refusal:
-    """The refusal with a text: Kafka's constant one where it has none. For answers in which Kafka always gives one."""
-    return refusal if refusal.text is not None else replace(refusal, text=constant_text(refusal.code))
+def spoken(refusal: R) -> R:
+    """The refusal with a text: Kafka's constant one where it has none. For answers in which Kafka always gives one.
+
+    None, which refuses nothing, stays.
+    """
+    if refusal is None or refusal.text is not None:
+        return refusal
+    return replace(refusal, text=constant_text(refusal.code))
 
 
 def without_free_text(entry: Any, attribute: str = "error_message") -> Any:

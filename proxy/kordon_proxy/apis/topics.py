@@ -140,8 +140,7 @@ def judge_delete(request: Any, may: May) -> Verdict:
 
 
 def _may_delete(name: str, may: May) -> Refusal | None:
-    refusal = may.topic(Action.TOPIC_DELETE, name)
-    return None if refusal is None else spoken(refusal)
+    return spoken(may.topic(Action.TOPIC_DELETE, name))
 
 
 def _may_delete_either(topic: Any, *, may: May, twice: frozenset[Hashable]) -> Refusal | None:
@@ -153,8 +152,7 @@ def _may_delete_either(topic: Any, *, may: May, twice: frozenset[Hashable]) -> R
         return BOTH_GIVEN
     if (None, topic.topic_id) in twice:
         return ID_TWICE
-    refusal = may.topic_id(Action.TOPIC_DELETE, topic.topic_id)
-    return None if refusal is None else spoken(refusal)
+    return spoken(may.topic_id(Action.TOPIC_DELETE, topic.topic_id))
 
 
 def _with_name(topic: Any, answer: Any, *, may: May) -> Any:

@@ -32,15 +32,11 @@ from .verdict import Forward, Mended, Rewrite, Verdict
 def judge_producers(request: Any, may: May) -> Verdict:
     return judge_each(
         request,
-        lambda topic: _told(may.topic(Action.TOPIC_INSPECT, topic.name)),
+        lambda topic: spoken(may.topic(Action.TOPIC_INSPECT, topic.name)),  # Kafka gives every refusal a text here
         items="topics",
         answers="topics",
         plan=Mended(_mend_producers),
     )
-
-
-def _told(refusal: Refusal | None) -> Refusal | None:
-    return None if refusal is None else spoken(refusal)  # Kafka gives every refusal a text here
 
 
 def _mend_producers(response: Any, _: May) -> Any:
