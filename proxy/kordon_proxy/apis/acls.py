@@ -37,9 +37,9 @@ from .bindings import (
 )
 from .entries import answer_type, make, respond, struct_type
 from .may import Access, May, Refusal, Ruling
-from .parts import judge_each, mend_each, refuse
+from .parts import judge_each, refuse
 from .table import Api, Record
-from .texts import constant_text, spoken, without_free_text
+from .texts import constant_text, constant_texts, spoken, without_free_text
 from .verdict import Answer, Ask, Forward, Mended, Rewrite, Verdict
 
 CAF: Final = ErrorCode.cluster_authorization_failed
@@ -138,7 +138,7 @@ def judge_create(request: Any, may: May) -> Verdict:
         items="creations",
         answers="results",
         key=lambda _: None,  # the answers stand in the order of the request and say nothing else
-        plan=Mended(lambda response, _: mend_each(response, "results", without_free_text)),
+        plan=constant_texts("results"),
     )
 
 

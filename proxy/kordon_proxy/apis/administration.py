@@ -16,19 +16,15 @@ from kordon_protocol.keys import ApiKey
 
 from .brokers import administers, may_administer, whole_cluster
 from .may import May, Refusal
-from .parts import mend_each, refuse, refused_response
+from .parts import refuse, refused_response
 from .table import Api, Record
-from .texts import spoken, without_free_text
+from .texts import constant_texts, spoken, without_free_texts
 from .verdict import Forward, Mended, Rewrite, Verdict
 
 ANOTHER_CLUSTER: Final = spoken(Refusal(ErrorCode.inconsistent_cluster_id))
 
 
-def _with_constant_text(response: Any, _: May) -> Any:
-    return without_free_text(response)
-
-
-CONSTANT_TEXT: Final = Mended(_with_constant_text)
+CONSTANT_TEXT: Final = constant_texts()
 
 
 # DescribeQuorum
@@ -44,11 +40,7 @@ def _quorum(request: Any, response: Any, may: May) -> Any:
     refusal = None if administers(may) else may_administer(may)
     if refusal is not None:
         return refused_response(request, spoken(refusal))
-
-    def with_constant_texts(topic: Any) -> Any:
-        return mend_each(topic, "partitions", without_free_text)
-
-    response = mend_each(without_free_text(response), "topics", with_constant_texts)
+    response = without_free_texts(response, "topics", "partitions")
     if not getattr(response, "nodes", ()):
         return response
     return replace(response, nodes=tuple(replace(node, listeners=()) for node in response.nodes))
@@ -60,12 +52,7 @@ def _quorum(request: Any, response: Any, may: May) -> Any:
 def judge_features(request: Any, may: May) -> Verdict:
     """`validate_only` needs the same rights."""
     refusal = may_administer(may)
-    return Forward(Mended(_updated)) if refusal is None else refuse(request, spoken(refusal))
-
-
-def _updated(response: Any, _: May) -> Any:
-    response = without_free_text(response)
-    return mend_each(response, "results", without_free_text) if hasattr(response, "results") else response
+    return Forward(constant_texts("results")) if refusal is None else refuse(request, spoken(refusal))
 
 
 def _record_of_features(request: Any) -> Record:

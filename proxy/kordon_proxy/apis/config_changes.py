@@ -20,11 +20,11 @@ from kordon_protocol.keys import ApiKey
 from .configs import GROUP, LOGGER, OWN_SOURCE, TOPIC, TYPES, may_edit_broker, resource_of
 from .entries import make, struct_type
 from .may import May, Refusal
-from .parts import judge_each, mend_each
+from .parts import judge_each
 from .placement import is_placement, may_place, sees_placement
 from .table import Api, Record
-from .texts import DUPLICATE_RESOURCE, spoken, without_free_text
-from .verdict import Ask, Mended, Verdict
+from .texts import DUPLICATE_RESOURCE, constant_texts, spoken
+from .verdict import Ask, Verdict
 
 REPLACES_PLACEMENT: Final = (
     "AlterConfigs would put back to its default where the data of this topic lies: that takes BROKER_EDIT on every "
@@ -74,7 +74,7 @@ def _judge(request: Any, may: May, placed: Placed) -> Verdict:
         items="resources",
         answers="responses",
         key=resource_of,
-        plan=Mended(lambda response, _: mend_each(response, "responses", without_free_text)),
+        plan=constant_texts("responses"),
     )
 
 

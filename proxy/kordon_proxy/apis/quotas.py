@@ -19,9 +19,9 @@ from kordon_protocol.keys import ApiKey
 
 from .entries import respond
 from .may import May, Refusal
-from .parts import judge_each, mend_each
+from .parts import judge_each
 from .table import Api, Record
-from .texts import spoken, without_free_text
+from .texts import constant_texts, spoken, without_free_text
 from .users import principal_of
 from .verdict import Answer, Forward, Mended, Verdict
 
@@ -84,7 +84,7 @@ def judge_alter(request: Any, may: May) -> Verdict:
         items="entries",
         answers="entries",
         key=_entity,
-        plan=Mended(lambda response, _: mend_each(response, "entries", without_free_text)),
+        plan=constant_texts("entries"),
     )
 
 

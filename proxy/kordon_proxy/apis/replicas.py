@@ -19,9 +19,9 @@ from kordon_protocol.keys import ApiKey
 from .brokers import is_seen
 from .entries import answer_type, in_place, make, respond, struct_type
 from .may import May, Refusal
-from .parts import judge_each, mend_each, refuse
+from .parts import judge_each, refuse
 from .table import Api, Record
-from .texts import spoken, without_free_text
+from .texts import constant_texts, spoken, without_free_text, without_free_texts
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 CLUSTER: Final = ErrorCode.cluster_authorization_failed
@@ -41,6 +41,8 @@ def _may(action: Action, topic: str, may: May) -> Refusal | None:
 
 ELECTIONS: Final = {0: "preferred", 1: "unclean"}
 """`ElectionType` of Kafka's client library; v0 knows the first alone."""
+RESULTS: Final = ("replica_election_results", "partition_result")
+"""Where results stand in the answer."""
 NOT_ELECTED: Final = frozenset({ErrorCode.election_not_needed, ErrorCode.unknown_topic_or_partition})
 """What is left out of an answer about all partitions."""
 
@@ -55,7 +57,7 @@ def judge_elect(request: Any, may: May) -> Verdict:
         items="topic_partitions",
         answers="replica_election_results",
         key=attrgetter("topic"),
-        plan=Mended(_only_what_was_elected if everything else _with_constant_texts),
+        plan=Mended(_only_what_was_elected) if everything else constant_texts(*RESULTS),
     )
     match verdict:
         case Answer(response):
@@ -84,14 +86,7 @@ def _refused_elections(request: Any, response: Any) -> Verdict:
     return Answer(replace(response, error_code=CLUSTER) if request.__version__ > 0 else response)
 
 
-def _with_constant_texts(response: Any, _: May) -> Any:
-    def mend(topic: Any) -> Any:
-        return mend_each(topic, "partition_result", without_free_text)
-
-    return mend_each(response, "replica_election_results", mend)
-
-
-def _only_what_was_elected(response: Any, may: May) -> Any:
+def _only_what_was_elected(response: Any, _: May) -> Any:
     """As Kafka answers where all partitions were asked for. One that is gone since Kordon looked was never meant."""
 
     def mend(topic: Any) -> Any:
@@ -99,7 +94,7 @@ def _only_what_was_elected(response: Any, may: May) -> Any:
             topic, partition_result=tuple(one for one in topic.partition_result if one.error_code not in NOT_ELECTED)
         )
 
-    response = _with_constant_texts(response, may)
+    response = without_free_texts(response, *RESULTS)
     return replace(response, replica_election_results=tuple(map(mend, response.replica_election_results)))
 
 
@@ -111,6 +106,9 @@ def _elected(request: Any, _: Any) -> dict[str, object]:
 
 
 # AlterPartitionReassignments
+
+RESPONSES: Final = ("responses", "partitions")
+"""Where results stand in the answer."""
 
 
 def judge_reassign(request: Any, may: May) -> Verdict:
@@ -126,12 +124,12 @@ def judge_reassign(request: Any, may: May) -> Verdict:
         if refusal is not None and not topic.partitions:
             refused[place] = {}
     if not refused:
-        return Forward(Mended(_reassigned))
+        return Forward(constant_texts(*RESPONSES))
     own = {place: _refused_partitions(request, place, parts) for place, parts in refused.items()}
     kept = _without(request, refused)
     if not kept:
         return Answer(_all_refused(request, own))
-    return Rewrite(replace(request, topics=kept), Mended(lambda response, now: _with_own(request, own, response, now)))
+    return Rewrite(replace(request, topics=kept), Mended(lambda response, _: _with_own(request, own, response)))
 
 
 def _to_outside(replicas: Iterable[int], outside: dict[int, Refusal], may: May) -> Refusal | None:
@@ -195,23 +193,16 @@ def _all_refused(request: Any, own: Mapping[int, Mapping[int, Any]]) -> Any:
     return replace(answer, error_code=CLUSTER, error_message=said[0].error_message)
 
 
-def _with_own(request: Any, own: Mapping[int, Mapping[int, Any]], response: Any, may: May) -> Any:
+def _with_own(request: Any, own: Mapping[int, Mapping[int, Any]], response: Any) -> Any:
     def with_refused(place: int, answer: Any) -> Any:
         asked = [partition.partition_index for partition in request.topics[place].partitions]
         parts = in_place(asked, own.get(place, {}), answer.partitions, attrgetter("partition_index"))
         return replace(answer, partitions=parts)
 
-    response = _reassigned(response, may)
+    response = without_free_texts(response, *RESPONSES)
     names = [topic.name for topic in request.topics]
     topics = in_place(names, _own_topics(request, own), response.responses, attrgetter("name"), with_refused)
     return replace(response, responses=topics)
-
-
-def _reassigned(response: Any, _: May) -> Any:
-    def mend(topic: Any) -> Any:
-        return mend_each(topic, "partitions", without_free_text)
-
-    return mend_each(without_free_text(response), "responses", mend)
 
 
 def _moved(request: Any, _: Any) -> dict[str, object]:

@@ -15,9 +15,9 @@ from kordon_protocol.keys import ApiKey
 
 from .entries import answer_type, in_place, make, respond, struct_type
 from .may import May, Refusal
-from .parts import judge_each, mend_each
+from .parts import judge_each
 from .table import Api, Record
-from .texts import spoken, without_free_text
+from .texts import constant_texts, spoken, without_free_texts
 from .topics import once_each
 from .users import principal_of
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
@@ -47,7 +47,7 @@ def judge_describe(request: Any, may: May) -> Verdict:
         items="users",
         answers="results",
         key=lambda entry: entry.name if hasattr(entry, "name") else entry.user,
-        plan=Mended(_with_constant_texts),
+        plan=constant_texts("results"),
     )
 
 
@@ -67,11 +67,7 @@ def _cut(response: Any, may: May) -> Any:
     """The order is Kordon's: that of a broker's hash tables would tell how many others there are."""
     seen = (result for result in response.results if may.sees(Kind.PRINCIPAL, principal_of(result.user)))
     kept = tuple(sorted(seen, key=lambda result: str(result.user)))
-    return _with_constant_texts(replace(response, results=kept), may)
-
-
-def _with_constant_texts(response: Any, _: May) -> Any:
-    return mend_each(without_free_text(response), "results", without_free_text)
+    return without_free_texts(replace(response, results=kept), "results")
 
 
 # AlterUserScramCredentials
@@ -88,7 +84,7 @@ def judge_alter(request: Any, may: May) -> Verdict:
         return Answer(respond(request, results=tuple(own.values())))
 
     def put_back(response: Any, _: May) -> Any:
-        response = mend_each(response, "results", without_free_text)
+        response = without_free_texts(response, "results")
         return replace(response, results=in_place(names, own, response.results, lambda result: result.user))
 
     return Rewrite(_without(request, refused), Mended(put_back)) if refused else Forward(Mended(put_back))

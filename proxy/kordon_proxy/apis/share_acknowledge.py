@@ -16,11 +16,11 @@ from .endpoints import at_our_addresses
 from .entries import answer_type, in_place, make, struct_type
 from .group_topics import committed_topics, judge_topic_id
 from .may import May, Refusal
-from .parts import mend_each, refuse
+from .parts import refuse
 from .share_fetch import SESSION_GONE, takes_part
 from .share_sessions import FINAL, INITIAL
 from .table import Api, Record
-from .texts import without_free_text
+from .texts import without_free_texts
 from .verdict import Forward, Mended, Rewrite, Verdict
 
 WRONG_EPOCH: Final = Refusal(ErrorCode.invalid_share_session_epoch)
@@ -49,11 +49,11 @@ def judge(request: Any, may: May) -> Verdict:
     def mend(response: Any, now: May) -> Any:
         if response.error_code is not ErrorCode.none:
             sessions.end(group, member, session)
-        response = mend_each(response, "responses", lambda topic: mend_each(topic, "partitions", without_free_text))
+        response = without_free_texts(response, "responses", "partitions")
         if own and response.error_code is ErrorCode.none:
             answers = in_place(asked, own, response.responses, lambda topic: topic.topic_id)
             response = replace(response, responses=answers)
-        return at_our_addresses(without_free_text(response), now)
+        return at_our_addresses(response, now)
 
     if not own:
         return Forward(Mended(mend))

@@ -24,9 +24,9 @@ from kordon_proxy.cluster.picture import Picture
 from .entries import answer_type, in_place, make, respond, struct_type
 from .group_topics import judge_topic_name
 from .may import May, Refusal
-from .parts import mend_each, refuse
+from .parts import refuse
 from .table import Api, Record
-from .texts import constant_text, spoken, without_free_text
+from .texts import constant_text, spoken, without_free_texts
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 NO_OFFSET: Final = -1
@@ -113,8 +113,8 @@ def _of_missing_group(group: Any, entry: Entity, hidden: Own, may: May) -> tuple
 
 def _mend_group(group: Any, asked: Any, hidden: tuple[Any, ...], may: May) -> Any:
     """The broker's answer for a group, with what was not asked of it behind."""
-    group = without_free_text(group)
-    topics = tuple(mend_each(topic, "partitions", without_free_text) for topic in group.topics)
+    group = without_free_texts(group, "topics", "partitions")
+    topics = group.topics
     if asked.topics is None:
         topics = tuple(topic for topic in topics if may.sees(Kind.TOPIC, topic.topic_name))
     return replace(group, topics=topics if group.error_code is not ErrorCode.none else (*topics, *hidden))
@@ -147,7 +147,8 @@ def _judge_topics(request: Any, may: May, answer: Callable[[Any, Any, Refusal], 
     names = [topic.topic_name for topic in request.topics]
 
     def mend(response: Any, _: May) -> Any:
-        response = mend_each(without_free_text(response), "responses", _without_texts)
+        # Deleting is answered by the topic, altering by the partition.
+        response = without_free_texts(response, "responses", "partitions")
         if not own or response.error_code is not ErrorCode.none:
             return response
         return replace(response, responses=in_place(names, own, response.responses, lambda topic: topic.topic_name))
@@ -156,13 +157,6 @@ def _judge_topics(request: Any, may: May, answer: Callable[[Any, Any, Refusal], 
         return Forward(Mended(mend))
     # Asked even where no topic is left: the group's own errors come first.
     return Rewrite(replace(request, topics=_rest(request.topics, own)), Mended(mend))
-
-
-def _without_texts(topic: Any) -> Any:
-    """Deleting is answered by the topic, altering by the partition."""
-    if hasattr(topic, "partitions"):
-        return mend_each(topic, "partitions", without_free_text)
-    return without_free_text(topic)
 
 
 def _not_altered(request: Any, topic: Any, refusal: Refusal) -> Any:

@@ -13,6 +13,8 @@ from kio.schema.errors import ErrorCode
 
 from .descriptions import DESCRIPTIONS
 from .may import Refusal
+from .parts import mend_each
+from .verdict import Mended
 
 DUPLICATE_NAME: Final = "Duplicate topic name."
 DUPLICATE_ID: Final = "Duplicate topic id."
@@ -113,6 +115,22 @@ def without_free_text(entry: Any, attribute: str = "error_message") -> Any:
     if not text or _is_harmless(text, entry):
         return entry
     return replace(entry, **{attribute: constant_text(entry.error_code)})
+
+
+def without_free_texts(message: Any, *path: str) -> Any:
+    """The message without its own free text and those of the entries in `path[0]`, of theirs in `path[1]`, and so on.
+
+    The same object where all stay. A version or an entry may lack the field.
+    """
+    message = without_free_text(message)
+    if not path or not hasattr(message, path[0]):
+        return message
+    return mend_each(message, path[0], lambda entry: without_free_texts(entry, *path[1:]))
+
+
+def constant_texts(*path: str) -> Mended:
+    """Mend the texts of an answer, down this path, and nothing else."""
+    return Mended(lambda response, _: without_free_texts(response, *path))
 
 
 def _is_harmless(text: str, entry: Any) -> bool:

@@ -21,21 +21,16 @@ from kordon_policy.model import INTERNAL
 from kordon_protocol.keys import ApiKey
 
 from .may import Access, May, Refusal, Ruling
-from .parts import is_authorization, judge_each, mend_each
+from .parts import is_authorization, judge_each
 from .placement import is_placement, may_place
 from .table import Api, Record
-from .texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, spoken, without_free_text
-from .verdict import Mended, Verdict
+from .texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, constant_texts, spoken
+from .verdict import Verdict
 
 TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_NAME)
 ID_TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_ID)
 NEITHER_GIVEN: Final = Refusal(ErrorCode.invalid_request, NEITHER)
 BOTH_GIVEN: Final = Refusal(ErrorCode.invalid_request, BOTH)
-
-
-def constant_texts(answers: str) -> Mended:
-    """Mend the texts of an answer, and nothing else."""
-    return Mended(lambda response, _: mend_each(response, answers, without_free_text))
 
 
 def once_each(entries: Iterable[Any], key: Callable[[Any], Hashable]) -> tuple[tuple[Any, ...], frozenset[Hashable]]:

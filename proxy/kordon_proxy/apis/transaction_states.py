@@ -25,7 +25,7 @@ from .may import May, Refusal
 from .parts import forward_rest, judge_each, mend_each, refuse
 from .patterns import InvalidPattern, compile_pattern
 from .table import Api, Record
-from .texts import spoken, without_free_text
+from .texts import constant_texts, spoken
 from .verdict import Forward, Mended, Rewrite, Verdict
 
 
@@ -35,12 +35,8 @@ def judge_producers(request: Any, may: May) -> Verdict:
         lambda topic: spoken(may.topic(Action.TOPIC_INSPECT, topic.name)),  # Kafka gives every refusal a text here
         items="topics",
         answers="topics",
-        plan=Mended(_mend_producers),
+        plan=constant_texts("topics", "partitions"),
     )
-
-
-def _mend_producers(response: Any, _: May) -> Any:
-    return mend_each(response, "topics", lambda topic: mend_each(topic, "partitions", without_free_text))
 
 
 def judge_describe(request: Any, may: May) -> Verdict:
