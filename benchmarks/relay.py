@@ -248,7 +248,7 @@ def bare_relay(address: str) -> Iterator[Target]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--megabytes", type=int, default=250, help="per round, way and direction")
+    parser.add_argument("--megabytes", type=int, default=500, help="per round, way and direction")
     parser.add_argument("--round-trips", type=int, default=2_000)
     parser.add_argument("--connections", type=int, default=1_000)
     parser.add_argument("--out", type=Path, help="also write the figures of every round as JSON")
