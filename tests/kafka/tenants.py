@@ -204,9 +204,12 @@ def denied(tenant_topic: MakeTenantTopic, fresh: Fresh) -> Names:
     return Names(topic=tenant_topic("tx_secret"), group=fresh("trade_secret"), transactional_id=fresh("trade_secret"))
 
 
-def eventually(condition: Callable[[], object], *, within: float = 30) -> None:
-    """Return as soon as the condition holds. Raises AssertionError when it does not within so many seconds."""
+def eventually(condition: Callable[[], object], *, within: float = 30, instead: object = "") -> None:
+    """Return as soon as the condition holds. Raises AssertionError when it does not within so many seconds.
+
+    `instead` is shown then, as it is at that time: a list of lines, say.
+    """
     deadline = time.monotonic() + within
     while not condition():
-        assert time.monotonic() < deadline, f"{condition} did not come true within {within} s"
+        assert time.monotonic() < deadline, f"{condition} did not come true within {within} s: {instead}"
         time.sleep(0.02)

@@ -70,9 +70,10 @@ def words(kafka: Kafka) -> Iterator[Kordon]:
         gone.result(30)
 
 
-def write(kordon: Kordon, line: str) -> None:
+def write(kordon: Kordon, line: str, *, partition: int = -1) -> None:
+    """Into this partition; -1: into any."""
     producer = Producer({"bootstrap.servers": kordon.listener("words"), **QUIET})
-    producer.produce(LINES, line.encode())
+    producer.produce(LINES, line.encode(), partition=partition)
     assert producer.flush(30) == 0
 
 
@@ -155,7 +156,8 @@ def test_the_tool_for_streams_groups_does_its_work(
         assert done.code == 0, done.output
         return done.output
 
-    write(words, word)
+    for partition in (0, 1):  # the tool resets what has been committed, and a task commits where it has read something
+        write(words, word if partition else fresh("other"), partition=partition)
     with WordCount(application, words.listener("words"), tmp_path, group_protocol="streams") as app:
         counted(words, fresh("words-reader"), {word})
         listed = groups("--list", "--state")
