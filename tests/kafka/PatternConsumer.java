@@ -18,8 +18,8 @@ public class PatternConsumer {
         settings.put("group.id", arguments[1]);
         settings.put("group.protocol", "consumer");
         settings.put("auto.offset.reset", "earliest");
-        // Before it lets a topic go it commits, by id while its metadata has one, and repeats that while the id is unknown.
-        settings.put("metadata.max.age.ms", "1000");
+        // With it, it commits before it lets a topic go, and repeats that for minutes while the topic's id is unknown.
+        settings.put("enable.auto.commit", "false");
         KafkaConsumer<String, String> consumer =
             new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
         Thread main = Thread.currentThread();
