@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -50,7 +51,15 @@ class RunTool(Protocol):
 def kafka() -> Iterator[Kafka]:
     """One node, no authorizer; PLAINTEXT, and SASL_PLAINTEXT for USERS with PLAIN and SCRAM."""
     with Kafka(users=USERS) as kafka:
+        wait_for_coordinators(kafka.bootstrap)
         yield kafka
+
+
+def wait_for_coordinators(bootstrap: str) -> None:
+    """Return when the cluster coordinates groups: Kafka makes what that takes when somebody first looks for one."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "first"})
+    consumer.committed([TopicPartition("none", 0)], timeout=60)
+    consumer.close()
 
 
 @pytest.fixture(scope="session")

@@ -215,8 +215,7 @@ def test_what_leaves_the_view_leaves_subscription_and_assignment_and_comes_back_
             assert not found.subscribed_topic_regex
             return set(found.subscribed_topic_names)
 
-        # The first group of a new cluster may come before its coordinator does.
-        eventually(lambda: member.beat(subscribed_topic_regex=f"{tag}.*") is ErrorCode.none)
+        assert member.beat(subscribed_topic_regex=f"{tag}.*") is ErrorCode.none
         eventually(lambda: member.beat() is ErrorCode.none and member.assigned == {stays, leaves})
         assert subscribed() == set(topics)
 
