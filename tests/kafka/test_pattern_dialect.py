@@ -60,7 +60,6 @@ class Subscribers:
         self._topics: dict[str, frozenset[str]] = {}
         self._names = {topic.topic_id: topic.name for topic in wire.ask(ask.find_all_topics(12)).message.topics}
         self.codes: dict[str, ErrorCode] = {}
-        wire.ask(ask.find_coordinator(3, "dialect"))  # or the first group of all has no coordinator
 
     def subscribe(self, pattern: str) -> None:
         member = str(uuid4())

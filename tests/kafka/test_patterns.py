@@ -21,7 +21,7 @@ from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka.changing import Changing, hiding
 from tests.kafka.fixtures import Fresh
-from tests.kafka.java_consumers import a_pattern_consumer, compile_pattern_consumer
+from tests.kafka.java_consumers import JavaConsumer, a_pattern_consumer, compile_pattern_consumer
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import Things
 from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, a_kordon, eventually
@@ -244,6 +244,10 @@ def assigned(*topics: str) -> str:
     return " ".join(("assigned", *sorted(topics)))
 
 
+def await_line(consumer: JavaConsumer, line: str) -> None:
+    eventually(lambda: line in consumer.lines, within=60, instead=consumer.lines)
+
+
 def test_a_pattern_of_javas_consumer_outlives_the_kordon_that_it_was_said_to(
     kafka: Kafka, fresh: Fresh, classes: Path
 ) -> None:
@@ -255,17 +259,17 @@ def test_a_pattern_of_javas_consumer_outlives_the_kordon_that_it_was_said_to(
         for team in ("tx", "pay"):
             produce(admin, f"{team}_{tag}_0", team.encode())
         with a_pattern_consumer(trading, fresh("trade_java"), f"(tx|pay)_{tag}_.*", classes) as consumer:
-            eventually(lambda: f"record {topics[0]} tx" in consumer.lines, within=60, instead=consumer.lines)
+            await_line(consumer, f"record {topics[0]} tx")
 
             create(admin, topics[1], f"pay_{tag}_1")
-            eventually(lambda: assigned(*topics[:2]) in consumer.lines, within=60, instead=consumer.lines)
+            await_line(consumer, assigned(*topics[:2]))
 
             kordon.terminate()
             kordon.start()
             create(admin, topics[2], f"pay_{tag}_2")
-            eventually(lambda: assigned(*topics) in consumer.lines, within=60, instead=consumer.lines)
+            await_line(consumer, assigned(*topics))
             produce(admin, topics[2], b"last")
-            eventually(lambda: f"record {topics[2]} last" in consumer.lines, within=60, instead=consumer.lines)
+            await_line(consumer, f"record {topics[2]} last")
 
     assert not [line for line in consumer.lines if "pay_" in line or "error" in line]
 
@@ -276,17 +280,17 @@ def test_javas_consumer_loses_a_topic_with_the_view_and_goes_on_with_the_others(
     tag = fresh("tx_javas")
     stays, leaves = (tenant_topic(tag, at=changing.kordon) for _ in range(2))
     with a_pattern_consumer(changing.trading, fresh("trade_javas"), f"{tag}.*", classes) as consumer:
-        eventually(lambda: assigned(stays, leaves) in consumer.lines, within=60, instead=consumer.lines)
+        await_line(consumer, assigned(stays, leaves))
 
         changing.put_in_force(hiding(leaves))
         for topic in (leaves, stays):
             produce(kafka.bootstrap, topic, b"meanwhile")
-        eventually(lambda: f"record {stays} meanwhile" in consumer.lines, within=60, instead=consumer.lines)
-        eventually(lambda: assigned(stays) in consumer.lines, within=60, instead=consumer.lines)
+        await_line(consumer, f"record {stays} meanwhile")
+        await_line(consumer, assigned(stays))
         assert f"record {leaves} meanwhile" not in consumer.lines
 
         changing.put_in_force(POLICY)
-        eventually(lambda: f"record {leaves} meanwhile" in consumer.lines, within=60, instead=consumer.lines)
+        await_line(consumer, f"record {leaves} meanwhile")
 
     assert not [line for line in consumer.lines if line.startswith("error")]
 
