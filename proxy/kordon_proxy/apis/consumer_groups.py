@@ -33,7 +33,7 @@ from .parts import refuse
 from .patterns import InvalidPattern, Pattern, compile_pattern
 from .subscriptions import NAMES, Subscription
 from .table import Api, Record
-from .texts import constant_text, without_free_text
+from .texts import constant_text, constant_texts, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict
 
 SAY_ALL: Final = Refusal(ErrorCode.not_coordinator)
@@ -50,7 +50,7 @@ def judge_heartbeat(request: Any, may: May) -> Verdict:
     known = may.connection.subscriptions
     if leaves(request):
         known.forget(group, request.member_id)
-        return _forward(request, _without_unusable(request, may), Mended(_mend_leaving))
+        return _forward(request, _without_unusable(request, may), constant_texts())
     if _must_say_all(request, may):
         known.keep(group, request.member_id, Subscription())
         return refuse(request, SAY_ALL)
@@ -175,10 +175,6 @@ def _usable_part(parts: tuple[Any, ...], may: May, group: str) -> tuple[Any, ...
 
 def _forward(request: Any, kept: Any, plan: Mended) -> Verdict:
     return Forward(plan) if kept == request else Rewrite(kept, plan)
-
-
-def _mend_leaving(response: Any, _: May) -> Any:
-    return without_free_text(response)
 
 
 def _mend_member(request: Any, response: Any, member: Subscription, asked: May, now: May) -> Any:
