@@ -3,7 +3,7 @@
     python -m tests.mutations                      # the APIs below, a minute or two each
     python -m tests.mutations Fetch ListOffsets    # these
 
-Each suite runs in a process of its own, against real Kafka, with `site/sitecustomize.py` on its path. What is printed
+Each suite runs in a process of its own, against real Kafka, with `tests/inside` on its path. What is printed
 is the first test that fails. An API whose judge nobody misses makes the exit code 1.
 """
 
@@ -18,7 +18,7 @@ from typing import Final
 from kordon_proxy.table import APIS
 
 ROOT: Final = Path(__file__).parents[2]
-SITE: Final = Path(__file__).parent / "site"
+INSIDE: Final = ROOT / "tests" / "inside"
 SUITES: Final = (
     "tests/kafka/test_isolation.py",
     "tests/kafka/test_isolated_parts.py",
@@ -48,7 +48,7 @@ LONGEST: Final = 900
 def first_failure(what: str, mutant: str | None) -> str | None:
     """The test of a suite that fails first without that judge; None where all pass."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", what]
-    path = os.pathsep.join([str(SITE), *(str(ROOT / folder) for folder in (".", "protocol", "policy", "proxy"))])
+    path = os.pathsep.join([str(INSIDE), *(str(ROOT / folder) for folder in (".", "protocol", "policy", "proxy"))])
     environment = {**os.environ, "PYTHONPATH": path} | ({} if mutant is None else {"KORDON_MUTATION": mutant})
     ran = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
