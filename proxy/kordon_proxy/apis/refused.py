@@ -10,7 +10,6 @@ from kordon_protocol.keys import ApiKey, versions
 from .table import Api
 
 BROKERS_ONLY: Final = "for brokers and controllers only"
-LATER: Final = "not judged by this release"
 REMOVED: Final = "removed from Kafka with 4.0"
 NEWER: Final = "newer than the messages that this release can read"
 TOKENS: Final = "a delegation token made here would be a credential of Kordon itself, valid at the brokers"
@@ -19,10 +18,6 @@ CLUSTER = ErrorCode.cluster_authorization_failed
 TOKEN = ErrorCode.delegation_token_request_not_allowed
 
 REASONS: Final[dict[ApiKey, tuple[str, ErrorCode]]] = {
-    **dict.fromkeys(
-        (),
-        (LATER, CLUSTER),
-    ),
     **dict.fromkeys(
         (
             ApiKey.CREATE_DELEGATION_TOKEN,
