@@ -4,7 +4,6 @@ Kafka asks for one right over the cluster and cuts nothing. Here topics and grou
 that may be edited, and client metrics, which belong to the whole cluster, are for whoever may edit every broker.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 from kordon_policy.actions import Action, Kind
@@ -13,7 +12,7 @@ from kordon_protocol.keys import ApiKey
 from .brokers import is_editable, may_edit
 from .configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
 from .may import EVERY_BROKER, May
-from .parts import refuse
+from .parts import keep_each, refuse
 from .table import Api
 from .verdict import Forward, Mended, Verdict
 
@@ -38,8 +37,7 @@ def _is_listed(resource_type: int, may: May) -> bool:
 
 
 def _seen_resources(response: Any, may: May) -> Any:
-    shown = tuple(one for one in response.config_resources if _is_shown(one, may))
-    return response if len(shown) == len(response.config_resources) else replace(response, config_resources=shown)
+    return keep_each(response, "config_resources", lambda one: _is_shown(one, may))
 
 
 def _is_shown(resource: Any, may: May) -> bool:

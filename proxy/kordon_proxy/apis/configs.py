@@ -20,7 +20,7 @@ from kordon_protocol.keys import ApiKey
 
 from .brokers import may_edit
 from .may import EVERY_BROKER, May, Refusal
-from .parts import is_authorization, judge_each, mend_each, refuse
+from .parts import is_authorization, judge_each, keep_each, mend_each, refuse
 from .placement import THROTTLES, sees_placement
 from .table import Api, Record
 from .texts import spoken, without_free_text
@@ -171,8 +171,7 @@ def _own_setting(config: Any, source: int) -> Any:
     """A setting of a topic or group without what it tells about brokers."""
     if config.name in THROTTLES:
         return replace(config, value="", synonyms=()) if config.value or config.synonyms else config
-    kept = tuple(synonym for synonym in config.synonyms if synonym.source == source)
-    return config if len(kept) == len(config.synonyms) else replace(config, synonyms=kept)
+    return keep_each(config, "synonyms", lambda synonym: synonym.source == source)
 
 
 APIS = (

@@ -29,7 +29,7 @@ from .groups import HOST, judge_described, visible
 from .may import May, Refusal
 from .member_ids import told
 from .operations import group_operations
-from .parts import refuse
+from .parts import keep_each, refuse
 from .patterns import InvalidPattern, Pattern, compile_pattern
 from .subscriptions import NAMES, Subscription
 from .table import Api, Record
@@ -234,9 +234,7 @@ def _mend_described_member(member: Any, may: May, member_id: str) -> Any:
 
 def _visible_part(assignment: Any, may: May) -> Any:
     keep = visible(may)
-    return replace(
-        assignment, topic_partitions=tuple(part for part in assignment.topic_partitions if keep(part.topic_name))
-    )
+    return keep_each(assignment, "topic_partitions", lambda part: keep(part.topic_name))
 
 
 def _left(request: Any, _: Any) -> dict[str, object]:

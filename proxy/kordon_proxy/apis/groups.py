@@ -25,7 +25,7 @@ from .may import May, Refusal
 from .member_ids import knows_ids, told
 from .members import CONSUMER, Cut, Keep
 from .operations import NOT_ASKED, group_operations
-from .parts import forward_rest, judge_each
+from .parts import forward_rest, judge_each, keep_each
 from .table import Api, Record
 from .texts import constant_text, without_free_text
 from .verdict import Forward, Mended, Verdict
@@ -132,8 +132,7 @@ def judge_list(_: Any, __: May) -> Verdict:
 
 
 def _mend_list(response: Any, may: May) -> Any:
-    groups = tuple(group for group in response.groups if may.sees(Kind.GROUP, group.group_id))
-    return response if len(groups) == len(response.groups) else replace(response, groups=groups)
+    return keep_each(response, "groups", lambda group: may.sees(Kind.GROUP, group.group_id))
 
 
 def judge_delete(request: Any, may: May) -> Verdict:

@@ -18,7 +18,7 @@ from kordon_protocol.keys import ApiKey
 from .brokers import is_editable, is_seen, may_edit, of_connection, whole_cluster
 from .entries import make, respond, struct_type
 from .may import May
-from .parts import refuse, refused_response
+from .parts import keep_each, refuse, refused_response
 from .table import Api, Record
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 
@@ -37,8 +37,8 @@ def judge_describe(request: Any, may: May) -> Verdict:
     plan = Mended(partial(_seen_dirs, request))
     if request.topics is None:
         return Forward(plan)
-    kept = tuple(topic for topic in request.topics if may.topic(None, topic.topic) is None)
-    return Forward(plan) if len(kept) == len(request.topics) else Rewrite(replace(request, topics=kept), plan)
+    asked = keep_each(request, "topics", lambda topic: may.topic(None, topic.topic) is None)
+    return Forward(plan) if asked is request else Rewrite(asked, plan)
 
 
 def _seen_dirs(request: Any, response: Any, may: May) -> Any:
@@ -54,7 +54,7 @@ def _seen_dirs(request: Any, response: Any, may: May) -> Any:
 
 
 def _with_seen_topics(directory: Any, may: May) -> Any:
-    return replace(directory, topics=tuple(topic for topic in directory.topics if may.sees(Kind.TOPIC, topic.name)))
+    return keep_each(directory, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name))
 
 
 def _as_one(directories: Iterable[Any]) -> Iterator[Any]:

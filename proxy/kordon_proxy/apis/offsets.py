@@ -26,7 +26,7 @@ from kordon_protocol.shapes import Entity
 from .entries import answer_type, in_place, make, respond, struct_type
 from .group_topics import committed_topics, judge_topic
 from .may import May, Refusal
-from .parts import judge_each, name_or_id, refuse
+from .parts import judge_each, keep_each, name_or_id, refuse
 from .table import Api, Record
 from .verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
 
@@ -182,8 +182,7 @@ def _topic_without(topic: Any, entry: Entity, code: ErrorCode = ErrorCode.none) 
 
 
 def _cut_to_view(answer: Any, may: May) -> Any:
-    topics = tuple(topic for topic in answer.topics if _is_visible(topic, may))
-    return answer if len(topics) == len(answer.topics) else replace(answer, topics=topics)
+    return keep_each(answer, "topics", lambda topic: _is_visible(topic, may))
 
 
 def _is_visible(topic: Any, may: May) -> bool:

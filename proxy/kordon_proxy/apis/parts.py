@@ -140,6 +140,13 @@ def mend_each(response: Any, answers: str, change: Callable[[Any], Any]) -> Any:
     return response if all(map(is_, before, after)) else replace(response, **{answers: after})
 
 
+def keep_each(message: Any, field: str, keep: Callable[[Any], bool]) -> Any:
+    """The message with those entries of a field that are kept; the same object where all are."""
+    before = getattr(message, field)
+    after = tuple(filter(keep, before))
+    return message if len(after) == len(before) else replace(message, **{field: after})
+
+
 def in_order(entries: Iterable[Any], order: Mapping[Any, int], key: Key) -> tuple[Any, ...]:
     """Entries in the order of the request; what it did not name comes last.
 

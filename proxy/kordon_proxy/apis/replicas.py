@@ -19,7 +19,7 @@ from kordon_protocol.keys import ApiKey
 from .brokers import is_seen
 from .entries import answer_type, in_place, make, respond, struct_type
 from .may import May, Refusal
-from .parts import judge_each, refuse
+from .parts import judge_each, keep_each, mend_each, refuse
 from .table import Api, Record
 from .texts import constant_texts, spoken, without_free_text, without_free_texts
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
@@ -90,12 +90,9 @@ def _only_what_was_elected(response: Any, _: May) -> Any:
     """As Kafka answers where all partitions were asked for. One that is gone since Kordon looked was never meant."""
 
     def mend(topic: Any) -> Any:
-        return replace(
-            topic, partition_result=tuple(one for one in topic.partition_result if one.error_code not in NOT_ELECTED)
-        )
+        return keep_each(topic, "partition_result", lambda one: one.error_code not in NOT_ELECTED)
 
-    response = without_free_texts(response, *RESULTS)
-    return replace(response, replica_election_results=tuple(map(mend, response.replica_election_results)))
+    return mend_each(without_free_texts(response, *RESULTS), "replica_election_results", mend)
 
 
 def _elected(request: Any, _: Any) -> dict[str, object]:
@@ -229,16 +226,14 @@ def judge_list(request: Any, may: May) -> Verdict:
     plan = Mended(_seen_reassignments)
     if request.topics is None:
         return Forward(plan)
-    kept = tuple(topic for topic in request.topics if may.topic(None, topic.name) is None)
-    if len(kept) == len(request.topics):
+    asked = keep_each(request, "topics", lambda topic: may.topic(None, topic.name) is None)
+    if asked is request:
         return Forward(plan)
-    return Rewrite(replace(request, topics=kept), plan) if kept else Answer(respond(request, error_message=None))
+    return Rewrite(asked, plan) if asked.topics else Answer(respond(request, error_message=None))
 
 
 def _seen_reassignments(response: Any, may: May) -> Any:
-    shown = tuple(topic for topic in response.topics if may.sees(Kind.TOPIC, topic.name))
-    cut = response if len(shown) == len(response.topics) else replace(response, topics=shown)
-    return without_free_text(cut)
+    return without_free_text(keep_each(response, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name)))
 
 
 APIS = (

@@ -20,6 +20,7 @@ from .groups import HOST, judge_described, visible
 from .may import May, Refusal
 from .member_ids import told
 from .operations import group_operations
+from .parts import keep_each
 from .table import Api, Record
 from .texts import constant_text, without_free_text
 from .verdict import Rewrite, Verdict
@@ -57,10 +58,7 @@ def _mend_described(group: Any, may: May) -> Any:
             member_id=tell(member.member_id),
             client_host=HOST,
             subscribed_topic_names=tuple(filter(keep, member.subscribed_topic_names)),
-            assignment=replace(
-                member.assignment,
-                topic_partitions=tuple(part for part in member.assignment.topic_partitions if keep(part.topic_name)),
-            ),
+            assignment=keep_each(member.assignment, "topic_partitions", lambda part: keep(part.topic_name)),
         )
         for member in group.members
     )

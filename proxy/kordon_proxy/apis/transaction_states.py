@@ -22,7 +22,7 @@ from kordon_protocol.keys import ApiKey
 
 from .entries import answer_type, make, struct_type
 from .may import May, Refusal
-from .parts import forward_rest, judge_each, mend_each, refuse
+from .parts import forward_rest, judge_each, keep_each, mend_each, refuse
 from .patterns import InvalidPattern, compile_pattern
 from .table import Api, Record
 from .texts import constant_texts, spoken
@@ -64,11 +64,10 @@ def _transactional_id(entry: Any) -> Any:
 def _mend_described(response: Any, may: May) -> Any:
     """Cut the topics, among them the internal one in which offsets are committed."""
 
-    def cut(state: Any) -> Any:
-        topics = tuple(topic for topic in state.topics if may.sees(Kind.TOPIC, topic.topic))
-        return state if len(topics) == len(state.topics) else replace(state, topics=topics)
+    def is_visible(topic: Any) -> bool:
+        return may.sees(Kind.TOPIC, topic.topic)
 
-    return mend_each(response, "transaction_states", cut)
+    return mend_each(response, "transaction_states", lambda state: keep_each(state, "topics", is_visible))
 
 
 def judge_list(request: Any, _: May) -> Verdict:
@@ -88,12 +87,11 @@ def judge_list(request: Any, _: May) -> Verdict:
 
 
 def _cut_list(response: Any, may: May, matches: Callable[[str], bool]) -> Any:
-    states = tuple(
-        state
-        for state in response.transaction_states
-        if may.sees(Kind.TRANSACTIONAL_ID, state.transactional_id) and matches(state.transactional_id)
-    )
-    return response if len(states) == len(response.transaction_states) else replace(response, transaction_states=states)
+    def is_listed(state: Any) -> bool:
+        name = state.transactional_id
+        return may.sees(Kind.TRANSACTIONAL_ID, name) and matches(name)
+
+    return keep_each(response, "transaction_states", is_listed)
 
 
 APIS = (
