@@ -15,11 +15,11 @@ from kordon_proxy.apis.table import Api, Record
 from kordon_proxy.apis.telemetry import RELAYED
 from kordon_proxy.apis.versions import LOCAL
 from kordon_proxy.table import APIS
+from tests.kafka.drawing import EVERY_REQUEST
 from tests.kafka.probes import PROBES
 from tests.kafka.test_conformance import HIDDEN
 from tests.kafka.test_isolation import DENIED
 from tests.kafka.test_missing import MISSING_GROUPS, MISSING_TOPICS
-from tests.kafka.test_random_requests import EVERY_REQUEST
 from tests.proxy.fields import ADMITTED, Kind, read
 from tests.proxy.test_fields import JUDGED, REQUESTS
 from tests.proxy.test_texts_and_addresses import TELLING

@@ -6,8 +6,9 @@ Kafka there is a tap, and Kafka creates topics that are asked for. It has an aut
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -42,8 +43,12 @@ policies:
   - resource: [cluster, prod]
     effect: Allow
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE, GROUP_CONSUME,
-              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, BROKER_EDIT, TOPIC_ELECT_LEADER, TOPIC_ALTER_REASSIGNMENTS,
-              ACL_EDIT, QUOTA_EDIT]
+              GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, TOPIC_ELECT_LEADER, TOPIC_ALTER_REASSIGNMENTS, ACL_EDIT,
+              QUOTA_EDIT]
+    roles: [acme, strict, globex, worker]
+  - resource: [cluster, prod]
+    effect: Allow
+    actions: [BROKER_EDIT]
     roles: [acme, strict, globex]
   - resource: [cluster, prod]
     effect: Allow
@@ -66,7 +71,7 @@ tenants:
           - [cluster, prod, group, "acme-vault-*"]
           - [cluster, prod, transactional-id, "acme-vault-*"]
           - [cluster, prod, principal, "User:acme-vault-*"]
-    roles: [acme, reader]
+    roles: [acme, reader, worker]
   - name: Strict
     resources: *acme
     roles: [strict]
@@ -94,6 +99,7 @@ LISTENERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "acme": {"identity": {"principal": "alice", "roles": ["acme"]}},
     "strict": {"identity": {"principal": "sue", "roles": ["strict"]}},
     "globex": {"identity": {"principal": "gus", "roles": ["globex"]}},
+    "worker": {"identity": {"principal": "walt", "roles": ["worker"]}},
     "reader": {"identity": {"principal": "rita", "roles": ["reader"]}},
     "door": {"sasl": {"PLAIN": "staff"}},
 }
@@ -195,54 +201,69 @@ def is_acmes(name: str) -> bool:
     return name.startswith(("acme.", "acme-")) and not name.startswith(("acme.vault.", "acme-vault-"))
 
 
-@pytest.fixture(scope="session")
-def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
-    """The cluster with everything in it, and Kordon in front of it."""
-    with ExitStack() as stack:
-        tap = Tap(lambda: ("127.0.0.1", next(iter(kafka.nodes.values())).listeners["PLAINTEXT"]))
-        stack.enter_context(tap)
-        kafka = Kafka(
-            authorizer=True,
-            auto_create_topics=True,
-            properties={
-                "advertised.listeners": f"PLAINTEXT://127.0.0.1:{tap.port}",
-                "group.max.session.timeout.ms": SESSION,
-                "group.consumer.max.session.timeout.ms": SESSION,
-                "group.consumer.session.timeout.ms": SESSION,
-                "group.share.max.session.timeout.ms": SESSION,
-                "group.share.session.timeout.ms": SESSION,
-                # What a member has got and not accepted stays his, or the group's offsets would move by themselves.
-                "group.share.max.record.lock.duration.ms": LOCK,
-                "group.share.record.lock.duration.ms": LOCK,
-                "group.streams.max.session.timeout.ms": SESSION,
-                "group.streams.session.timeout.ms": SESSION,
-                "group.streams.initial.rebalance.delay.ms": 0,
-                "transaction.max.timeout.ms": SESSION,
-            },
-        )
-        stack.enter_context(kafka)
-        (node,) = kafka.nodes.values()
-        with Wire(node.address("PLAINTEXT"), "direct") as wire:
-            settled = Settlers(wire)
-            foreign, own, idle, secret = settled.globex(), settled.own(), settled.idle(), settled.topic("acme.secret")
-            mixed = settled.mixed(own, foreign[1])
-            settled.shared(replace(own, group="acme-share"), own, foreign[1])
-            settle_access(wire, *foreign, own, idle, between=(own, foreign[2]))
-        users = tmp_path_factory.mktemp("users") / "users.yaml"
+def a_cluster(tap: Tap) -> Kafka:
+    """One node behind the tap, with an authorizer, where members and transactions outlive all tests."""
+    return Kafka(
+        authorizer=True,
+        auto_create_topics=True,
+        properties={
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{tap.port}",
+            "group.max.session.timeout.ms": SESSION,
+            "group.consumer.max.session.timeout.ms": SESSION,
+            "group.consumer.session.timeout.ms": SESSION,
+            "group.share.max.session.timeout.ms": SESSION,
+            "group.share.session.timeout.ms": SESSION,
+            # What a member has got and not accepted stays his, or the group's offsets would move by themselves.
+            "group.share.max.record.lock.duration.ms": LOCK,
+            "group.share.record.lock.duration.ms": LOCK,
+            "group.streams.max.session.timeout.ms": SESSION,
+            "group.streams.session.timeout.ms": SESSION,
+            "group.streams.initial.rebalance.delay.ms": 0,
+            "transaction.max.timeout.ms": SESSION,
+        },
+    )
+
+
+def a_kordon(tap: Tap, users: Path, *, inference: str = "1s") -> Kordon:
+    """Kordon in front of the tap. `inference`: how often it looks at what groups consume from."""
+    if not users.exists():
         with users_edit.edit(users, create=True) as content:
             users_edit.add_user(content, "alice", PASSWORD, roles=("acme",))
             users_edit.add_user(content, "gus", PASSWORD, roles=("globex",))
-        kordon = Kordon(
-            clusters={"prod": f"127.0.0.1:{tap.port}"},
-            policy=POLICY,
-            listeners=LISTENERS,
-            settings={
-                "inference": {"interval": "1s"},
-                "providers": {"staff": {"type": "users", "file": "users.yaml"}},
-            },
-            files={"users.yaml": users.read_text()},
-        )
-        stack.enter_context(kordon)
+    return Kordon(
+        clusters={"prod": f"127.0.0.1:{tap.port}"},
+        policy=POLICY,
+        listeners=LISTENERS,
+        settings={
+            "inference": {"interval": inference},
+            "providers": {"staff": {"type": "users", "file": "users.yaml"}},
+        },
+        files={"users.yaml": users.read_text()},
+    )
+
+
+@pytest.fixture(scope="session")
+def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
+    """The cluster with everything in it, and Kordon in front of it."""
+    with settled(tmp_path_factory.mktemp("users")) as neighbours:
+        yield neighbours
+
+
+@contextmanager
+def settled(folder: Path) -> Iterator[Neighbours]:
+    """One more such cluster, for whoever wants one alone. `folder`: for the users' file."""
+    with ExitStack() as stack:
+        tap = Tap(lambda: ("127.0.0.1", next(iter(kafka.nodes.values())).listeners["PLAINTEXT"]))
+        stack.enter_context(tap)
+        kafka = stack.enter_context(a_cluster(tap))
+        (node,) = kafka.nodes.values()
+        with Wire(node.address("PLAINTEXT"), "direct") as wire:
+            by = Settlers(wire)
+            foreign, own, idle, secret = by.globex(), by.own(), by.idle(), by.topic("acme.secret")
+            mixed = by.mixed(own, foreign[1])
+            by.shared(replace(own, group="acme-share"), own, foreign[1])
+            settle_access(wire, *foreign, own, idle, between=(own, foreign[2]))
+        kordon = stack.enter_context(a_kordon(tap, folder / "users.yaml"))
         yield Neighbours(
             kafka=kafka,
             tap=tap,
