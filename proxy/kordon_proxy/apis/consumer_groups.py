@@ -23,9 +23,9 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 
-from .entries import answer_type, make, struct_type
+from .entries import make, struct_type
 from .group_topics import usable_by, usable_ids
-from .groups import HOST, judge_described, visible
+from .groups import HOST, judge_described_or_missing, visible
 from .may import May, Refusal
 from .member_ids import told
 from .operations import group_operations
@@ -33,7 +33,7 @@ from .parts import keep_each, refuse
 from .patterns import InvalidPattern, Pattern, compile_pattern
 from .subscriptions import NAMES, Subscription
 from .table import Api, Record
-from .texts import constant_text, constant_texts, without_free_text
+from .texts import constant_texts, without_free_text
 from .verdict import Forward, Mended, Rewrite, Verdict
 
 SAY_ALL: Final = Refusal(ErrorCode.not_coordinator)
@@ -200,13 +200,8 @@ def _mend_member(request: Any, response: Any, member: Subscription, asked: May, 
 
 
 def judge_describe(request: Any, may: May) -> Verdict:
-    """A group outside the view is one that does not exist. Kafka leaves subscriptions in the answer unfiltered."""
-    entry = struct_type(answer_type(request), "groups")
-
-    def missing(name: str, refusal: Refusal) -> Any:
-        return make(entry, group_id=name, error_code=refusal.code, error_message=constant_text(refusal.code))
-
-    return judge_described(request, may, items="group_ids", missing=missing, mend_group=_mend_described)
+    """Kafka leaves subscriptions in the answer unfiltered."""
+    return judge_described_or_missing(request, may, _mend_described)
 
 
 def _mend_described(group: Any, may: May) -> Any:
@@ -237,8 +232,9 @@ def _visible_part(assignment: Any, may: May) -> Any:
     return keep_each(assignment, "topic_partitions", lambda part: keep(part.topic_name))
 
 
-def _left(request: Any, _: Any) -> dict[str, object]:
-    return {"group": request.group_id, "members": [request.instance_id or request.member_id]}
+def member_of(request: Any, _: Any) -> dict[str, object]:
+    """Whose heartbeat it is, for the audit: the member's own name, which share groups have none of, or its id."""
+    return {"group": request.group_id, "members": [getattr(request, "instance_id", None) or request.member_id]}
 
 
 APIS = (
@@ -250,7 +246,7 @@ APIS = (
         gives_away="topics in an assignment, which are cut to the view; texts, which become constant",
         needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),
         record_of=lambda request: Record.EVENT if leaves(request) else Record.NOTHING,
-        parameters=_left,
+        parameters=member_of,
         needs_fresh_picture=says_a_pattern,
     ),
     Api(

@@ -55,6 +55,16 @@ def judge_described(request: Any, may: May, *, items: str, missing: Missing, men
     return forward_rest(request, own, items=items, answers="groups", key=group_name, plan=Mended(mend))
 
 
+def judge_described_or_missing(request: Any, may: May, mend_group: MendGroup) -> Verdict:
+    """Describe groups of a newer protocol. One outside the view does not exist, which is an error in every version."""
+    entry = struct_type(answer_type(request), "groups")
+
+    def missing(name: str, refusal: Refusal) -> Any:
+        return make(entry, group_id=name, error_code=refusal.code, error_message=constant_text(refusal.code))
+
+    return judge_described(request, may, items="group_ids", missing=missing, mend_group=mend_group)
+
+
 def group_name(entry: Any) -> Any:
     """The group of an entry, which in requests is nothing but its name."""
     return getattr(entry, "group_id", entry)

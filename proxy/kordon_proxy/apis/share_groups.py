@@ -14,15 +14,14 @@ from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
 
 from . import consumer_groups
-from .consumer_groups import leaves
-from .entries import answer_type, make, struct_type
-from .groups import HOST, judge_described, visible
-from .may import May, Refusal
+from .consumer_groups import leaves, member_of
+from .groups import HOST, judge_described_or_missing, visible
+from .may import May
 from .member_ids import told
 from .operations import group_operations
 from .parts import keep_each
 from .table import Api, Record
-from .texts import constant_text, without_free_text
+from .texts import without_free_text
 from .verdict import Rewrite, Verdict
 
 NO_TOPIC: Final = f"{KORDONS_OWN}-no-topic"
@@ -36,18 +35,9 @@ def judge_heartbeat(request: Any, may: May) -> Verdict:
     return verdict
 
 
-def _left(request: Any, _: Any) -> dict[str, object]:
-    return {"group": request.group_id, "members": [request.member_id]}
-
-
 def judge_describe(request: Any, may: May) -> Verdict:
-    """A group outside the view is one that does not exist. Kafka leaves subscriptions in the answer unfiltered."""
-    entry = struct_type(answer_type(request), "groups")
-
-    def missing(name: str, refusal: Refusal) -> Any:
-        return make(entry, group_id=name, error_code=refusal.code, error_message=constant_text(refusal.code))
-
-    return judge_described(request, may, items="group_ids", missing=missing, mend_group=_mend_described)
+    """Kafka leaves subscriptions in the answer unfiltered."""
+    return judge_described_or_missing(request, may, _mend_described)
 
 
 def _mend_described(group: Any, may: May) -> Any:
@@ -73,7 +63,7 @@ APIS = (
         versions=range(1, 2),
         judge=judge_heartbeat,
         record_of=lambda request: Record.EVENT if leaves(request) else Record.NOTHING,
-        parameters=_left,
+        parameters=member_of,
         gives_away="the ids of the topics that a member is assigned, which are cut to what the group may use",
         needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),
     ),

@@ -8,24 +8,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .entries import answer_type, make, struct_type
-from .groups import HOST, judge_described, visible
-from .may import May, Refusal
+from .groups import HOST, judge_described_or_missing, visible
+from .may import May
 from .member_ids import told
 from .operations import group_operations
-from .texts import constant_text, without_free_text
+from .texts import without_free_text
 from .verdict import Verdict
 
 
 def judge_describe(request: Any, may: May) -> Verdict:
-    """A group outside the view is one that does not exist. Kafka describes no group that uses a topic which the client
-    may not see; here it is described without it."""
-    entry = struct_type(answer_type(request), "groups")
-
-    def missing(name: str, refusal: Refusal) -> Any:
-        return make(entry, group_id=name, error_code=refusal.code, error_message=constant_text(refusal.code))
-
-    return judge_described(request, may, items="group_ids", missing=missing, mend_group=_mend_described)
+    """Kafka describes no group that uses a topic which the client may not see; here it is described without it."""
+    return judge_described_or_missing(request, may, _mend_described)
 
 
 def _mend_described(group: Any, may: May) -> Any:

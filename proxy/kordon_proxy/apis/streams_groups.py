@@ -30,6 +30,7 @@ from kordon_policy.actions import Action
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 
+from .consumer_groups import leaves, member_of
 from .entries import answer_type, make, respond, struct_type
 from .groups import visible
 from .may import May, Refusal
@@ -65,11 +66,6 @@ def judge_heartbeat(request: Any, may: May) -> Verdict | Ask:
     if request.topology is not None and request.member_epoch != JOINING:
         return refuse(request, LATE_TOPOLOGY)
     return _judge_leaving(request, may) if leaves(request) else _judge_member(request, may)
-
-
-def leaves(request: Any) -> bool:
-    """Whether a member goes: for good (-1), or for a while as a static one (-2)."""
-    return bool(request.member_epoch < 0)
 
 
 def _judge_leaving(request: Any, may: May) -> Verdict:
@@ -225,7 +221,7 @@ def record_of(request: Any) -> Record:
 
 
 def _happened(request: Any, response: Any) -> dict[str, object]:
-    told: dict[str, object] = {"group": request.group_id, "members": [request.instance_id or request.member_id]}
+    told = member_of(request, response)
     if leaves(request):
         told["leaves"] = True
     if request.shutdown_application:
