@@ -26,7 +26,7 @@ from kordon_protocol.shapes import Entity
 from .entries import answer_type, in_place, make, respond, struct_type
 from .group_topics import committed_topics, judge_topic
 from .may import May, Refusal
-from .parts import judge_each, keep_each, name_or_id, refuse
+from .parts import forward_rest, judge_each, keep_each, name_or_id, refuse
 from .table import Api, Record
 from .verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
 
@@ -200,20 +200,12 @@ def judge_delete(request: Any, may: May) -> Verdict:
     refusal = may.group(Action.GROUP_EDIT, request.group_id)
     if refusal is not None:
         return refuse(request, refusal)
-    refused = {place: refusal for place, topic in enumerate(request.topics) if (refusal := may.topic(None, topic.name))}
-    if not refused:
-        return Forward()
-    names = [topic.name for topic in request.topics]
-    said = {place: _not_deleted(request, request.topics[place], refusal.code) for place, refusal in refused.items()}
-    kept = tuple(topic for place, topic in enumerate(request.topics) if place not in refused)
-
-    def put_back(response: Any, _: May) -> Any:
-        if response.error_code is not ErrorCode.none:
-            return response
-        return replace(response, topics=in_place(names, said, response.topics, name_or_id))
-
-    # Asked even where no topic is left: the group's own errors come first.
-    return Rewrite(replace(request, topics=kept), Mended(put_back))
+    own = {
+        place: _not_deleted(request, topic, refusal.code)
+        for place, topic in enumerate(request.topics)
+        if (refusal := may.topic(None, topic.name)) is not None
+    }
+    return forward_rest(request, own, items="topics", answers="topics", whole_first=True)
 
 
 def _not_deleted(request: Any, topic: Any, code: ErrorCode) -> Any:

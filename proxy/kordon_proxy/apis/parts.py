@@ -99,22 +99,27 @@ def forward_rest(
     answers: str,
     key: Key = name_or_id,
     plan: Relay | Mended = RELAY,
+    whole_first: bool = False,
 ) -> Verdict:
     """Forward what has no answer here, and put the answers that there are into the broker's.
 
     `own`: place in `request.<items>` -> entry of `response.<answers>`. `key` and `plan` as for `judge_each`.
+    `whole_first`: an error of the whole comes before those of the entries, so that the broker is asked even where no
+    entry is left.
     """
     if not own:
         return Forward(plan)
     entries = getattr(request, items)
     kept = tuple(entry for place, entry in enumerate(entries) if place not in own)
-    if not kept:
+    if not kept and not whole_first:
         return Answer(respond(request, **{answers: tuple(own.values())}))
     asked = tuple(map(key, entries))
     mend = plan.mend if isinstance(plan, Mended) else plan.stale or unchanged
 
     def put_back(response: Any, may: May) -> Any:
         response = mend(response, may)
+        if whole_first and response.error_code is not ErrorCode.none:
+            return response
         return replace(response, **{answers: in_place(asked, own, getattr(response, answers), key)})
 
     return Rewrite(replace(request, **{items: kept}), Mended(put_back))

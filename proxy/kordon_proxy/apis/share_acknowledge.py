@@ -4,7 +4,6 @@ GROUP_CONSUME on the group and TOPIC_INSPECT on each topic, in a share session t
 (`share_fetch`). A request of which nothing is left goes on all the same: it counts for the epoch of the session.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
@@ -13,15 +12,15 @@ from kordon_policy.actions import Action
 from kordon_protocol.keys import ApiKey
 
 from .endpoints import at_our_addresses
-from .entries import answer_type, in_place, make, struct_type
+from .entries import answer_type, make, struct_type
 from .group_topics import committed_topics, judge_topic_id
 from .may import May, Refusal
-from .parts import refuse
+from .parts import forward_rest, refuse
 from .share_fetch import SESSION_GONE, takes_part
 from .share_sessions import FINAL, INITIAL
 from .table import Api, Record
 from .texts import without_free_texts
-from .verdict import Forward, Mended, Rewrite, Verdict
+from .verdict import Mended, Verdict
 
 WRONG_EPOCH: Final = Refusal(ErrorCode.invalid_share_session_epoch)
 
@@ -44,21 +43,14 @@ def judge(request: Any, may: May) -> Verdict:
         for place, topic in enumerate(request.topics)
         if (refusal := judge_topic_id(may, Action.TOPIC_INSPECT, topic.topic_id, group)) is not None
     }
-    asked = tuple(topic.topic_id for topic in request.topics)
 
     def mend(response: Any, now: May) -> Any:
         if response.error_code is not ErrorCode.none:
             sessions.end(group, member, session)
-        response = without_free_texts(response, "responses", "partitions")
-        if own and response.error_code is ErrorCode.none:
-            answers = in_place(asked, own, response.responses, lambda topic: topic.topic_id)
-            response = replace(response, responses=answers)
-        return at_our_addresses(response, now)
+        return at_our_addresses(without_free_texts(response, "responses", "partitions"), now)
 
-    if not own:
-        return Forward(Mended(mend))
-    kept = tuple(topic for place, topic in enumerate(request.topics) if place not in own)
-    return Rewrite(replace(request, topics=kept), Mended(mend))
+    plan = Mended(mend)
+    return forward_rest(request, own, items="topics", answers="responses", plan=plan, whole_first=True)
 
 
 def _refused(request: Any, topic: Any, refusal: Refusal) -> Any:

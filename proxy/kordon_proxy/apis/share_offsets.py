@@ -11,6 +11,7 @@ being, so outside the view it is refused. Kafka puts the ids of topics even besi
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,9 +25,9 @@ from kordon_proxy.cluster.picture import Picture
 from .entries import answer_type, in_place, make, respond, struct_type
 from .group_topics import judge_topic_name
 from .may import May, Refusal
-from .parts import refuse
+from .parts import forward_rest, refuse
 from .table import Api, Record
-from .texts import constant_text, spoken, without_free_texts
+from .texts import constant_text, constant_texts, spoken, without_free_texts
 from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 NO_OFFSET: Final = -1
@@ -144,19 +145,15 @@ def _judge_topics(request: Any, may: May, answer: Callable[[Any, Any, Refusal], 
         for place, topic in enumerate(request.topics)
         if (refusal := judge_topic_name(may, None, topic.topic_name, request.group_id)) is not None
     }
-    names = [topic.topic_name for topic in request.topics]
-
-    def mend(response: Any, _: May) -> Any:
-        # Deleting is answered by the topic, altering by the partition.
-        response = without_free_texts(response, "responses", "partitions")
-        if not own or response.error_code is not ErrorCode.none:
-            return response
-        return replace(response, responses=in_place(names, own, response.responses, lambda topic: topic.topic_name))
-
-    if not own:
-        return Forward(Mended(mend))
-    # Asked even where no topic is left: the group's own errors come first.
-    return Rewrite(replace(request, topics=_rest(request.topics, own)), Mended(mend))
+    return forward_rest(
+        request,
+        own,
+        items="topics",
+        answers="responses",
+        key=attrgetter("topic_name"),
+        plan=constant_texts("responses", "partitions"),  # deleting is answered by the topic, altering by the partition
+        whole_first=True,
+    )
 
 
 def _not_altered(request: Any, topic: Any, refusal: Refusal) -> Any:
