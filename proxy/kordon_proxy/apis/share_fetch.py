@@ -25,6 +25,7 @@ from kordon_protocol.keys import ApiKey
 
 from .endpoints import at_our_addresses
 from .entries import make, struct_type
+from .fetch import sizes
 from .group_topics import judge_topic_id
 from .may import May, Refusal
 from .parts import mend_each, refuse, refused_response
@@ -267,16 +268,6 @@ def _without_texts(part: Any) -> Any:
     if not part.acknowledge_error_message:
         return part
     return replace(part, acknowledge_error_message=text_of_code(part.acknowledge_error_code))
-
-
-def sizes(response: Any, may: May) -> dict[str, int]:
-    """Topic -> bytes of records in an answer; topics without any are left out."""
-    ids, found = may.picture.ids, {}
-    for topic in response.responses:
-        size = sum(len(part.records or b"") for part in topic.partitions)
-        if size:
-            found[ids.get(topic.topic_id, str(topic.topic_id))] = size
-    return found
 
 
 APIS = (
