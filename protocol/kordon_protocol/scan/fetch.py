@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, count_of, name, tags, topic_id
+from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, count_of, name, step_over, tags, topic_id
 from kordon_protocol.varints import Buffer
 
 _MOST_KEPT: Final = 1 << 20
@@ -173,11 +173,7 @@ class FetchResponseWalker:
 
     def _step_over_aborted(self, buffer: Buffer, offset: int) -> int:
         """Step over the aborted transactions that are there, and be called again for the others."""
-        _, offset = tags(buffer, offset + _ABORTED_SIZE)
-        self._aborted_left -= 1
-        while self._aborted_left and len(buffer) > offset + _ABORTED_SIZE and buffer[offset + _ABORTED_SIZE] == 0:
-            offset += _ABORTED_SIZE + 1
-            self._aborted_left -= 1
+        self._aborted_left, offset = step_over(self._aborted_left, _ABORTED_SIZE, buffer, offset)
         if not self._aborted_left:
             self._step = FetchResponseWalker._read_records
         return offset

@@ -112,6 +112,17 @@ def tags(buffer: Buffer, offset: int) -> tuple[Mapping[int, int], int]:
     return {tag: end - start for tag, (start, end) in fields.items()}, offset
 
 
+def step_over(count: int, size: int, buffer: Buffer, offset: int) -> tuple[int, int]:
+    """Step over the structs of a fixed size that are there, each with its tagged fields. Returns how many are left."""
+    if count:
+        _, offset = tags(buffer, offset + size)
+        count -= 1
+    while count and len(buffer) > offset + size and buffer[offset + size] == 0:
+        offset += size + 1
+        count -= 1
+    return count, offset
+
+
 class Endpoint(NamedTuple):
     """Where a broker can be reached."""
 

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, count_of, name, tags, text, topic_id
-from kordon_protocol.varints import Buffer, encode_varint
+from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, compact_length, count_of, name, tags, text, topic_id
+from kordon_protocol.varints import LONGEST_STRING, Buffer, encode_varint
 
 _FIRST_FLEXIBLE: Final = 9
 _FIRST_WITH_IDS: Final = 13
@@ -111,7 +111,7 @@ class _Scanner:
         self._version = version
         self._body = body
         self._flexible = version >= _FIRST_FLEXIBLE
-        self._string, self._length = COMPACT if self._flexible else LEGACY
+        self._string, self._length = (_string_length, COMPACT.other) if self._flexible else LEGACY
         self._unknown: list[tuple[int, int]] = []
         self._entries = 0
 
@@ -179,3 +179,11 @@ class _Scanner:
         self._entries += entries
         if self._entries > _MOST_ENTRIES:
             raise MalformedBody(f"produce request with more than {_MOST_ENTRIES} topics and partitions")
+
+
+def _string_length(buffer: Buffer, offset: int) -> tuple[int, int]:
+    """Read the length of a compact string, which could say more than a string has."""
+    size, offset = compact_length(buffer, offset)
+    if size > LONGEST_STRING:
+        raise MalformedBody(f"string of {size} bytes, and none has more than {LONGEST_STRING}")
+    return size, offset

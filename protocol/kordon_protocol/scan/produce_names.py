@@ -13,7 +13,7 @@ from uuid import UUID
 
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.scan.pieces import topic_id
-from kordon_protocol.varints import Buffer, read_varint
+from kordon_protocol.varints import LONGEST_STRING, Buffer, read_varint
 
 _FIRST_FLEXIBLE: Final = 9
 _FIRST_WITH_IDS: Final = 13
@@ -134,6 +134,6 @@ def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
 
 def _text(chunk: Buffer, at: int, length: int) -> tuple[str, int]:
     end = at + length
-    if length < 0 or end > len(chunk):
+    if not 0 <= length <= LONGEST_STRING or end > len(chunk):
         raise IndexError
     return str(chunk[at:end], "utf-8"), end

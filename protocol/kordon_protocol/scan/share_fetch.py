@@ -21,6 +21,7 @@ from kordon_protocol.scan.pieces import (
     count_of,
     encode_endpoint,
     endpoint,
+    step_over,
     tags,
     topic_id,
 )
@@ -139,12 +140,7 @@ class ShareFetchWalker:
 
     def _step_over_acquired(self, buffer: Buffer, offset: int) -> int:
         """Step over the acquired records that are there, and be called again for the others."""
-        if self._acquired_left:
-            _, offset = tags(buffer, offset + _ACQUIRED_SIZE)
-            self._acquired_left -= 1
-        while self._acquired_left and len(buffer) > offset + _ACQUIRED_SIZE and buffer[offset + _ACQUIRED_SIZE] == 0:
-            offset += _ACQUIRED_SIZE + 1
-            self._acquired_left -= 1
+        self._acquired_left, offset = step_over(self._acquired_left, _ACQUIRED_SIZE, buffer, offset)
         if not self._acquired_left:
             self._step = ShareFetchWalker._end_partition
         return offset
