@@ -56,9 +56,7 @@ def peek_request(frame: Buffer, start: int = 0) -> RequestHead:
     elif client_id_length != -1:
         raise MalformedHeader(f"client id of {client_id_length} bytes")
     if flexible:
-        # Tagged fields are nearly always none, and there is no byte for them only where the frame is cut off.
-        none = offset < len(frame) and frame[offset] == 0
-        offset = offset + 1 if none else _skip_tags(frame, offset)
+        offset = _skip_tags(frame, offset)
     return RequestHead(api_key, api_version, correlation_id, client_id, offset - start)
 
 
