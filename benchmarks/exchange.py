@@ -19,8 +19,8 @@ from typing import Any, Final
 from kordon_protocol.codec import request_frame, request_type, response_frame, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import session
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.link import BrokerLink
+from tests.protocol.schemas import build
 from tests.proxy.sessions import Connected, FakeTransport, Links, a_world
 
 CHUNK: Final = 65_536
@@ -48,23 +48,12 @@ def chunks(frame: bytes) -> list[bytes]:
     return [frame[at : at + CHUNK] for at in range(0, len(frame), CHUNK)]
 
 
-def filled(entity: Any, /, **values: Any) -> Any:
-    """A message with Kafka's defaults where nothing is said; a mapping stands for a struct."""
-
-    def value_of(name: str, value: Any) -> Any:
-        if isinstance(value, list):
-            return tuple(filled(struct_type(entity, name), **one) for one in value)
-        return value
-
-    return make(entity, **{name: value_of(name, value) for name, value in values.items()})
-
-
 def a_request(key: int, version: int, /, **values: Any) -> Any:
-    return filled(request_type(key, version), **values)
+    return build(request_type(key, version), values)
 
 
 def a_response(key: int, version: int, /, **values: Any) -> Any:
-    return filled(response_type(key, version), **values)
+    return build(response_type(key, version), values)
 
 
 def produce() -> tuple[Any, Any]:
