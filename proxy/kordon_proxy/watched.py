@@ -9,20 +9,24 @@ from .config.findings import Refused
 from .reasons import reason_of
 
 T = TypeVar("T")
-Version = tuple[int, bytes]
-"""Mode and contents: that others may read a file can be its mistake, and to change that leaves the contents alone."""
+Version = tuple[int | None, bytes]
+"""Mode, where it matters, and contents."""
 
 
 class WatchedFile(Generic[T]):
-    """The value of one file. `read` makes it of the contents; it raises `Refused`, or `OSError`."""
+    """The value of one file. `read` makes it of the contents; it raises `Refused`, or `OSError`.
 
-    def __init__(self, path: Path, read: Callable[[bytes], T]) -> None:
+    mode_matters: that others may read it can be its mistake, and to change that leaves the contents alone.
+    """
+
+    def __init__(self, path: Path, read: Callable[[bytes], T], *, mode_matters: bool = False) -> None:
         """Read it. Raises Refused and OSError: at the start there is no older version to keep."""
         self.path = path
         self.problem: str | None = None
         """Why the file as it is now is not in use, in one line; None while it is."""
         self._read = read
-        self._in_use = version_of(path)
+        self._mode_matters = mode_matters
+        self._in_use = self._version()
         self._refused: Version | None = None
         self._polling = asyncio.Lock()
         self.value = read(self._in_use[1])
@@ -40,7 +44,7 @@ class WatchedFile(Generic[T]):
                 return self._has_problem(f"cannot read {self.path}: {reason_of(error)}")
 
     async def _look(self) -> bool:
-        version = version_of(self.path)
+        version = self._version()
         if version == self._refused:
             return False
         if version == self._in_use:  # nothing has changed, or a mistake has been taken back
@@ -54,12 +58,11 @@ class WatchedFile(Generic[T]):
         self._in_use, self._refused, self.problem = version, None, None
         return True
 
+    def _version(self) -> Version:
+        """What changes with the file. Raises OSError."""
+        return self.path.stat().st_mode if self._mode_matters else None, self.path.read_bytes()
+
     def _has_problem(self, problem: str | None) -> bool:
         """Remember it; whether it is another one than before."""
         before, self.problem = self.problem, problem
         return problem != before
-
-
-def version_of(path: Path) -> Version:
-    """Return what changes with a file. Raises OSError."""
-    return path.stat().st_mode, path.read_bytes()

@@ -69,13 +69,22 @@ def test_a_file_that_is_gone_is_told_and_whatever_comes_in_its_place_is_read(pat
     assert poll(file) == (True, "one", "f:1:1: error: wrong")
 
 
-def test_a_changed_mode_is_a_change_as_it_may_be_the_mistake(path: Path) -> None:
+def test_a_changed_mode_is_a_change_where_it_may_be_the_mistake(path: Path) -> None:
     reads: list[bytes] = []
-    file = WatchedFile(path, reads.append)
+    file = WatchedFile(path, reads.append, mode_matters=True)
     path.chmod(0o640)
 
     assert asyncio.run(file.poll())
     assert reads == [b"one", b"one"]
+
+
+def test_a_changed_mode_changes_nothing_where_it_does_not_matter(path: Path) -> None:
+    reads: list[bytes] = []
+    file = WatchedFile(path, reads.append)
+    path.chmod(0o640)
+
+    assert not asyncio.run(file.poll())
+    assert reads == [b"one"]
 
 
 def test_it_is_read_in_another_thread(path: Path) -> None:

@@ -90,7 +90,7 @@ class DirectoryFiles:
         )
 
     def _watch_users(self, provider: str, path: Path) -> WatchedFile[Users]:
-        return WatchedFile(path, lambda content: self._read_users(provider, path, content))
+        return WatchedFile(path, lambda content: self._read_users(provider, path, content), mode_matters=True)
 
     def _watch_groups(self, path: Path) -> WatchedFile[Groups]:
         return WatchedFile(path, lambda content: parse_groups(content, str(path)))
