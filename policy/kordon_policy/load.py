@@ -25,6 +25,9 @@ class Loaded:
     findings: tuple[Finding, ...]
 
 
+IF_EMPTY: Final = "that could mean that nobody may do anything, or everybody: write `policies: []` at least"
+
+
 def load(
     text: str | bytes,
     source: str,
@@ -41,7 +44,7 @@ def load(
     report = Report(source)
     document = None
     try:
-        root = read_yaml(text, report)
+        root = read_yaml(text, report, if_empty=IF_EMPTY)
         if root is not None:
             document = _document(root, compat, report)
             if not report.has_errors:

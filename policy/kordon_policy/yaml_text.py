@@ -40,13 +40,16 @@ class _Stop(Exception):
     """The rest cannot be read; the reason is reported."""
 
 
-def read_yaml(text: str | bytes, report: Report) -> Node | None:
-    """Read one YAML document. `None` if it cannot be read to its end; what is wrong is in the report."""
+def read_yaml(text: str | bytes, report: Report, *, if_empty: str = "") -> Node | None:
+    """Read one YAML document. `None` if it cannot be read to its end; what is wrong is in the report.
+
+    if_empty: what to do about a file that says nothing.
+    """
     decoded = _decoded(text, report)
     if decoded is None:
         return None
     try:
-        return _Composer(decoded, report).document()
+        return _Composer(decoded, report).document(if_empty)
     except _Stop:
         return None
     except yaml.YAMLError as error:
@@ -66,7 +69,7 @@ def _decoded(text: str | bytes, report: Report) -> str | None:
         return None
     # The parser compares each such directive with all before it, and nothing here needs them.
     if _TAG_DIRECTIVE.search(decoded):
-        report.error(Spot(), "%TAG is not for policy files", "leave the directive and the tags that it declares out")
+        report.error(Spot(), "%TAG is not for this file", "leave the directive and the tags that it declares out")
         return None
     return decoded
 
@@ -76,12 +79,33 @@ def _report_syntax(error: yaml.YAMLError, text: str, report: Report) -> None:
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         at = Spot(mark.line + 1, mark.column + 1) if mark else Spot()
-        report.error(at, f"not YAML: {error.problem}" + (f" {error.context}" if error.context else ""), hint)
+        report.error(at, f"not YAML: {_told(error)}", _way_out(error, text) or hint)
     elif isinstance(error, ReaderError):
         lines = text.encode()[: error.position].decode(errors="ignore").split("\n")
         report.error(Spot(len(lines), len(lines[-1]) + 1), f"not YAML: {error.reason}", hint)
     else:
         report.error(Spot(), "not YAML", hint)
+
+
+def _told(error: MarkedYAMLError) -> str:
+    """Say what the parser says, and where that began: a quote that is never closed is noticed at the file's end."""
+    if not error.context:
+        return f"{error.problem}"
+    begun, noticed = error.context_mark, error.problem_mark
+    where = f" that begins in line {begun.line + 1}" if begun and noticed and begun.line < noticed.line else ""
+    return f"{error.problem} {error.context}{where}"
+
+
+def _way_out(error: MarkedYAMLError, text: str) -> str:
+    """Say what to do about slips that the parser tells in its own terms; nothing about all others."""
+    at = error.problem_mark.index if error.problem_mark else len(text)
+    if text[at : at + 1] == "\t":
+        return "a tab indents nothing in YAML: use spaces"
+    if error.problem == "found character that cannot start any token":
+        return "put a text that begins with this character in quotes"
+    if error.problem == "mapping values are not allowed in this context":
+        return "is the line indented as those around it? A text with a colon and a space in it stands in quotes"
+    return ""
 
 
 class _Composer:
@@ -91,13 +115,11 @@ class _Composer:
         self._anchors: dict[str, Node | None] = {}  # None while the node is being read
         self._nodes = 0
 
-    def document(self) -> Node | None:
+    def document(self, if_empty: str) -> Node | None:
         next(self._events)  # the stream's start
         event = next(self._events)
         if isinstance(event, StreamEndEvent):
-            self._fail(
-                Spot(), "the file is empty, which could mean nobody or everybody", "write `policies: []` at least"
-            )
+            self._fail(Spot(), "the file is empty", if_empty)
         node = self._node(next(self._events), depth=1)
         next(self._events)  # the document's end
         event = next(self._events)
@@ -138,7 +160,7 @@ class _Composer:
         node = self._anchors[name]
         if node is None:
             self._report.error(
-                at, f"alias {shown(name)} stands inside what it stands for", "loops are not for policy files"
+                at, f"alias {shown(name)} stands inside what it stands for", "loops are not for this file"
             )
             return _broken(at)
         self._count(event, node.size, depth + node.depth - 1)
@@ -161,7 +183,7 @@ class _Composer:
     def _check_tag(self, event: Event, at: Spot, allowed: frozenset[str]) -> None:
         tag = getattr(event, "tag", None)
         if tag not in (None, "!") and tag not in allowed:
-            self._report.error(at, f"tag {shown(tag)} is not for policy files", "leave the tag out: texts are texts")
+            self._report.error(at, f"tag {shown(tag)} is not for this file", "leave the tag out: texts are texts")
 
     def _sequence(self, event: SequenceStartEvent, depth: int) -> Sequence:
         at = _spot(event)

@@ -85,7 +85,7 @@ tenants:
     [
         # Empty things
         ("", "1:1 the file is empty"),
-        ("# only a comment\n", "1:1 the file is empty"),
+        ("# only a comment\n", "1:1 the file is empty (that could mean that nobody may"),
         ("---\n", "2:1 a null"),
         ("tenants: []", "1:10 `tenants: []` could mean"),
         ("policies:\n", "1:10 a null"),
@@ -110,8 +110,26 @@ tenants:
         ("[a]: b", "1:1 a list or mapping as a key"),
         ("<<: [a]\npolicies: []", "1:6 << merges mappings"),
         ("<<: {x-a: b}\n<<: {x-b: b}", '2:1 "<<" is already in line 1'),
-        ("policies: [", "2:1 not YAML"),
-        ("policies: []\n\tx: y", "2:1 not YAML"),
+        ("policies: [", "2:1 not YAML: did not find expected node content while parsing a flow node"),
+        (
+            'x-é: "a\nb: c\n',
+            "3:1 not YAML: found unexpected end of stream while scanning a quoted scalar that begins in line 1",
+        ),
+        (
+            "x-é: ü\npolicies:\n\t- x",
+            "3:1 not YAML: found character that cannot start any token while scanning for the next token (a tab",
+        ),
+        (
+            "x-a: b\n\tc: d",
+            "2:1 not YAML: found a tab character that violates indentation while scanning a plain scalar that begins "
+            "in line 1 (a tab indents nothing in YAML: use spaces)",
+        ),
+        (
+            "x-é: @b",
+            "1:6 not YAML: found character that cannot start any token while scanning for the next token (put a text "
+            "that begins with this character in quotes)",
+        ),
+        ("x-a: b: c", "1:7 not YAML: mapping values are not allowed in this context (is the line indented"),
         ("é:\n  a\x07b", "2:4 not YAML: control characters"),
         ('x-a: "\\ud800"', "1:9 not YAML"),
         (b"a: \xff", "1:1 not UTF-8"),

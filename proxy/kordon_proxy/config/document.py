@@ -39,8 +39,6 @@ class Document:
 
 def read(text: str | bytes, source: str) -> Document:
     """Read one YAML mapping. Raises Refused with every mistake that was found."""
-    if not text.strip():
-        raise Refused([Finding(message="the file is empty", source=source)])
     report = Report(source)
     root = read_yaml(text, report)
     if report.has_errors:
