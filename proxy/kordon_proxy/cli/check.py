@@ -23,6 +23,10 @@ KEYS: Final = {
     "users.yaml": {"fake_salt_key", "users"},
 }
 
+IF_UNKNOWN: Final = (
+    f"those of a policy are {', '.join(sorted(KEYS['rbac.yaml']))}; a groups file is checked with its kordon.yaml"
+)
+
 
 def check(
     paths: Iterable[Path], *, now: int, read_secrets: bool = True, environment: Mapping[str, str] | None = None
@@ -79,7 +83,7 @@ class _Run:
             self.findings += refused.findings
         else:
             message = f"no key of this file is one of {', '.join(KEYS)}"
-            self.findings.append(Finding(message=message, source=str(path)))
+            self.findings.append(Finding(message=message, hint=IF_UNKNOWN, source=str(path)))
 
     def _config(self, loaded: Loaded) -> None:
         self.findings += loaded.findings
@@ -104,7 +108,7 @@ class _Run:
     ) -> Document | None:
         self._seen.add(path.resolve())
         text = path.read_bytes()
-        loaded = load_policy(text, str(path), compat=compat or Compat(), clusters=clusters, now=self.now)
+        loaded = load_policy(text, str(path), compat=compat or Compat(), clusters=clusters or None, now=self.now)
         self.findings += loaded.findings
         return loaded.document
 

@@ -175,6 +175,17 @@ def test_a_file_of_another_kind_is_told(kordon: Run, folder: Path) -> None:
 
     assert ran.code == 1
     assert "no key of this file is one of kordon.yaml, rbac.yaml, users.yaml" in ran.out
+    assert "those of a policy are admin_roles, authorized_roles, policies, tenants" in ran.out
+
+
+def test_clusters_that_cannot_be_read_are_not_said_to_be_unknown(kordon: Run, folder: Path) -> None:
+    (folder / "kordon.yaml").write_text("clusters: prod\nlisteners: []\n")
+    (folder / "rbac.yaml").write_text(POLICY)
+
+    ran = kordon("check", "kordon.yaml")
+
+    assert "clusters: expected a list here" in ran.out
+    assert "no cluster is known" not in ran.out
 
 
 def test_names_from_a_file_cannot_move_the_cursor(kordon: Run, folder: Path) -> None:
