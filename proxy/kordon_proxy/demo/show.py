@@ -72,7 +72,7 @@ class Show:
     def command(self, who: str, line: str, output: str, *, good: bool = True) -> None:
         """Print a command and what it printed, as it did."""
         colour = "green" if good else "red"
-        self.console.print(Text.assemble("  ", (f"{who} $ {line}", "bold")))
+        self.console.print(Text.assemble("  ", (f"{who} $ {line}", "bold")), soft_wrap=True)  # to be copied, too
         self.console.print(Padding(Panel.fit(Text(output), border_style=colour), (0, 2), expand=False))
 
     def claim(self, what: str, holds: bool, instead: object = "") -> None:
