@@ -5,7 +5,8 @@ fails, the whole process is aborted (kio 0.6.5: five bytes of a Metadata request
 first. No count may announce more elements than the bytes that are left could hold.
 
 The walk also refuses what two readers could understand in two ways, because the broker would then act on something
-else than what was judged: tagged fields that are repeated, out of order, or longer or shorter than they say.
+else than what was judged: tagged fields that are repeated, out of order, or longer or shorter than they say. And it
+refuses longer strings than brokers read.
 
 A walk is compiled from the schema. It steps over a run of fixed-size fields, and over an array of them, at once: about
 a microsecond for a usual request, a fraction of what reading it in Python would cost.
@@ -27,7 +28,7 @@ from kordon_protocol.shapes import (
     shape_of,
 )
 from kordon_protocol.tagged import tagged_fields
-from kordon_protocol.varints import Buffer, read_varint
+from kordon_protocol.varints import LONGEST_STRING, Buffer, read_varint
 
 Walk: TypeAlias = Callable[[Buffer, int], int]
 """From a buffer and the offset of a message to the offset behind it.
@@ -89,6 +90,8 @@ class _Source:
             self._run += FIXED_SIZES[field.wire]
         elif flexible:
             self._count("varint", indent)
+            if field.wire == "string":
+                self._line(indent, f"if n > {LONGEST_STRING + 1}: too_long(n)")
             self._line(indent, "if n: pos += n - 1")
         else:
             self._count("int16" if field.wire == "string" else "int32", indent)
@@ -149,6 +152,10 @@ def _too_many(count: int) -> NoReturn:
     raise MalformedBody(f"array of {count} elements in a body that cannot hold them")
 
 
+def _too_long(length: int) -> NoReturn:
+    raise MalformedBody(f"string of {length - 1} bytes, and none has more than {LONGEST_STRING}")
+
+
 def _null(count: int) -> NoReturn:
     raise MalformedBody(f"array of {count} elements that must not be null")
 
@@ -158,5 +165,6 @@ _NAMES: Final = {
     "int16": Struct(">h").unpack_from,
     "int32": Struct(">i").unpack_from,
     "null": _null,
+    "too_long": _too_long,
     "too_many": _too_many,
 }

@@ -9,6 +9,10 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 # Java reads them into an int, so that a larger number would mean one thing to the broker and another to us.
 LARGEST = 2**31 - 1
 
+LONGEST_STRING = 2**15 - 1
+"""Bytes of a string in any version. Compact lengths could say more, which Kafka neither writes nor reads (its generated
+messages see to that), so no name that a client chooses is larger."""
+
 
 def encode_varint(value: int) -> bytes:
     """Return the shortest encoding of a number from 0 to 2^31 - 1."""

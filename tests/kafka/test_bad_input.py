@@ -18,6 +18,7 @@ from kordon_protocol.codec import decode_response, request_frame, request_type
 from kordon_protocol.frames import with_prefix
 from kordon_protocol.header import peek_response, request_header
 from kordon_protocol.keys import ApiKey, versions
+from kordon_protocol.varints import LONGEST_STRING
 from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo import ports
 from kordon_proxy.demo.kafka import Kafka
@@ -262,6 +263,21 @@ def answers(address: str, data: bytes) -> bytes | None:
             return None
 
 
+@pytest.mark.parametrize(("letters", "ends"), [(LONGEST_STRING, False), (LONGEST_STRING + 1, True)])
+def test_a_name_that_is_longer_than_kafka_reads_ends_the_connection_as_at_kafka(
+    kordon: Kordon, kafka: Kafka, letters: int, ends: bool
+) -> None:
+    topic = make(struct_type(request_type(ApiKey.METADATA, 12), "topics"), name="x" * letters)
+    request = a_request(ApiKey.METADATA, 12, topics=(topic,), allow_auto_topic_creation=False)
+    for address in (kafka.bootstrap, kordon.listener("trading")):
+        with Wire(address) as wire:
+            wire.send(request)
+            if ends:
+                assert ended(wire)
+            else:
+                assert wire.receive().message.topics[0].error_code is not ErrorCode.none
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -389,9 +405,11 @@ def test_a_wrong_file_at_a_reload_changes_nothing_and_is_said(kordon: Kordon) ->
             ask_the_broker(wire)
             with Wire(kordon.listener("door")) as other:
                 assert log_in(other, PASSWORD).error_code is ErrorCode.none
+            assert metric(kordon, "kordon_users_reload_failures_total") == 1
         finally:
             users.write_text(good)
-        eventually(lambda: "users_reloaded" in [line["event"] for line in log_lines(kordon)[before:]])
+        eventually(lambda: log_lines(kordon, "users_restored"))
+        assert "users_reloaded" not in [line["event"] for line in log_lines(kordon)[before:]]
         ask_the_broker(wire)
 
 

@@ -22,6 +22,7 @@ from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.header import peek_request, peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
+from kordon_protocol.varints import LONGEST_STRING
 from tests.protocol.schemas import EVERY_SCHEMA, EVERY_VERSION, build, messages, schema_id
 
 every_schema = pytest.mark.parametrize("entity", EVERY_SCHEMA, ids=schema_id)
@@ -127,6 +128,20 @@ def test_a_count_inside_a_tagged_field_is_checked_too() -> None:
     plain = encode(build(response_type(ApiKey.FETCH, 16), {}))
     with pytest.raises(MalformedBody):
         decode_response(ApiKey.FETCH, 16, plain[:-1] + b"\x01\x00\x05\xff\xff\xff\xff\x07")
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_string_that_is_longer_than_kafka_reads_is_malformed(nested: bool) -> None:
+    def body(letters: int) -> bytes:
+        text = "x" * letters
+        if nested:
+            return encode(build(request_type(ApiKey.METADATA, 12), {"topics": [{"name": text}]}))
+        return encode(build(request_type(ApiKey.DESCRIBE_GROUPS, 5), {"groups": [text]}))
+
+    key, version = (ApiKey.METADATA, 12) if nested else (ApiKey.DESCRIBE_GROUPS, 5)
+    assert read_request(key, version, body(LONGEST_STRING)).exact
+    with pytest.raises(MalformedBody, match="string of 32768 bytes"):
+        read_request(key, version, body(LONGEST_STRING + 1))
 
 
 def test_what_has_no_schema_is_said_so() -> None:

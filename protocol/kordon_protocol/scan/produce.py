@@ -10,7 +10,18 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from kordon_protocol.errors import MalformedBody
-from kordon_protocol.scan.pieces import COMPACT, CUT_OFF, LEGACY, compact_length, count_of, name, tags, text, topic_id
+from kordon_protocol.scan.pieces import (
+    COMPACT,
+    CUT_OFF,
+    LEGACY,
+    Lengths,
+    compact_length,
+    count_of,
+    name,
+    tags,
+    text,
+    topic_id,
+)
 from kordon_protocol.varints import LONGEST_STRING, Buffer, encode_varint
 
 _FIRST_FLEXIBLE: Final = 9
@@ -111,7 +122,7 @@ class _Scanner:
         self._version = version
         self._body = body
         self._flexible = version >= _FIRST_FLEXIBLE
-        self._string, self._length = (_string_length, COMPACT.other) if self._flexible else LEGACY
+        self._string, self._length = _FLEXIBLE if self._flexible else LEGACY
         self._unknown: list[tuple[int, int]] = []
         self._entries = 0
 
@@ -187,3 +198,6 @@ def _string_length(buffer: Buffer, offset: int) -> tuple[int, int]:
     if size > LONGEST_STRING:
         raise MalformedBody(f"string of {size} bytes, and none has more than {LONGEST_STRING}")
     return size, offset
+
+
+_FLEXIBLE: Final = Lengths(_string_length, COMPACT.other)

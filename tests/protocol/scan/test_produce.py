@@ -10,10 +10,11 @@ from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey, versions
 from kordon_protocol.scan import (
     ProduceScan,
+    produce_names,
     produce_request_without,
     scan_produce_request,
 )
-from kordon_protocol.varints import encode_varint
+from kordon_protocol.varints import LONGEST_STRING, encode_varint
 from tests.protocol.newer import NewerWriter
 from tests.protocol.schemas import build, messages
 
@@ -159,3 +160,18 @@ def test_records_are_not_looked_at() -> None:
     (topic,) = scan_produce_request(9, body).topics
     (partition,) = topic.partitions
     assert body[partition.records_start : partition.records_end] == b"\xff" * 1_000
+
+
+@pytest.mark.parametrize("field", ["transactional_id", "topic"])
+def test_a_name_that_is_longer_than_kafka_reads_is_malformed(field: str) -> None:
+    def body(letters: int) -> bytes:
+        names = {"transactional_id": "id", "topic": "topic"} | {field: "x" * letters}
+        topics = [{"name": names["topic"], "partition_data": []}]
+        said = {"transactional_id": names["transactional_id"], "topic_data": topics}
+        return encode(build(request_type(ApiKey.PRODUCE, 9), said))
+
+    assert produce_names(9, [body(LONGEST_STRING)], 0)
+    assert scan_produce_request(9, body(LONGEST_STRING)).exact
+    assert produce_names(9, [body(LONGEST_STRING + 1)], 0) is None
+    with pytest.raises(MalformedBody, match="string of 32768 bytes"):
+        scan_produce_request(9, body(LONGEST_STRING + 1))
