@@ -1,5 +1,6 @@
 """What the audit and the metrics get to know of an exchange. They hang on the session, not on the judges."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +21,8 @@ from .audit.log import AuditLog
 from .exchange import Exchange
 
 SHADOW_ALLOW: Final = "Allow (shadow)"
+LONGEST_NAME: Final = 300
+"""Letters of a name that are kept. Topics have at most 249; other names may have 32,767, and clients choose them."""
 Durable = Callable[[], None]
 
 
@@ -177,7 +180,7 @@ class Recorder:
         """The resource as a path of the policy language."""
         if ruling.kind is None:
             return ("cluster", self._cluster)
-        return ("cluster", self._cluster, ruling.kind, ruling.name or "")
+        return ("cluster", self._cluster, ruling.kind, _kept(ruling.name or ""))
 
     def _parameters(self, exchange: Exchange, response: Any | None) -> dict[str, object]:
         """What matters of the request and its answer; a response of None: there is none yet, or there never will be."""
@@ -218,6 +221,14 @@ class Recorder:
             why=why,
             outcome=outcome,
         )
+
+
+def _kept(name: str) -> str:
+    """The name; of one that is very long, the beginning and what tells it from others that begin alike."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[:LONGEST_NAME]}… ({len(name)} letters, SHA-256 {digest})"
 
 
 def _ended(response: Any | None) -> Outcome:

@@ -10,7 +10,7 @@ from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.exchange import Exchange
-from kordon_proxy.recorder import Recorder
+from kordon_proxy.recorder import LONGEST_NAME, Recorder
 from kordon_proxy.table import APIS
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
 from tests.proxy.apis.worlds import make_may
@@ -101,6 +101,18 @@ def test_of_a_refused_mutation_the_audit_learns_what_was_wanted_and_of_other_req
 
     assert mutation.what.parameters == {"topics": [{"name": "a-no", "partitions": 5}], "validate_only": False}
     assert other.what.parameters == {}
+
+
+def test_of_a_very_long_name_its_beginning_is_kept_and_what_tells_it_from_others() -> None:
+    beginning = "z" * LONGEST_NAME
+    names = (beginning, beginning + "a" * 30_000, beginning + "b" * 30_000)
+
+    (event,) = denials(growing(*names))
+
+    first, *others = [path[3] for path in event.what.resources]
+    assert first == beginning
+    assert len(set(others)) == 2
+    assert all(name.startswith(beginning) and "30300 letters" in name and len(name) < 500 for name in others)
 
 
 def test_a_shadow_policy_is_told_as_if_it_were_in_force() -> None:

@@ -6,11 +6,17 @@ takes with it is the counts of the running window, never a mutation, and never t
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from .event import Event, EventType, Outcome, Path, What, Who, Why, Window, new_id
 
 _Key = tuple[tuple[Any, ...], str, Path, str]
+
+MOST_TEXT: Final = 32 << 20
+"""Letters of the events that are kept to be counted. Clients choose the names in them, and one request has room for a
+million."""
+OF_ONE: Final = 300
+"""What an event, or one resource in it, weighs besides its letters."""
 
 
 @dataclass(slots=True)
@@ -81,25 +87,33 @@ class Aggregates:
 class Repeats:
     """Lets the first `free` of alike events in a window pass, and counts the rest."""
 
-    def __init__(self, *, free: int, most: int) -> None:
+    def __init__(self, *, free: int, most: int, most_text: int = MOST_TEXT) -> None:
         self._free = free
         self._most = most
+        self._most_text = most_text
+        self._text = 0
         self._seen: dict[Hashable, tuple[Event, Window]] = {}
 
     def is_repeat(self, key: Hashable, event: Event) -> bool:
         """Whether the event is one too many; then it has been counted and need not be written itself."""
         found = self._seen.get(key)
         if found is None:
-            if len(self._seen) < self._most:  # else it is written, and so are those after it: more, never less
-                self._seen[key] = (event, Window(count=1, first=event.time, last=event.time, repeats=event.id))
+            self._remember(key, event)
             return False
         first, window = found
         self._seen[key] = (first, replace(window, count=window.count + 1, last=event.time))
         return window.count >= self._free
 
+    def _remember(self, key: Hashable, event: Event) -> None:
+        """What there is no room for is written, and so are those after it that are like it: more, never less."""
+        text = _weight(event)
+        if len(self._seen) < self._most and self._text + text <= self._most_text:
+            self._text += text
+            self._seen[key] = (event, Window(count=1, first=event.time, last=event.time, repeats=event.id))
+
     def close_window(self) -> list[Event]:
         """Forget all, and return one event for each kind of which some were counted rather than written."""
-        closed, self._seen = self._seen, {}
+        closed, self._seen, self._text = self._seen, {}, 0
         return [
             replace(
                 event, id=new_id(), type=EventType.AGGREGATE, time=window.last, window=replace(window, count=counted)
@@ -107,6 +121,13 @@ class Repeats:
             for event, window in closed.values()
             if (counted := window.count - self._free) > 0
         ]
+
+
+def _weight(event: Event) -> int:
+    """How many letters an event has, about."""
+    what = event.what
+    names = sum(OF_ONE + sum(map(len, path)) for path in what.resources)
+    return OF_ONE + names + (len(repr(what.parameters)) if what.parameters else 0)
 
 
 def _event(key: _Key, tally: _Tally) -> Event:

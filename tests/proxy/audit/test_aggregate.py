@@ -156,3 +156,15 @@ def test_with_more_kinds_than_can_be_kept_all_of_them_are_written() -> None:
     verdicts = [repeats.is_repeat(key, a_denial()) for key in ("a", "b", "b", "a")]
 
     assert verdicts == [False, False, False, True]
+
+
+def test_of_large_denials_as_many_are_kept_as_there_is_room_for_in_each_window() -> None:
+    large = a_denial(what=replace(a_denial().what, resources=(GROUP,) * 100, parameters={}))
+    wordy = a_denial(what=replace(a_denial().what, parameters={"group": "x" * 40_000}))
+    repeats = Repeats(free=1, most=10, most_text=50_000)
+
+    for _ in range(2):
+        verdicts = [repeats.is_repeat(key, event) for key, event in [("a", large), ("b", wordy), ("b", wordy)]]
+        assert verdicts == [False, False, False]
+        assert repeats.is_repeat("a", large)
+        assert len(repeats.close_window()) == 1
