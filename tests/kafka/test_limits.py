@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -21,6 +22,7 @@ from tests.kafka.records import MiB, end_of, fetch, produce, read, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, readiness, resident
 from tests.kafka.tenants import LISTENERS, POLICY, eventually
 from tests.kafka.wire import Gone, Wire
+from tests.proxy.apis.exchanges import asked
 from tests.proxy.apis.verdicts import a_request
 
 IN_FLIGHT: Final = 100
@@ -129,6 +131,38 @@ def test_a_large_fetch_of_a_client_that_does_not_read_costs_little_and_is_whole(
         finally:
             for client in clients:
                 client.close()
+
+
+def test_names_cost_memory_while_they_are_judged_and_not_afterwards(kordon: Kordon) -> None:
+    """Denials are counted by their names until a window of the audit ends; members are remembered by their topics."""
+
+    def long_names(number: int) -> Iterator[str]:
+        return (f"{number}-{place}".ljust(30_000, "x") for place in range(250))
+
+    def denied(number: int) -> Any:
+        topics = tuple(asked(ApiKey.METADATA, 12, "topics", name=name) for name in long_names(number))
+        return a_request(ApiKey.METADATA, 12, topics=topics)
+
+    def joining(number: int) -> Any:
+        return a_request(
+            ApiKey.CONSUMER_GROUP_HEARTBEAT,
+            1,
+            group_id="trade_large",
+            member_id=f"member-{number}",
+            subscribed_topic_names=tuple(long_names(number)),
+            topic_partitions=(),
+            rebalance_timeout=timedelta(minutes=1),
+        )
+
+    with Wire(kordon.listener("trading")) as wire:
+        wire.ask_all([denied(0)])
+        wire.ask_all([joining(0)])
+        before = resident(kordon)
+        for number in range(1, 13):
+            (topic, *_) = wire.ask(denied(number)).message.topics
+            assert topic.error_code is ErrorCode.unknown_topic_or_partition
+            assert wire.ask(joining(number)).message.error_code is ErrorCode.none
+        assert resident(kordon) - before < ALLOWANCE
 
 
 def test_connections_beyond_the_limit_are_closed_and_the_others_go_on(kordon: Kordon, topic: str) -> None:

@@ -13,7 +13,8 @@ FETCH_SESSIONS: Final = 16
 """Fetch sessions kept per connection; clients use one. The oldest goes, and its client is told to start again."""
 SESSION_PARTITIONS: Final = 100_000
 """Partitions in all of them: clients choose them, whether they exist or not. More are fetched without a session."""
-
+LETTERS: Final = 100
+"""Of a name that take as much room as a partition."""
 
 Partitions = Iterable[tuple[Hashable, Collection[int]]]
 """Topic names or ids with partitions; a topic may come more than once."""
@@ -30,7 +31,7 @@ class FetchSession:
         """By topic name or id. It is replaced and never changed: an answer on its way may hold what has been forgotten
         meanwhile."""
         self.size = 0
-        """How many partitions these are."""
+        """How many partitions these are. A long name counts as some more."""
         self.add(partitions)
 
     def add(self, partitions: Partitions) -> None:
@@ -53,7 +54,12 @@ class FetchSession:
 
     def _replace(self, topics: Mapping[Hashable, frozenset[int]]) -> None:
         self.topics = topics
-        self.size = sum(map(len, topics.values()))
+        self.size = sum(len(indexes) + _weight(topic) for topic, indexes in topics.items())
+
+
+def _weight(topic: Hashable) -> int:
+    """What the name weighs: clients choose it, too, and it may have thirty thousand letters."""
+    return len(topic) // LETTERS if isinstance(topic, str) else 0
 
 
 @dataclass(slots=True)

@@ -1,8 +1,12 @@
 """What a connection remembers of members of Kafka Streams applications: they say their topology only when they join."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from .recent_members import RecentMembers
+
+LETTERS: Final = 1 << 20
+"""Of the names in all topologies that a connection has. Clients choose them, whether they exist or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,11 @@ class Topology:
     claimed: bool
     """Whether a client of this connection said it. What only the coordinator says may name topics that the client must
     not hear of."""
+
+    @property
+    def letters(self) -> int:
+        """How many letters its names have together."""
+        return sum(map(len, (*self.sources, *self.sinks, *self.internal)))
 
     def names_the_same(self, other: "Topology") -> bool:
         """Whether both name the same topics in the same places."""
@@ -38,4 +47,11 @@ class StreamsMember:
 
 
 class StreamsMembers(RecentMembers[StreamsMember]):
-    """Those behind one connection."""
+    """Those behind one connection. One that is forgotten is asked for at its coordinator again, or joins anew."""
+
+    __slots__ = ()
+
+    def keep(self, group: str, member: str, known: StreamsMember) -> None:
+        super().keep(group, member, known)
+        while len(self) > 1 and sum(one.topology.letters for one in self._members.values()) > LETTERS:
+            self._members.popitem(last=False)

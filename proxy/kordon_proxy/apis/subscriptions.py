@@ -12,6 +12,8 @@ from .recent_members import RecentMembers
 
 NAMES: Final = 100_000
 """Names kept per connection. Clients choose them, whether they exist or not."""
+LONGEST: Final = 249
+"""Letters of a topic's name (`Topic.MAX_NAME_LENGTH` of Kafka). There is none for what is longer, and never will be."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +21,8 @@ class Subscription:
     """One member. What the client said, what the coordinator was told of it, and the same for the way back."""
 
     names: tuple[str, ...] | None = None
-    """All that the client named, visible or not; None: it has not said on this connection."""
+    """All that the client named and that may come to be a topic, visible or not; None: it has not said on this
+    connection."""
     pattern: Pattern | None = None
     sent: tuple[str, ...] | None = None
     """The names that the coordinator has; None: not known."""
@@ -32,7 +35,7 @@ class Subscription:
 
     def subscribe(self, names: tuple[str, ...] | None, pattern: Pattern | None) -> None:
         """Take what the client said; names of None are those that it said before."""
-        self.names = (self.names or ()) if names is None else names
+        self.names = (self.names or ()) if names is None else tuple(name for name in names if len(name) <= LONGEST)
         self.pattern = pattern
         self.sent = None
 

@@ -15,7 +15,7 @@ from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import connection as connection_state
 from kordon_proxy.apis import fetch
-from kordon_proxy.apis.connection import SESSION_PARTITIONS, Connection, FetchSession
+from kordon_proxy.apis.connection import LETTERS, SESSION_PARTITIONS, Connection, FetchSession
 from kordon_proxy.apis.fetch_stream import FetchStream, NotAsked
 from kordon_proxy.apis.may import Access, May
 from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Streamed
@@ -453,6 +453,16 @@ def test_the_sessions_of_a_connection_hold_so_many_partitions_together() -> None
 
     kept = [number for number in (1, 2, 3) if connection.fetch_sessions.get(number) is not None]
     assert kept == [2, 3]
+
+
+def test_the_sessions_of_a_connection_hold_so_many_letters_together() -> None:
+    connection = Connection()
+    longest = SESSION_PARTITIONS * LETTERS - 1
+    for number, name in ((1, "a"), (2, "b" * longest), (3, "c")):
+        connection.fetch_sessions.start(number, FetchSession(None, [(name, {0})]))
+
+    kept = [number for number in (1, 2, 3) if connection.fetch_sessions.get(number) is not None]
+    assert kept == [3]
 
 
 # ---- numbers of sessions are given to others when they are free

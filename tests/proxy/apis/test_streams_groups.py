@@ -14,6 +14,7 @@ from kordon_proxy.apis.member_ids import masked
 from kordon_proxy.apis.recent_members import MEMBERS
 from kordon_proxy.apis.streams_descriptions import judge_describe
 from kordon_proxy.apis.streams_groups import APIS, judge_heartbeat
+from kordon_proxy.apis.streams_members import LETTERS, StreamsMember, StreamsMembers, Topology
 from kordon_proxy.apis.streams_status import CONSTANT, MISSING_INTERNAL, MISSING_SOURCES, SHUTDOWN
 from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.verdict import Ask, Forward, Verdict
@@ -669,3 +670,16 @@ def test_a_group_that_could_not_be_described_has_no_topology() -> None:
     )
     (found,) = mended(judge_describe(request, may), a_response(DESCRIBE, 0, groups=(group,)), may).groups
     assert (found.topology, found.error_message) == (None, "The group id does not exist.")
+
+
+def test_a_connection_remembers_topologies_of_so_many_letters_and_forgets_the_oldest() -> None:
+    def named(letters: int) -> StreamsMember:
+        return StreamsMember(Topology(("a" * letters,), (), (), frozenset(), claimed=True))
+
+    known = StreamsMembers()
+    for member, letters in (("small", 1), ("large", LETTERS // 2), ("larger", LETTERS // 2 + 1)):
+        known.keep("g", member, named(letters))
+    assert [known.get("g", member) is not None for member in ("small", "large", "larger")] == [False, False, True]
+
+    known.keep("g", "largest", named(LETTERS + 1))
+    assert [known.get("g", member) is not None for member in ("larger", "largest")] == [False, True]

@@ -2,7 +2,7 @@
 
 from kordon_proxy.apis.patterns import compile_pattern
 from kordon_proxy.apis.recent_members import MEMBERS
-from kordon_proxy.apis.subscriptions import NAMES, Subscription, Subscriptions
+from kordon_proxy.apis.subscriptions import LONGEST, NAMES, Subscription, Subscriptions
 
 
 def test_a_connection_remembers_few_members_and_forgets_the_oldest() -> None:
@@ -39,6 +39,12 @@ def test_what_a_member_does_not_say_again_it_has_said_before() -> None:
     assert subscription.names == ("a",)
     assert subscription.pattern is pattern
     assert subscription.sent is None
+
+
+def test_names_that_no_topic_can_have_are_not_remembered() -> None:
+    subscription = Subscription()
+    subscription.subscribe(("a" * LONGEST, "b" * (LONGEST + 1)), None)
+    assert subscription.names == ("a" * LONGEST,)
 
 
 def test_a_connection_remembers_so_many_names_and_forgets_the_oldest_members_for_it() -> None:
