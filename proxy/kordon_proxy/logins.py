@@ -213,8 +213,10 @@ class Login:
                 return
             for frame in frames:
                 send(frame)
-            if not ready.again:
+            if self._session.member is None:
                 self._let_in(ready.facts, ready.identity)
+            else:
+                self._session.member.logged_in_again(ready.facts, ready.identity)
             self._go_on()
 
         self._listener.metrics.logins[self._listener.name, ready.facts.mechanism, "ok"].inc()

@@ -51,6 +51,10 @@ class Member:
         self._picture: Picture | None = None
         self._standing: Standing | None = None
 
+    def logged_in_again(self, facts: Facts, identity: Identity) -> None:
+        """A later login (KIP-368): from now on it is this one that has to hold."""
+        self.facts, self.identity, self._snapshot = facts, identity, None
+
     def standing(self, picture: Picture) -> Standing | None:
         """What holds now; None when the identity lost its place: its credential, its roles, or its tenant."""
         snapshot = self._listener.policies.current()

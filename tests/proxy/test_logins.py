@@ -4,6 +4,7 @@ import asyncio
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -13,11 +14,11 @@ from structlog.testing import capture_logs
 from kordon_protocol.codec import request_frame
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import EventType
-from kordon_proxy.identity.users import Users
+from kordon_proxy.identity.users import Credential, Users
 from kordon_proxy.identity.values import Exchange, Facts, Outcome, Peer, Proved, Trouble
 from tests.proxy.apis.verdicts import a_request
 from tests.proxy.cluster.loops import scenario, until
-from tests.proxy.identity.talk import PASSWORD, a_plain, a_token, some_users
+from tests.proxy.identity.talk import PASSWORD, a_hash, a_plain, a_token, some_users
 from tests.proxy.sessions import Connected, Links, World, a_snapshot, a_world, heartbeat, tick
 
 SASL: Final = {"sasl": {"PLAIN": "staff"}}
@@ -398,6 +399,35 @@ async def test_a_session_that_has_ended_is_closed_at_its_next_request(links: Lin
 
     assert client.forwarded() == []
     assert [line["reason"] for line in logs if line["event"] == "connection_closed"] == ["login"]
+
+
+@pytest.mark.parametrize(("retired", "stays"), [("alice-1", True), ("alice-2", False)])
+@scenario
+async def test_after_a_later_login_it_is_that_password_whose_end_ends_the_connection(
+    links: Links, retired: str, stays: bool
+) -> None:
+    (user,) = some_users().by_name.values()
+    both = (*user.credentials, Credential(id="alice-2", scrypt=a_hash("the-next-password")))
+    world = a_door(links, users=some_users(replace(user, credentials=both)), section={"max_session": "60s"})
+    client = await logged_in(world)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kordon_proxy.identity.login.LEAST_BETWEEN_LOGINS", 0.0)
+        shakes_hands(client)
+        says(client, password="the-next-password")
+        await until(lambda: len(world.audit.events) == 2)
+        await tick()
+    left = tuple(credential for credential in both if credential.id != retired)
+    directory = world.listener.directory()
+    changed = replace(directory, users={"staff": some_users(replace(user, credentials=left))})
+    world.listener.directory = lambda: changed
+
+    with capture_logs() as logs:
+        client.sends(heartbeat())
+        await tick()
+
+    assert client.open is stays
+    told = [line["detail"] for line in logs if line["event"] == "connection_closed"]
+    assert told == ([] if stays else ["the credential has been taken away"])
 
 
 @scenario
