@@ -36,7 +36,8 @@ _ESCAPED: Final = {
 def configure_logging(*, level: Level = "info", format: Format = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
     """Send all logging of this process to the stream (standard error), in place of what was configured before.
 
-    `auto` is for people on a terminal and JSON elsewhere. Below `debug`, libraries may only warn.
+    `auto` is for people on a terminal and JSON elsewhere. Libraries may only warn, unless it is `debug`; and even then
+    they do not say all: at that level aiokafka shows its requests, with passwords and what is in them.
     """
     stream = stream or sys.stderr
     is_console = format == "console" or (format == "auto" and stream.isatty())
@@ -57,7 +58,7 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.WARNING)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # where a line cannot be written, neither can the complaint: that would raise
 

@@ -106,6 +106,7 @@ def test_only_the_level_that_was_asked_for_is_logged_and_libraries_keep_quiet(le
     log.info("info")
     log.error("error")
     logging.getLogger("aiokafka").info("chatty")
+    logging.getLogger("aiokafka.conn").debug("Request to kafka:9092 3: SaslAuthenticateRequest_v1(…)")
 
     assert [line["event"] for line in logged(stream)] == seen
 
