@@ -79,6 +79,9 @@ class Metrics:
         self.policy_epoch = self._gauge("policy_epoch", "Number of the policy snapshot in force")
         self.policy_loaded = self._gauge("policy_loaded_timestamp_seconds", "When the policy file in force was loaded")
         self.policy_reload_failures = self._counter("policy_reload_failures", "Policy files that were not taken over")
+        self.users_reload_failures = self._counter(
+            "users_reload_failures", "Users and groups files that were not taken over"
+        )
 
     def _audit(self) -> None:
         self.audit_healthy = self._gauge("audit_healthy", "1 while the audit journal can be written")

@@ -357,13 +357,24 @@ class Server:
             self._record_configuration(self.policies.last_failure)
         self.metrics.policy_reload_failures.inc(self.policies.failures - self._failures_shown)
         self._failures_shown = self.policies.failures
-        if await self._directory.poll():
-            for problem in self._directory.problems:
-                log.error("users_reload_failed", reason=problem)
-            log.info("users_reloaded", revision=self._directory.current.revision)
-            is_new = True
-        if is_new:
+        if await self._look_at_users() or is_new:
             self._tell_shut()
+
+    async def _look_at_users(self) -> bool:
+        """Look at the users and groups files now; whether they say something new."""
+        revision, problems = self._directory.current.revision, self._directory.problems
+        if not await self._directory.poll():
+            return False
+        for problem in self._directory.problems:
+            if problem not in problems:
+                self.metrics.users_reload_failures.inc()
+                log.error("users_reload_failed", reason=problem)
+        if self._directory.current.revision > revision:
+            log.info("users_reloaded", revision=self._directory.current.revision)
+            return True
+        if len(self._directory.problems) < len(problems):
+            log.info("users_restored", revision=revision)
+        return False
 
     def _tell_shut(self) -> None:
         """Tell of listeners where nobody can log in: the policy is read apart from their configuration."""

@@ -71,8 +71,9 @@ class DirectoryFiles:
 
         Says whether there is a new directory, or another problem than before.
         """
+        before = [file.value for file in self._watched]
         changed = [await file.poll() for file in self._watched]
-        if any(changed):
+        if any(file.value is not value for file, value in zip(self._watched, before, strict=True)):
             self.current = self._directory(revision=self.current.revision + 1)
         return any(changed)
 
