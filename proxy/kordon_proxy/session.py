@@ -48,7 +48,7 @@ OTHERS: Final = 8 << 20
 """Bytes of a request that is no Produce. It is decoded as a whole, which takes a second or two for so much, and no
 client needs more: a Fetch of 10,000 partitions has a tenth of it."""
 STORED_LIMIT: Final = 1 << 20
-"""Bytes of answers that may wait behind an earlier one before reading from the broker stops."""
+"""Bytes of answers that may wait, behind an earlier one or for the audit, before reading from the broker stops."""
 NO_AUDIT: Final = Refusal(
     ErrorCode.unknown_server_error, "the audit log cannot be written, so nothing may be changed now"
 )
@@ -62,6 +62,7 @@ class Session(asyncio.Protocol):
         "_broker_id",
         "_collector",
         "_driving",
+        "_held",
         "_holds",
         "_link",
         "_login",
@@ -101,6 +102,8 @@ class Session(asyncio.Protocol):
         self._answers = AnswerQueue(self)
         self._state = Connection(broker_id)
         self._driving = False
+        self._held = 0
+        """Bytes of answers that wait for what has to happen before they leave."""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     # ---- the client's side
@@ -325,7 +328,7 @@ class Session(asyncio.Protocol):
             self._member.recorder.write(events, None)
         elif events:
             self._send(self._answers.answer(exchange, None))
-            exchange.frame = frame
+            self._hold_back(exchange, frame)
             self._record(exchange, events)
         else:
             self._send(self._answers.answer(exchange, frame))
@@ -362,6 +365,7 @@ class Session(asyncio.Protocol):
         exchange.waits -= 1
         if exchange.waits == 0 and exchange.frame is not None and not self.closed:
             frame, exchange.frame = exchange.frame, None
+            self._held -= len(frame)
             self._settle(exchange, frame)
 
     # ---- the broker's side
@@ -414,13 +418,13 @@ class Session(asyncio.Protocol):
             log.exception("connection_failed", connection=self.id)
             self.close("internal", error)
             return
-        if self._answers.stored > STORED_LIMIT:
+        if self._answers.stored + self._held > STORED_LIMIT:
             self._link.hold(Hold.ORDER)
         self._answered()
 
     def _answered(self) -> None:
         """Answers have left: there may be room for requests again."""
-        if Hold.ORDER in self._link.holds.since and self._answers.stored <= STORED_LIMIT:
+        if Hold.ORDER in self._link.holds.since and self._answers.stored + self._held <= STORED_LIMIT:
             self._link.release(Hold.ORDER)
         if self._holds.since:
             if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
@@ -482,8 +486,12 @@ class Session(asyncio.Protocol):
         """The answer, if nothing has to happen before it leaves; else the last thing that does sends it."""
         if exchange.waits == 0:
             return frame
-        exchange.frame = frame
+        self._hold_back(exchange, frame)
         return None
+
+    def _hold_back(self, exchange: Exchange, frame: bytes) -> None:
+        exchange.frame = frame
+        self._held += len(frame)
 
     async def _refreshed(self, exchange: Exchange) -> None:
         """Topics have come or gone: what the client is told now it may use now, so Kordon has to know of it first."""

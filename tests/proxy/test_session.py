@@ -634,6 +634,26 @@ async def test_what_the_broker_sends_is_not_read_without_end_while_an_answer_is_
 
 
 @scenario
+async def test_what_the_broker_sends_is_not_read_without_end_while_answers_wait_for_the_audit(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.audit.stuck = True
+    mine, theirs = (one.topics[0] for one in (fetch(), fetch("pay_one")))
+    numbers = [client.sends(replace(fetch(), topics=(mine, theirs))) for _ in range(3)]
+
+    client.broker_answers(numbers[0], responses=(fetched(bytes(600_000)),))
+    assert not client.link.held
+    client.broker_answers(numbers[1], responses=(fetched(bytes(600_000)),))
+    assert client.link.held
+    assert client.frames() == []
+    world.audit.recover()
+    await tick()
+
+    assert not client.link.held
+    assert list(client.answers()) == numbers[:2]
+
+
+@scenario
 async def test_an_answer_that_was_parked_is_judged_by_the_policy_of_the_moment_it_comes(links: Links) -> None:
     world = a_world(links)
     client = await a_client(world)
