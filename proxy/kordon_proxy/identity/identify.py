@@ -21,8 +21,8 @@ def identify(facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory)
     """
     door = directory.doors.get(peer.listener, NO_DOOR)
     user = directory.user(facts)
-    if facts.provider is not None and (user is None or user.credential(facts.credential) is None):
-        return _refused(facts, "the credential has been taken away")
+    if facts.provider is not None and (fault := _lapsed(facts, user)) is not None:
+        return _refused(facts, fault)
     if (fault := fault_of(facts.name)) is not None:
         return _refused(facts, f"the name {fault}")
     roles = _roles(facts, door, user, snapshot, directory)
@@ -42,6 +42,16 @@ def identify_again(
     if isinstance(now, Identity) and now.tenant != before.tenant:
         return _refused(facts, f"the tenant of {facts.name} has changed")
     return now
+
+
+def _lapsed(facts: Facts, user: User | None) -> str | None:
+    """Why the credential that was proved counts no more. Its end as it was then is watched by who logged it in."""
+    credential = None if user is None else user.credential(facts.credential)
+    if credential is None:
+        return "the credential has been taken away"
+    if credential.expires is not None and (facts.expires is None or credential.expires < facts.expires):
+        return "the credential ends earlier than it was to"
+    return None
 
 
 def _roles(facts: Facts, door: Door, user: User | None, snapshot: Snapshot, directory: Directory) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """Identity is derived from facts: again for each snapshot, and never more than the facts give."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,3 +190,20 @@ def test_nobody_is_in_a_tenant_that_none_of_his_roles_has(
         assert outcome.tenant is not None
         assert roles & has[outcome.tenant]
         assert {pinned, asked} <= {None, outcome.tenant}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stays"),
+    [(None, 5.0, False), (9.0, 5.0, False), (9.0, 9.0, True), (9.0, 12.0, True), (9.0, None, True), (None, None, True)],
+)
+def test_an_end_that_is_set_earlier_than_it_was_at_the_login_ends_the_connection(
+    before: float | None, after: float | None, stays: bool
+) -> None:
+    user = a_user()
+    (credential,) = user.credentials
+    changed = some_users(replace(user, credentials=(replace(credential, expires=after),)))
+
+    found = identify(replace(ALICE, expires=before), PEER, a_snapshot(), a_directory(changed))
+
+    assert isinstance(found, Identity) is stays
+    assert stays or reason_of(found) == "the credential ends earlier than it was to"
