@@ -101,6 +101,27 @@ def test_no_setting_of_a_broker_is_shown_or_altered(neighbours: Neighbours) -> N
     assert neighbours.tap.requests("client", since) == {}
 
 
+# Five bytes of a request can become two thousand of an answer
+
+
+@pytest.mark.parametrize("times", [10, 11])
+def test_nobody_has_one_thing_described_again_and_again(neighbours: Neighbours, times: int) -> None:
+    own, since = neighbours.own, len(neighbours.tap.heard)
+    many = [
+        ask.describe_settings(4, *[(TOPIC, own.topic)] * times),
+        ask.describe_settings(4, *[(GROUP, own.group)] * times),
+        ask.describe_groups(6, *[own.group] * times),
+        ask.describe_consumers(1, *[own.group] * times),
+        ask.fetch_many_offsets(9, *[(own, None)] * times),
+    ]
+    with neighbours.through() as wire:
+        replies = wire.ask_all(many)
+
+    refused = [42 in errors_of(reply.message) for reply in replies]
+    assert refused == [times > 10] * len(many)
+    assert len(neighbours.tap.requests("client", since)) == (0 if times > 10 else len(many))
+
+
 # What the broker says in words
 
 

@@ -20,7 +20,7 @@ from kordon_protocol.keys import ApiKey
 
 from .brokers import may_edit
 from .may import EVERY_BROKER, May, Refusal
-from .parts import is_authorization, judge_each, keep_each, mend_each, refuse
+from .parts import TOO_OFTEN, is_authorization, judge_each, keep_each, mend_each, refuse, too_often
 from .placement import THROTTLES, sees_placement
 from .table import Api, Record
 from .texts import spoken, without_free_text
@@ -58,6 +58,8 @@ def judge_describe(request: Any, may: May) -> Verdict:
     """A type that Kafka does not know fails the whole request, as it does there."""
     if any(entry.resource_type not in TYPES for entry in request.resources):
         return refuse(request, spoken(Refusal(ErrorCode.invalid_request)))
+    if too_often([resource_of(entry) for entry in request.resources]):
+        return refuse(request, TOO_OFTEN)
     groups = {
         entry.resource_name: may.group(None, entry.resource_name)
         for entry in request.resources

@@ -25,7 +25,7 @@ from .may import May, Refusal
 from .member_ids import knows_ids, told
 from .members import CONSUMER, Cut, Keep
 from .operations import NOT_ASKED, group_operations
-from .parts import forward_rest, judge_each, keep_each
+from .parts import TOO_OFTEN, forward_rest, judge_each, keep_each, refuse, too_often
 from .table import Api, Record
 from .texts import constant_text, without_free_text
 from .verdict import Forward, Mended, Verdict
@@ -46,8 +46,10 @@ MendGroup = Callable[[Any, May], Any]
 
 def judge_described(request: Any, may: May, *, items: str, missing: Missing, mend_group: MendGroup) -> Verdict:
     """Describe the groups of the view; `missing` makes the answer for each other one."""
-    named = enumerate(getattr(request, items))
-    own = {place: missing(name, refusal) for place, name in named if (refusal := may.group(None, name))}
+    names = getattr(request, items)
+    if too_often(names):
+        return refuse(request, TOO_OFTEN)
+    own = {place: missing(name, refusal) for place, name in enumerate(names) if (refusal := may.group(None, name))}
 
     def mend(response: Any, now: May) -> Any:
         return replace(response, groups=tuple(mend_group(group, now) for group in response.groups))

@@ -26,7 +26,7 @@ from kordon_protocol.shapes import Entity
 from .entries import answer_type, in_place, make, respond, struct_type
 from .group_topics import committed_topics, judge_topic
 from .may import May, Refusal
-from .parts import forward_rest, judge_each, keep_each, name_or_id, refuse
+from .parts import TOO_OFTEN, forward_rest, judge_each, keep_each, name_or_id, refuse, too_often
 from .table import Api, Record
 from .verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
 
@@ -86,6 +86,8 @@ class Part:
 def judge_fetch(request: Any, may: May) -> Verdict:
     if request.__version__ < MANY_GROUPS:
         return _judge_single(request, may)
+    if too_often([group.group_id for group in request.groups]):
+        return refuse(request, TOO_OFTEN)
     entry = struct_type(answer_type(request), "groups")
     parts = [_judge_group(group, entry, may) for group in request.groups]
     own = {place: part.own for place, part in enumerate(parts) if part.kept is None}

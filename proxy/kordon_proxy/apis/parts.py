@@ -4,7 +4,8 @@ The entries for what was refused are generated from the schemas (`kordon_protoco
 where that API and version puts it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import is_
 from typing import Any, Final
@@ -47,6 +48,19 @@ def name_or_id(entry: Any) -> Any:
         if value is not None:
             return value
     return None
+
+
+MOST_TIMES: Final = 10
+TOO_OFTEN: Final = Refusal(ErrorCode.invalid_request, f"One thing is named more than {MOST_TIMES} times.")
+
+
+def too_often(names: Collection[Hashable]) -> bool:
+    """Whether a description asks for one thing again and again, as no client does.
+
+    Kafka tells everything of it each time. Five bytes of a request can become two thousand of an answer, which is put
+    together here while nobody else is served.
+    """
+    return len(names) > MOST_TIMES and max(Counter(names).values()) > MOST_TIMES
 
 
 def refuse(request: Any, refusal: Refusal) -> Answer:
