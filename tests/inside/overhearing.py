@@ -40,7 +40,9 @@ class Overheard:
 
 
 def keep_what_clients_get(folder: str) -> None:
-    home = Path(sys.orig_argv[sys.orig_argv.index("--config") + 1]).parent.name
+    given = sys.orig_argv
+    config = Path(given[given.index("--config") + 1] if "--config" in given else "kordon.yaml")
+    home = config.absolute().parent.name
     file = os.open(Path(folder) / f"{home}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     numbers = itertools.count()
     made = Session.connection_made
