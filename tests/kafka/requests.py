@@ -225,20 +225,19 @@ def describe_settings(version: int, *resources: tuple[int, str], keys: tuple[str
 def alter_settings(
     version: int, *resources: tuple[int, str], setting: tuple[str, str], only_validate: bool = False
 ) -> Any:
-    key = ApiKey.INCREMENTAL_ALTER_CONFIGS
-    config = asked(key, version, "resources", "configs", name=setting[0], value=setting[1])
-    entries = tuple(
-        asked(key, version, "resources", resource_type=kind, resource_name=name, configs=(config,))
-        for kind, name in resources
-    )
-    return a_request(key, version, resources=entries, validate_only=only_validate)
+    return _settings(ApiKey.INCREMENTAL_ALTER_CONFIGS, version, resources, setting, only_validate)
 
 
 def replace_settings(
     version: int, *resources: tuple[int, str], setting: tuple[str, str], only_validate: bool = False
 ) -> Any:
     """All settings of each resource go but this one, which is set."""
-    key = ApiKey.ALTER_CONFIGS
+    return _settings(ApiKey.ALTER_CONFIGS, version, resources, setting, only_validate)
+
+
+def _settings(
+    key: ApiKey, version: int, resources: Iterable[tuple[int, str]], setting: tuple[str, str], only_validate: bool
+) -> Any:
     config = asked(key, version, "resources", "configs", name=setting[0], value=setting[1])
     entries = tuple(
         asked(key, version, "resources", resource_type=kind, resource_name=name, configs=(config,))
