@@ -16,7 +16,7 @@ from kordon_protocol.frames import RequestCollector, with_prefix
 from kordon_protocol.header import peek_request, request_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import FetchResponseWalker, metadata_response_head, scan_produce_request
-from kordon_proxy.apis.entries import make, struct_type
+from kordon_proxy.judging.entries import make, struct_type
 
 CHUNK = 65_536
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.refused import WITHOUT_SCHEMA
-from kordon_proxy.apis.table import Api, Record
 from kordon_proxy.apis.telemetry import RELAYED
 from kordon_proxy.apis.versions import LOCAL
+from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.table import APIS
 from tests.kafka.drawing import EVERY_REQUEST
 from tests.kafka.probes import PROBES

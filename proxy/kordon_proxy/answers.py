@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from kordon_protocol.errors import FrameTooLarge, ProtocolError
 
-from .apis.verdict import Mended, Plan, Relay, Stream, Streamed
 from .exchange import Exchange
+from .judging.verdict import Mended, Plan, Relay, Stream, Streamed
 
 HEAD: Final = struct.Struct(">ii")
 MAX_FRAME: Final = 2**31 - 1

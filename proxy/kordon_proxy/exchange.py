@@ -5,9 +5,9 @@ from typing import Any
 
 from kordon_protocol.header import RequestHead
 
-from .apis.may import May
-from .apis.table import Api, Record
-from .apis.verdict import RELAY, Plan, Stream
+from .judging.may import May
+from .judging.table import Api, Record
+from .judging.verdict import RELAY, Plan, Stream
 
 
 @dataclass(slots=True, eq=False)

@@ -25,11 +25,11 @@ from kordon_protocol.header import RequestHead, peek_response, request_head_byte
 from kordon_protocol.refusals import refusal
 from kordon_protocol.varints import Buffer
 
-from .apis.may import May
-from .apis.table import Api
-from .apis.verdict import Answer, Ask, Forward, Rewrite, Verdict
 from .cluster.picture import Picture
 from .exchange import Exchange
+from .judging.may import May
+from .judging.table import Api
+from .judging.verdict import Answer, Ask, Forward, Rewrite, Verdict
 
 V = TypeVar("V", Verdict, Verdict | Ask)
 ADMIN_CLIENT: Final = "__admin_client"

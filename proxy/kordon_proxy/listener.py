@@ -10,8 +10,6 @@ import structlog
 from kordon_policy.tenants import tenant_cluster_id
 
 from . import config
-from .apis.synthetic import SyntheticCluster
-from .apis.table import Api
 from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.watch import Cluster
@@ -19,6 +17,8 @@ from .holds import Hold
 from .identity.directory import Directory, anonymous
 from .identity.identify import identify
 from .identity.values import Mechanism, Peer, Refused
+from .judging.synthetic import SyntheticCluster
+from .judging.table import Api
 from .meter import Meter
 from .metrics import Metrics
 from .policies import Policies

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from kordon_policy.snapshot import Snapshot
 
-from .apis.may import Standing
 from .audit.event import Who
 from .cluster.picture import Picture
 from .identity.directory import Directory
 from .identity.identify import identify_again
 from .identity.values import Facts, Identity, Peer, Refused
+from .judging.may import Standing
 from .recorder import Recorder
 
 if TYPE_CHECKING:

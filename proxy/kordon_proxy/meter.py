@@ -2,8 +2,8 @@
 
 import time
 
-from .apis.may import Access, May
 from .exchange import Exchange
+from .judging.may import Access, May
 from .metrics import Metrics
 
 

@@ -14,11 +14,11 @@ from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import RequestHead
 from kordon_protocol.outcomes import body_error_codes, error_name
 
-from .apis.may import Access, May, Ruling
-from .apis.table import Record
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from .audit.log import AuditLog
 from .exchange import Exchange
+from .judging.may import Access, May, Ruling
+from .judging.table import Record
 
 SHADOW_ALLOW: Final = "Allow (shadow)"
 LONGEST_NAME: Final = 300

@@ -23,17 +23,17 @@ from kordon_protocol.keys import ApiKey
 
 from . import gate
 from .answers import AnswerQueue
-from .apis.connection import Connection
-from .apis.may import May, Refusal
-from .apis.parts import refused_response
-from .apis.table import Api, Record
-from .apis.verdict import Answer, Ask, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, Verdict, unchanged
 from .audit.event import Event
 from .cluster.errors import UpstreamError
 from .exchange import Exchange
 from .gate import Unadmitted
 from .holds import Hold, Holds
 from .identity.software import strangeness
+from .judging.connection import Connection
+from .judging.may import May, Refusal
+from .judging.parts import refused_response
+from .judging.table import Api, Record
+from .judging.verdict import Answer, Ask, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, Verdict, unchanged
 from .link import BrokerLink, open_link
 from .listener import Listener
 from .logins import Login

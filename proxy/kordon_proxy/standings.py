@@ -6,9 +6,9 @@ from kordon_policy.actions import Kind
 from kordon_policy.snapshot import Snapshot
 from kordon_policy.view import Inferred
 
-from .apis.may import Standing
 from .cluster.picture import Picture
 from .identity.values import Identity
+from .judging.may import Standing
 
 LIMIT: Final = 10_000
 

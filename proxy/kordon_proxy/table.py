@@ -35,8 +35,8 @@ from .apis import (
     transaction_states,
     transactions,
 )
-from .apis.table import Api
 from .config import Listener
+from .judging.table import Api
 
 FAMILIES: Final = (
     produce,

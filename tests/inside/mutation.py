@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from kordon_proxy import table
-from kordon_proxy.apis.verdict import Forward
+from kordon_proxy.judging.verdict import Forward
 
 
 def let_through(_: Any, __: Any) -> Any:

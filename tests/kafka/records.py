@@ -8,8 +8,8 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo.kafka import Kafka
+from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.tenants import QUIET
 from tests.kafka.wire import Wire, a_batch
 from tests.proxy.apis.verdicts import a_request

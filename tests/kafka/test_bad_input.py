@@ -19,11 +19,11 @@ from kordon_protocol.frames import with_prefix
 from kordon_protocol.header import peek_response, request_header
 from kordon_protocol.keys import ApiKey, versions
 from kordon_protocol.varints import LONGEST_STRING
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo import ports
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.identity import users_edit
+from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.tap import closings, ended, log_lines, metric
 from tests.kafka.tenants import POLICY, eventually
 from tests.kafka.wire import Gone, Wire

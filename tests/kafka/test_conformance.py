@@ -14,7 +14,7 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import decode_request, decode_response, request_frame, request_type, response_type
 from kordon_protocol.header import peek_request
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.texts import constant_text
+from kordon_proxy.judging.texts import constant_text
 from kordon_proxy.table import APIS
 from tests.kafka import requests as ask
 from tests.kafka.fixtures import Fresh

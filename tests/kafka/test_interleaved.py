@@ -16,9 +16,9 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import decode_response, request_frame, request_type
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.fixtures import MakeTopic
 from tests.kafka.records import fetch, produce, read, seen
 from tests.kafka.tenants import LISTENERS, POLICY, eventually

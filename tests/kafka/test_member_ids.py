@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from kordon_proxy.apis.member_ids import masked
+from kordon_proxy.judging.member_ids import masked
 from tests.kafka import requests as ask
 from tests.kafka.fixtures import Fresh
 from tests.kafka.neighbours import Neighbours

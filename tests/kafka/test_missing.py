@@ -14,14 +14,14 @@ import pytest
 from kordon_protocol.codec import decode_response, encode, request_frame, request_type
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.verdict import Answer, Ask, Mended
 from kordon_proxy.demo.kafka import Kafka
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.verdict import Answer, Ask, Mended
 from kordon_proxy.table import APIS
 from tests.kafka.tenants import eventually
 from tests.proxy.apis.verdicts import a_request
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 SEES: Final = """
 policies:

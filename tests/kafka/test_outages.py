@@ -13,9 +13,9 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.fixtures import USERS, Fresh, MakeTopic
 from tests.kafka.records import MiB, produce, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, readiness, resident, silent

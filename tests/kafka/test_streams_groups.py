@@ -10,8 +10,8 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.descriptions import DESCRIPTIONS
-from kordon_proxy.apis.texts import HARMLESS
+from kordon_proxy.judging.descriptions import DESCRIPTIONS
+from kordon_proxy.judging.texts import HARMLESS
 from tests.kafka import requests as ask
 from tests.kafka.fixtures import Fresh
 from tests.kafka.neighbours import Neighbours

@@ -13,10 +13,10 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.demo import ports
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.fixtures import Fresh
 from tests.kafka.tap import TAP_HOST, FrontTap, ended, log_lines, metric
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.descriptions import DESCRIPTIONS
-from kordon_proxy.apis.texts import HARMLESS
+from kordon_proxy.judging.descriptions import DESCRIPTIONS
+from kordon_proxy.judging.texts import HARMLESS
 from tests.kafka import requests as ask
 from tests.kafka.neighbours import PASSWORD, Neighbours
 from tests.kafka.requests import GROUP, TOPIC, Things, errors_of

@@ -12,8 +12,8 @@ from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin
 
 from kordon_protocol.shapes import Entity, Field, Shape, shape_of
-from kordon_proxy.apis.table import Api
 from kordon_proxy.apis.telemetry import RELAYED
+from kordon_proxy.judging.table import Api
 from kordon_proxy.table import APIS
 
 ADMITTED: Final[dict[int, Api]] = {key: api for key, api in {**APIS, **RELAYED}.items() if api.judge is not None}

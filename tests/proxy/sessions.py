@@ -15,7 +15,6 @@ from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.header import peek_request, peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import config
-from kordon_proxy.apis.table import Api
 from kordon_proxy.audit.event import Event
 from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.cluster.picture import Picture
@@ -23,6 +22,7 @@ from kordon_proxy.cluster.watch import State
 from kordon_proxy.identity.directory import Directory, door_of
 from kordon_proxy.identity.users import Users
 from kordon_proxy.identity.values import Mechanism
+from kordon_proxy.judging.table import Api
 from kordon_proxy.link import BrokerLink
 from kordon_proxy.listener import Listener
 from kordon_proxy.metrics import Metrics
@@ -31,7 +31,7 @@ from kordon_proxy.standings import Standings
 from kordon_proxy.table import APIS
 from kordon_proxy.upstream import Upstream
 from tests.proxy.apis.verdicts import a_request, a_response
-from tests.proxy.apis.worlds import a_picture
+from tests.proxy.judging.worlds import a_picture
 
 POLICY: Final = """
 policies:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kordon_protocol.errors import FrameTooLarge
 from kordon_proxy.answers import AnswerQueue, UnexpectedAnswer
-from kordon_proxy.apis.verdict import RELAY, Mended, Plan, Stream, Streamed, unchanged
+from kordon_proxy.judging.verdict import RELAY, Mended, Plan, Stream, Streamed, unchanged
 
 
 @dataclass(eq=False)

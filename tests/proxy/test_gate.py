@@ -23,14 +23,14 @@ from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import gate
 from kordon_proxy.apis.produce import ProduceRequest
-from kordon_proxy.apis.table import Api
-from kordon_proxy.apis.verdict import Forward, Mended, Rewrite
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.exchange import Exchange
 from kordon_proxy.gate import Unadmitted
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Forward, Mended, Rewrite
 from kordon_proxy.table import APIS
 from tests.proxy.apis.verdicts import a_request, a_response
-from tests.proxy.apis.worlds import a_picture, make_may
+from tests.proxy.judging.worlds import a_picture, make_may
 from tests.proxy.sessions import POLICY, heartbeat, spoken
 
 GARBAGE: Final = b"\xff\xff\xff\xff\x7f"

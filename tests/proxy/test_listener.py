@@ -4,8 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from kordon_protocol.codec import request_frame
-from tests.proxy.apis.worlds import a_picture
 from tests.proxy.cluster.loops import scenario
+from tests.proxy.judging.worlds import a_picture
 from tests.proxy.sessions import Links, a_world, heartbeat, tick
 
 

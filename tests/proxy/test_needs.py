@@ -14,13 +14,13 @@ from kordon_protocol.frames import RequestCollector
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import gate
 from kordon_proxy.apis.configs import BROKER
-from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.may import May, Ruling, Standing
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.may import May, Ruling, Standing
 from tests.kafka import requests as ask
 from tests.kafka import share_requests as share
 from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.worlds import a_picture, make_may
 from tests.proxy.fields import ADMITTED
+from tests.proxy.judging.worlds import a_picture, make_may
 from tests.proxy.test_texts_and_addresses import OURS, POLICY, TOPICS, requests, things
 
 OF_ANSWERS: Final = {

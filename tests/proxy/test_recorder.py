@@ -13,7 +13,7 @@ from kordon_proxy.exchange import Exchange
 from kordon_proxy.recorder import LONGEST_NAME, Recorder
 from kordon_proxy.table import APIS
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 from tests.proxy.sessions import FakeAudit
 
 POLICY: Final = """

@@ -14,17 +14,17 @@ from structlog.testing import capture_logs
 
 from kordon_protocol.codec import decode_response, request_frame, request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.parts import refuse
-from kordon_proxy.apis.table import Api
-from kordon_proxy.apis.verdict import Ask, Forward, Verdict
 from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.holds import Hold
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Ask, Forward, Verdict
 from kordon_proxy.table import APIS
 from tests.proxy.apis.verdicts import a_request
-from tests.proxy.apis.worlds import a_picture
 from tests.proxy.cluster.loops import scenario
+from tests.proxy.judging.worlds import a_picture
 from tests.proxy.sessions import POLICY, Connected, Links, World, a_snapshot, a_world, heartbeat, tick
 
 UNKNOWN_KEY: Final = struct.pack(">ihhih", 10, 9999, 0, 7, -1)

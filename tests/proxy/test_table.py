@@ -10,7 +10,7 @@ from kordon_proxy.apis.refused import REASONS, WITHOUT_SCHEMA
 from kordon_proxy.apis.versions import LOCAL, PRODUCE_FROM, advertised
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.table import APIS
-from tests.proxy.apis.worlds import a_picture
+from tests.proxy.judging.worlds import a_picture
 
 ADMITTED_IN_PART: Final = {
     ApiKey.INIT_PRODUCER_ID: range(6),  # v6 is unstable in Kafka, and not advertised there

@@ -25,9 +25,9 @@ from tests.kafka.neighbours import Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import Things
 from tests.proxy.apis.verdicts import a_request, a_response
-from tests.proxy.apis.worlds import a_picture, topic_id
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.fields import ADMITTED, Kind, Place, places, read
+from tests.proxy.judging.worlds import a_picture, topic_id
 from tests.proxy.sessions import Connected, Links, World, a_world, spoken, tick
 from tests.proxy.test_fields import CUT
 

@@ -1,1 +1,1 @@
-"""How each Kafka API is judged: one module a family, one table, closed by default."""
+"""How each Kafka API is judged: one module a family."""

@@ -19,6 +19,12 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.may import Access, May, Refusal, Ruling
+from kordon_proxy.judging.parts import judge_each, refuse
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_text, constant_texts, spoken, without_free_text
+from kordon_proxy.judging.verdict import Answer, Ask, Forward, Mended, Rewrite, Verdict
 
 from .acl_filters import exactly, is_clear, is_malformed, matches, may_have_resource, told_filter, widest
 from .bindings import (
@@ -35,12 +41,6 @@ from .bindings import (
     has_resource,
     told,
 )
-from .entries import answer_type, make, respond, struct_type
-from .may import Access, May, Refusal, Ruling
-from .parts import judge_each, refuse
-from .table import Api, Record
-from .texts import constant_text, constant_texts, spoken, without_free_text
-from .verdict import Answer, Ask, Forward, Mended, Rewrite, Verdict
 
 CAF: Final = ErrorCode.cluster_authorization_failed
 NO_BINDING: Final = Refusal(

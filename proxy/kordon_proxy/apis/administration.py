@@ -13,13 +13,12 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
-
-from .brokers import administers, may_administer, whole_cluster
-from .may import May, Refusal
-from .parts import refuse, refused_response
-from .table import Api, Record
-from .texts import constant_texts, spoken, without_free_texts
-from .verdict import Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.brokers import administers, may_administer, whole_cluster
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import refuse, refused_response
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_texts, spoken, without_free_texts
+from kordon_proxy.judging.verdict import Forward, Mended, Rewrite, Verdict
 
 ANOTHER_CLUSTER: Final = spoken(Refusal(ErrorCode.inconsistent_cluster_id))
 

@@ -6,14 +6,13 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
-
-from .brokers import is_seen
-from .may import May, Refusal
-from .operations import cluster_operations
-from .parts import refuse
-from .table import Api
-from .texts import without_free_text
-from .verdict import Forward, Mended, Verdict
+from kordon_proxy.judging.brokers import is_seen
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.operations import cluster_operations
+from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.texts import without_free_text
+from kordon_proxy.judging.verdict import Forward, Mended, Verdict
 
 BROKERS: Final = 1
 CONTROLLERS: Final = 2

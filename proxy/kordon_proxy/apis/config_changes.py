@@ -16,15 +16,15 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import judge_each
+from kordon_proxy.judging.placement import is_placement, may_place, sees_placement
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import DUPLICATE_RESOURCE, constant_texts, spoken
+from kordon_proxy.judging.verdict import Ask, Verdict
 
 from .configs import GROUP, LOGGER, OWN_SOURCE, TOPIC, TYPES, may_edit_broker, resource_of
-from .entries import make, struct_type
-from .may import May, Refusal
-from .parts import judge_each
-from .placement import is_placement, may_place, sees_placement
-from .table import Api, Record
-from .texts import DUPLICATE_RESOURCE, constant_texts, spoken
-from .verdict import Ask, Verdict
 
 REPLACES_PLACEMENT: Final = (
     "AlterConfigs would put back to its default where the data of this topic lies: that takes BROKER_EDIT on every "

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.brokers import is_editable, may_edit
+from kordon_proxy.judging.may import EVERY_BROKER, May
+from kordon_proxy.judging.parts import keep_each, refuse
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Forward, Mended, Verdict
 
-from .brokers import is_editable, may_edit
 from .configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
-from .may import EVERY_BROKER, May
-from .parts import keep_each, refuse
-from .table import Api
-from .verdict import Forward, Mended, Verdict
 
 OF_BROKERS: Final = frozenset({BROKER, LOGGER, CLIENT_METRICS})
 

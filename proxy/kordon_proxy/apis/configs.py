@@ -17,14 +17,13 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action
 from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
-
-from .brokers import may_edit
-from .may import EVERY_BROKER, May, Refusal
-from .parts import TOO_OFTEN, is_authorization, judge_each, keep_each, mend_each, refuse, too_often
-from .placement import THROTTLES, sees_placement
-from .table import Api, Record
-from .texts import spoken, without_free_text
-from .verdict import Answer, Mended, Rewrite, Verdict, unchanged
+from kordon_proxy.judging.brokers import may_edit
+from kordon_proxy.judging.may import EVERY_BROKER, May, Refusal
+from kordon_proxy.judging.parts import TOO_OFTEN, is_authorization, judge_each, keep_each, mend_each, refuse, too_often
+from kordon_proxy.judging.placement import THROTTLES, sees_placement
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import spoken, without_free_text
+from kordon_proxy.judging.verdict import Answer, Mended, Rewrite, Verdict, unchanged
 
 TOPIC: Final = 2
 BROKER: Final = 4

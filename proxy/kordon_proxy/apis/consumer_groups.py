@@ -22,19 +22,19 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.group_topics import usable_by, usable_ids
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.member_ids import told
+from kordon_proxy.judging.operations import group_operations
+from kordon_proxy.judging.parts import keep_each, refuse
+from kordon_proxy.judging.patterns import InvalidPattern, Pattern, compile_pattern
+from kordon_proxy.judging.subscriptions import NAMES, Subscription
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_texts, without_free_text
+from kordon_proxy.judging.verdict import Forward, Mended, Rewrite, Verdict
 
-from .entries import make, struct_type
-from .group_topics import usable_by, usable_ids
 from .groups import HOST, judge_described_or_missing, visible
-from .may import May, Refusal
-from .member_ids import told
-from .operations import group_operations
-from .parts import keep_each, refuse
-from .patterns import InvalidPattern, Pattern, compile_pattern
-from .subscriptions import NAMES, Subscription
-from .table import Api, Record
-from .texts import constant_texts, without_free_text
-from .verdict import Forward, Mended, Rewrite, Verdict
 
 SAY_ALL: Final = Refusal(ErrorCode.not_coordinator)
 """To a client that this connection has not heard of yet."""

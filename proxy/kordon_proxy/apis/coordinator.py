@@ -14,13 +14,12 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Kind
 from kordon_protocol.keys import ApiKey
-
-from .entries import answer_type, make, respond, struct_type
-from .may import DENIED_CODE, Access, May, Refusal, Ruling
-from .parts import forward_rest, refuse
-from .table import Api
-from .texts import constant_text
-from .verdict import Answer, Forward, Mended, Verdict
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.may import DENIED_CODE, Access, May, Refusal, Ruling
+from kordon_proxy.judging.parts import forward_rest, refuse
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.texts import constant_text
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Verdict
 
 GROUP: Final = 0
 SHARE: Final = 2

@@ -20,15 +20,15 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.connection import SESSION_PARTITIONS, FetchSession
+from kordon_proxy.judging.endpoints import at_our_addresses
+from kordon_proxy.judging.entries import make, respond, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import refused_response
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
-from .connection import SESSION_PARTITIONS, FetchSession
-from .endpoints import at_our_addresses
-from .entries import make, respond, struct_type
 from .fetch_stream import FetchStream
-from .may import May, Refusal
-from .parts import refused_response
-from .table import Api, Record
-from .verdict import Answer, Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
 SESSION_GONE: Final = Refusal(ErrorCode.fetch_session_id_not_found)
 NO_SESSION: Final = 0

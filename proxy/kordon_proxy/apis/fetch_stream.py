@@ -7,9 +7,8 @@ from kordon_protocol.errors import MalformedHeader, ProtocolError
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import FetchResponseWalker, endpoints_replacement, node_endpoints
-
-from .connection import FetchSession
-from .may import May
+from kordon_proxy.judging.connection import FetchSession
+from kordon_proxy.judging.may import May
 
 PREFIX: Final = 4
 FLEXIBLE: Final = 12

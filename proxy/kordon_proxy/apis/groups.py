@@ -18,17 +18,17 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.consumer_protocol import UserData, keep_assigned_topics, keep_topics
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import answer_type, make, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.member_ids import knows_ids, told
+from kordon_proxy.judging.operations import NOT_ASKED, group_operations
+from kordon_proxy.judging.parts import TOO_OFTEN, forward_rest, judge_each, keep_each, refuse, too_often
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_text, without_free_text
+from kordon_proxy.judging.verdict import Forward, Mended, Verdict
 
 from . import members
-from .entries import answer_type, make, struct_type
-from .may import May, Refusal
-from .member_ids import knows_ids, told
 from .members import CONSUMER, Cut, Keep
-from .operations import NOT_ASKED, group_operations
-from .parts import TOO_OFTEN, forward_rest, judge_each, keep_each, refuse, too_often
-from .table import Api, Record
-from .texts import constant_text, without_free_text
-from .verdict import Forward, Mended, Verdict
 
 HOST: Final = "/kordon"
 """Where every member is, as far as clients are told (Kafka writes `/` before an address)."""

@@ -14,13 +14,12 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
-
-from .brokers import is_editable, is_seen, may_edit, of_connection, whole_cluster
-from .entries import make, respond, struct_type
-from .may import May
-from .parts import keep_each, refuse, refused_response
-from .table import Api, Record
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.brokers import is_editable, is_seen, may_edit, of_connection, whole_cluster
+from kordon_proxy.judging.entries import make, respond, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.parts import keep_each, refuse, refused_response
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 UNKNOWN: Final = -1
 """How many bytes Kafka says a directory has where it does not know (`DescribeLogDirsResponse.UNKNOWN_VOLUME_BYTES`)."""

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from kordon_policy.actions import Action
 from kordon_protocol.keys import ApiKey
-
-from .may import May
-from .parts import judge_each
-from .table import Api, Record
-from .verdict import Forward, Rewrite, Verdict
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.parts import judge_each
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Forward, Rewrite, Verdict
 
 CLIENT: Final = -1
 """The replica id of whoever is no broker."""

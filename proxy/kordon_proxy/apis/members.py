@@ -31,14 +31,13 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.consumer_protocol import UserData, could_assign, keep_assigned_topics, keep_topics
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey
-
-from .entries import answer_type, make, respond, struct_type
-from .group_topics import any_topic, usable_by
-from .may import May, Refusal
-from .member_ids import is_masked, knows_ids, told
-from .parts import refuse, refused_response
-from .table import Api, Record
-from .verdict import Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.group_topics import any_topic, usable_by
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.member_ids import is_masked, knows_ids, told
+from kordon_proxy.judging.parts import refuse, refused_response
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict
 
 CONSUMER: Final = "consumer"
 """The protocol type whose bytes have a public format."""

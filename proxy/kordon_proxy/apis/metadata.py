@@ -18,14 +18,14 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.endpoints import moved
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.may import UNKNOWN_ID, May, Refusal
+from kordon_proxy.judging.operations import NOT_ASKED, cluster_operations, topic_operations
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Answer, Forward, Mend, Mended, Plan, Rewrite, Streamed, Verdict
 
-from .endpoints import moved
-from .entries import answer_type, make, respond, struct_type
-from .may import UNKNOWN_ID, May, Refusal
 from .metadata_stream import MetadataStream
-from .operations import NOT_ASKED, cluster_operations, topic_operations
-from .table import Api
-from .verdict import Answer, Forward, Mend, Mended, Plan, Rewrite, Streamed, Verdict
 
 WITH_FLAG: Final = 4
 """The first version that says whether missing topics may be created."""

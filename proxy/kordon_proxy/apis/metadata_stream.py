@@ -9,8 +9,7 @@ from kordon_protocol.errors import MalformedHeader
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.scan import encode_metadata_head, metadata_response_head
-
-from .may import May
+from kordon_proxy.judging.may import May
 
 PREFIX: Final = struct.Struct(">ii")
 

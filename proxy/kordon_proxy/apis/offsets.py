@@ -22,13 +22,12 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
-
-from .entries import answer_type, in_place, make, respond, struct_type
-from .group_topics import committed_topics, judge_topic
-from .may import May, Refusal
-from .parts import TOO_OFTEN, forward_rest, judge_each, keep_each, name_or_id, refuse, too_often
-from .table import Api, Record
-from .verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
+from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
+from kordon_proxy.judging.group_topics import committed_topics, judge_topic
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import TOO_OFTEN, forward_rest, judge_each, keep_each, name_or_id, refuse, too_often
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
 
 MANY_GROUPS: Final = 8
 """The first version of OffsetFetch with several groups."""

@@ -25,14 +25,13 @@ from kordon_protocol.scan import (
     produce_request_without,
     scan_produce_request,
 )
-
-from .endpoints import at_our_addresses
-from .entries import make, struct_type
-from .may import May, Refusal
-from .parts import in_order, name_or_id
-from .table import Api, Record
-from .texts import without_free_text
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.endpoints import at_our_addresses
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import in_order, name_or_id
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import without_free_text
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 
 class ProduceRequest:

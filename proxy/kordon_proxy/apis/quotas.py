@@ -16,14 +16,14 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import respond
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import judge_each
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_texts, spoken, without_free_text
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Verdict
 
-from .entries import respond
-from .may import May, Refusal
-from .parts import judge_each
-from .table import Api, Record
-from .texts import constant_texts, spoken, without_free_text
 from .users import principal_of
-from .verdict import Answer, Forward, Mended, Verdict
 
 USER: Final = "user"
 ADDRESS: Final = "ip"

@@ -6,8 +6,7 @@ from typing import Final
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey, versions
-
-from .table import Api
+from kordon_proxy.judging.table import Api
 
 BROKERS_ONLY: Final = "for brokers and controllers only"
 REMOVED: Final = "removed from Kafka with 4.0"

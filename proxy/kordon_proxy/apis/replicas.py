@@ -15,14 +15,13 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
-
-from .brokers import is_seen
-from .entries import answer_type, in_place, make, respond, struct_type
-from .may import May, Refusal
-from .parts import judge_each, keep_each, mend_each, refuse
-from .table import Api, Record
-from .texts import constant_texts, spoken, without_free_text, without_free_texts
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.brokers import is_seen
+from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import judge_each, keep_each, mend_each, refuse
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_texts, spoken, without_free_text, without_free_texts
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 CLUSTER: Final = ErrorCode.cluster_authorization_failed
 

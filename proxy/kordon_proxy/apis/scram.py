@@ -12,15 +12,15 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import judge_each
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_texts, spoken, without_free_texts
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
-from .entries import answer_type, in_place, make, respond, struct_type
-from .may import May, Refusal
-from .parts import judge_each
-from .table import Api, Record
-from .texts import constant_texts, spoken, without_free_texts
 from .topics import once_each
 from .users import principal_of
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 MECHANISMS: Final = {1: "SCRAM-SHA-256", 2: "SCRAM-SHA-512"}
 """`ScramMechanism` of Kafka's client library."""

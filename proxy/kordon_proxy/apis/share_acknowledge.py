@@ -10,17 +10,17 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.endpoints import at_our_addresses
+from kordon_proxy.judging.entries import answer_type, make, struct_type
+from kordon_proxy.judging.group_topics import committed_topics, judge_topic_id
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import forward_rest, refuse
+from kordon_proxy.judging.share_sessions import FINAL, INITIAL
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import without_free_texts
+from kordon_proxy.judging.verdict import Mended, Verdict
 
-from .endpoints import at_our_addresses
-from .entries import answer_type, make, struct_type
-from .group_topics import committed_topics, judge_topic_id
-from .may import May, Refusal
-from .parts import forward_rest, refuse
 from .share_fetch import SESSION_GONE, takes_part
-from .share_sessions import FINAL, INITIAL
-from .table import Api, Record
-from .texts import without_free_texts
-from .verdict import Mended, Verdict
 
 WRONG_EPOCH: Final = Refusal(ErrorCode.invalid_share_session_epoch)
 

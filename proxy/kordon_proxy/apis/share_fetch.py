@@ -22,18 +22,18 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.endpoints import at_our_addresses
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.group_topics import judge_topic_id
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import mend_each, refuse, refused_response
+from kordon_proxy.judging.share_sessions import FINAL, INITIAL, MOST_PARTITIONS, ShareSession
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import without_free_text
+from kordon_proxy.judging.verdict import Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
-from .endpoints import at_our_addresses
-from .entries import make, struct_type
 from .fetch import sizes
-from .group_topics import judge_topic_id
-from .may import May, Refusal
-from .parts import mend_each, refuse, refused_response
 from .share_fetch_stream import ShareFetchStream, may_read, text_of_code
-from .share_sessions import FINAL, INITIAL, MOST_PARTITIONS, ShareSession
-from .table import Api, Record
-from .texts import without_free_text
-from .verdict import Forward, Mended, Plan, Rewrite, Streamed, Verdict
 
 LONGEST_MEMBER_ID: Final = 36
 INVALID: Final = Refusal(ErrorCode.invalid_request)

@@ -16,10 +16,9 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.errors import MalformedBody, MalformedHeader
 from kordon_protocol.scan import ShareFetchWalker, Text, share_endpoints, share_endpoints_replacement
-
-from .group_topics import usable_by
-from .may import May
-from .texts import constant_text
+from kordon_proxy.judging.group_topics import usable_by
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.texts import constant_text
 
 PREFIX: Final = 4
 HEAD: Final = PREFIX + 4 + 1

@@ -12,17 +12,17 @@ from typing import Any, Final
 from kordon_policy.actions import Action
 from kordon_policy.model import KORDONS_OWN
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.member_ids import told
+from kordon_proxy.judging.operations import group_operations
+from kordon_proxy.judging.parts import keep_each
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import without_free_text
+from kordon_proxy.judging.verdict import Rewrite, Verdict
 
 from . import consumer_groups
 from .consumer_groups import leaves, member_of
 from .groups import HOST, judge_described_or_missing, visible
-from .may import May
-from .member_ids import told
-from .operations import group_operations
-from .parts import keep_each
-from .table import Api, Record
-from .texts import without_free_text
-from .verdict import Rewrite, Verdict
 
 NO_TOPIC: Final = f"{KORDONS_OWN}-no-topic"
 """A topic that nobody can make through Kordon, and that is in no view."""

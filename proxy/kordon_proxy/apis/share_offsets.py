@@ -21,14 +21,13 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
 from kordon_proxy.cluster.picture import Picture
-
-from .entries import answer_type, in_place, make, respond, struct_type
-from .group_topics import judge_topic_name
-from .may import May, Refusal
-from .parts import forward_rest, refuse
-from .table import Api, Record
-from .texts import constant_text, constant_texts, spoken, without_free_texts
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
+from kordon_proxy.judging.group_topics import judge_topic_name
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import forward_rest, refuse
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_text, constant_texts, spoken, without_free_texts
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 NO_OFFSET: Final = -1
 

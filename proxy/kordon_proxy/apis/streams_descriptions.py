@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.member_ids import told
+from kordon_proxy.judging.operations import group_operations
+from kordon_proxy.judging.texts import without_free_text
+from kordon_proxy.judging.verdict import Verdict
+
 from .groups import HOST, judge_described_or_missing, visible
-from .may import May
-from .member_ids import told
-from .operations import group_operations
-from .texts import without_free_text
-from .verdict import Verdict
 
 
 def judge_describe(request: Any, may: May) -> Verdict:

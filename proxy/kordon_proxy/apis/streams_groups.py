@@ -29,19 +29,19 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.streams_members import StreamsMember, Topology
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import NO_LATE_TOPOLOGY, NO_PATTERNS, without_free_text
+from kordon_proxy.judging.verdict import Answer, Ask, Forward, Mended, Verdict
 
 from .consumer_groups import leaves, member_of
-from .entries import answer_type, make, respond, struct_type
 from .groups import visible
-from .may import May, Refusal
-from .parts import refuse
 from .streams_descriptions import judge_describe
-from .streams_members import StreamsMember, Topology
 from .streams_status import MISSING_SOURCES, creating, missing_sources, told_details
-from .table import Api, Record
-from .texts import NO_LATE_TOPOLOGY, NO_PATTERNS, without_free_text
 from .topologies import Missing, has_patterns, judge_topology, read_topology
-from .verdict import Answer, Ask, Forward, Mended, Verdict
 
 JOINING: Final = 0
 """The epoch of a member that joins, or joins again."""

@@ -12,10 +12,9 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey, versions
-
-from .may import May
-from .table import Api
-from .verdict import Forward, Judge, Verdict
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Forward, Judge, Verdict
 
 WHY: Final = "the listener does not relay client telemetry"
 SUBSCRIPTIONS_TELL: Final = "the client's own instance id, and which metrics the platform wants of it and how often"

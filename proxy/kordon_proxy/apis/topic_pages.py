@@ -18,12 +18,11 @@ from kio.static.primitive import i32
 
 from kordon_policy.actions import Kind
 from kordon_protocol.keys import ApiKey
-
-from .may import May, Refusal
-from .operations import topic_operations
-from .parts import refuse, refused_response
-from .table import Api
-from .verdict import Answer, Mended, Rewrite, Verdict
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.operations import topic_operations
+from kordon_proxy.judging.parts import refuse, refused_response
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Answer, Mended, Rewrite, Verdict
 
 PAGE: Final = 2_000
 """Partitions in a page at most, as brokers have it by default (`max.request.partition.size.limit`)."""

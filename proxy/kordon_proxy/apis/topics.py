@@ -19,13 +19,12 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action, Kind
 from kordon_policy.model import INTERNAL
 from kordon_protocol.keys import ApiKey
-
-from .may import Access, May, Refusal, Ruling
-from .parts import is_authorization, judge_each
-from .placement import is_placement, may_place
-from .table import Api, Record
-from .texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, constant_texts, spoken
-from .verdict import Verdict
+from kordon_proxy.judging.may import Access, May, Refusal, Ruling
+from kordon_proxy.judging.parts import is_authorization, judge_each
+from kordon_proxy.judging.placement import is_placement, may_place
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, constant_texts, spoken
+from kordon_proxy.judging.verdict import Verdict
 
 TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_NAME)
 ID_TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_ID)

@@ -20,11 +20,11 @@ from typing import Any
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
+from kordon_proxy.judging.group_topics import judge_topic_name, usable_by
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.placement import is_placement
+from kordon_proxy.judging.streams_members import Topology
 
-from .group_topics import judge_topic_name, usable_by
-from .may import May, Refusal
-from .placement import is_placement
-from .streams_members import Topology
 from .topics import may_create, refuse_outside
 
 

@@ -17,12 +17,11 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
-
-from .entries import answer_type, make, respond, struct_type
-from .may import Access, May, Refusal, Ruling
-from .parts import refuse
-from .table import Api, Record
-from .verdict import Answer, Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.may import Access, May, Refusal, Ruling
+from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 HIDDEN_PRODUCERS: Final = Refusal(
     ErrorCode.cluster_authorization_failed, "the producer may be one that is outside the tenant"

@@ -19,14 +19,14 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Action
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import make
+from kordon_proxy.judging.group_topics import committed_topics
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Answer, Ask, Verdict
 
-from .entries import make
-from .group_topics import committed_topics
-from .may import May, Refusal
 from .offsets import committed, judge_committed_topics, may_commit
-from .parts import refuse
-from .table import Api, Record
-from .verdict import Answer, Ask, Verdict
 
 TRANSACTION: Final = 1
 """The key type of transactional ids in FindCoordinator."""

@@ -19,14 +19,13 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
-
-from .entries import answer_type, make, struct_type
-from .may import May, Refusal
-from .parts import forward_rest, judge_each, keep_each, mend_each, refuse
-from .patterns import InvalidPattern, compile_pattern
-from .table import Api, Record
-from .texts import constant_texts, spoken
-from .verdict import Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.entries import answer_type, make, struct_type
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import forward_rest, judge_each, keep_each, mend_each, refuse
+from kordon_proxy.judging.patterns import InvalidPattern, compile_pattern
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.texts import constant_texts, spoken
+from kordon_proxy.judging.verdict import Forward, Mended, Rewrite, Verdict
 
 
 def judge_producers(request: Any, may: May) -> Verdict:

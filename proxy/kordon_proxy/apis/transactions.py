@@ -19,13 +19,13 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
+from kordon_proxy.judging.may import Access, May, Refusal, Ruling
+from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Answer, Forward, Verdict
 
 from . import transaction_offsets
-from .entries import answer_type, make, respond, struct_type
-from .may import Access, May, Refusal, Ruling
-from .parts import refuse
-from .table import Api, Record
-from .verdict import Answer, Forward, Verdict
 
 NOWHERE_TO_PRODUCE: Final = Refusal(ErrorCode.cluster_authorization_failed)
 NO_TOPIC_FOR_ID: Final = Refusal(ErrorCode.transactional_id_authorization_failed)

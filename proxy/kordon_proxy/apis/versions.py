@@ -15,9 +15,8 @@ from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
 from kordon_proxy.cluster.picture import Picture
-
-from .entries import make, struct_type
-from .table import Api
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.table import Api
 
 NO_TIME: Final = timedelta(0)
 SUPPORTED: Final = range(5)

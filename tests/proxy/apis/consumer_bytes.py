@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from kordon_protocol.codec import encode
-from kordon_proxy.apis.entries import make, struct_type
+from kordon_proxy.judging.entries import make, struct_type
 
 
 def a_subscription(*topics: str, version: int = 3, user_data: bytes | None = b"mine") -> bytes:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kordon_protocol.codec import decode_response, encode, request_type, response_type
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.table import Api
-from kordon_proxy.apis.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Api
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite
 
 
 def a_request(key: int, version: int, **values: Any) -> Any:

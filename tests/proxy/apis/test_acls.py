@@ -29,8 +29,8 @@ from kordon_proxy.apis.bindings import (
     Binding,
     told,
 )
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.verdict import Answer, Ask, Mended, Rewrite
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.verdict import Answer, Ask, Mended, Rewrite
 from tests.proxy.apis.acl_messages import (
     OPEN,
     Acls,
@@ -45,7 +45,7 @@ from tests.proxy.apis.acl_messages import (
 )
 from tests.proxy.apis.exchanges import an_answer, never, pass_through, row, said
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 DESCRIBE, CREATE, DELETE = (row(APIS, key) for key in (ApiKey.DESCRIBE_ACLS, ApiKey.CREATE_ACLS, ApiKey.DELETE_ACLS))
 VERSIONS: Final = range(1, 4)

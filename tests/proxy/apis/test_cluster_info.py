@@ -6,10 +6,10 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.cluster_info import APIS
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.operations import CREATE, DESCRIBE, NOT_ASKED
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.operations import CREATE, DESCRIBE, NOT_ASKED
 from tests.proxy.apis.exchanges import a_request, an_answer, never, pass_through, row, said
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 CLUSTER = row(APIS, ApiKey.DESCRIBE_CLUSTER)
 POLICY = """

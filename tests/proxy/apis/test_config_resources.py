@@ -8,10 +8,10 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.config_resources import APIS
 from kordon_proxy.apis.configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC
-from kordon_proxy.apis.may import May
+from kordon_proxy.judging.may import May
 from tests.proxy.apis.exchanges import a_request, an_answer, never, pass_through, row, said
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 LIST = row(APIS, ApiKey.LIST_CONFIG_RESOURCES)
 POLICY = """

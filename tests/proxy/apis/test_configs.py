@@ -9,12 +9,12 @@ from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import config_changes
 from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, NO_GROUP, TOPIC, broker_name
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.table import Api, Record
-from kordon_proxy.apis.verdict import Ask, Verdict
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.verdict import Ask, Verdict
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 DESCRIBE = row(APIS, ApiKey.DESCRIBE_CONFIGS)
 ALTER = row(config_changes.APIS, ApiKey.INCREMENTAL_ALTER_CONFIGS)

@@ -8,18 +8,18 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.actions import Kind
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis import patterns
-from kordon_proxy.apis.connection import Connection
 from kordon_proxy.apis.consumer_groups import APIS, judge_describe, judge_heartbeat, says_a_pattern
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.member_ids import masked
-from kordon_proxy.apis.patterns import Pattern
-from kordon_proxy.apis.subscriptions import NAMES
-from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.verdict import Forward
+from kordon_proxy.judging import patterns
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.member_ids import masked
+from kordon_proxy.judging.patterns import Pattern
+from kordon_proxy.judging.subscriptions import NAMES
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.verdict import Forward
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import a_picture, make_may, topic_id
+from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY = """
 policies:

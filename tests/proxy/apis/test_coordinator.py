@@ -8,11 +8,11 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.coordinator import judge
-from kordon_proxy.apis.entries import struct_type
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.verdict import Forward
+from kordon_proxy.judging.entries import struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.verdict import Forward
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 POLICY = """
 policies: []

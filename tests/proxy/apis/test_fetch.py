@@ -13,14 +13,14 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import decode_response, encode, response_frame
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis import connection as connection_state
 from kordon_proxy.apis import fetch
-from kordon_proxy.apis.connection import LETTERS, SESSION_PARTITIONS, Connection, FetchSession
 from kordon_proxy.apis.fetch_stream import FetchStream, NotAsked
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Streamed
+from kordon_proxy.judging import connection as connection_state
+from kordon_proxy.judging.connection import LETTERS, SESSION_PARTITIONS, Connection, FetchSession
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Streamed
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
-from tests.proxy.apis.worlds import make_may, topic_id
+from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
 policies:

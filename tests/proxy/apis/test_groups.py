@@ -8,15 +8,15 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode, response_type
 from kordon_protocol.consumer_protocol import assigned_topics, subscribed_topics
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.groups import APIS, judge_delete, judge_describe, judge_list
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.member_ids import masked
-from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.verdict import RELAY, Forward, Mended
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.member_ids import masked
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.verdict import RELAY, Forward, Mended
 from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import a_picture, make_may
+from tests.proxy.judging.worlds import a_picture, make_may
 
 POLICY = """
 policies:

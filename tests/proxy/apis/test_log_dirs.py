@@ -8,13 +8,13 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.connection import Connection
 from kordon_proxy.apis.log_dirs import APIS
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.table import Record
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Record
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 DESCRIBE = row(APIS, ApiKey.DESCRIBE_LOG_DIRS)
 ALTER = row(APIS, ApiKey.ALTER_REPLICA_LOG_DIRS)

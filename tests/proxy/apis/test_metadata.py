@@ -14,10 +14,10 @@ from kordon_protocol.codec import decode_response, encode, response_frame
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import metadata
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Streamed
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Streamed
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
-from tests.proxy.apis.worlds import make_may, topic_id
+from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
 policies:

@@ -7,13 +7,13 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.offsets import APIS
-from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.verdict import RELAY, Forward
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.verdict import RELAY, Forward
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import make_may, topic_id
+from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY = """
 policies:

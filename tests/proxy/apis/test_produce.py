@@ -9,10 +9,10 @@ from kordon_protocol.codec import decode_request, decode_response, encode
 from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import produce
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
-from tests.proxy.apis.worlds import make_may, topic_id
+from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
 policies:

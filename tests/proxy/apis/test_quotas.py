@@ -8,14 +8,14 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.quotas import APIS
-from kordon_proxy.apis.table import Record
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Record
 from kordon_proxy.redaction import masked
 from tests.proxy.apis.exchanges import an_answer, never, pass_through, row, said
 from tests.proxy.apis.user_messages import ANY, DEFAULT, EXACT, Entity, alter_quotas, describe_quotas, entity_of
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 DESCRIBE, ALTER = row(APIS, ApiKey.DESCRIBE_CLIENT_QUOTAS), row(APIS, ApiKey.ALTER_CLIENT_QUOTAS)
 VERSIONS: Final = range(2)

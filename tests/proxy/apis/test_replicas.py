@@ -9,12 +9,12 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import body_error_codes
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.replicas import APIS
-from kordon_proxy.apis.table import Record
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Record
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 ELECT = row(APIS, ApiKey.ELECT_LEADERS)
 MOVE = row(APIS, ApiKey.ALTER_PARTITION_REASSIGNMENTS)

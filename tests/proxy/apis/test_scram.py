@@ -8,12 +8,12 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.scram import APIS
+from kordon_proxy.judging.may import May
 from tests.proxy.apis.exchanges import an_answer, never, pass_through, row, said
 from tests.proxy.apis.user_messages import SALT, SALTED, alter_credentials, describe_credentials
 from tests.proxy.apis.verdicts import refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 KEY, ALTER_KEY = ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS, ApiKey.ALTER_USER_SCRAM_CREDENTIALS
 DESCRIBE, ALTER = row(APIS, KEY), row(APIS, ALTER_KEY)

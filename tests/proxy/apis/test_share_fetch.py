@@ -15,15 +15,15 @@ from kordon_protocol.codec import decode_response, encode, response_frame
 from kordon_protocol.errors import MalformedBody, MalformedHeader
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import share_acknowledge, share_fetch
-from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.recent_members import MEMBERS
 from kordon_proxy.apis.share_fetch_stream import HEAD, ShareFetchStream
-from kordon_proxy.apis.texts import constant_text
-from kordon_proxy.apis.verdict import Forward, Mended, Rewrite, Streamed, Verdict
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.recent_members import MEMBERS
+from kordon_proxy.judging.texts import constant_text
+from kordon_proxy.judging.verdict import Forward, Mended, Rewrite, Streamed, Verdict
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
 from tests.proxy.apis.verdicts import answered, forwarded, hides
-from tests.proxy.apis.worlds import a_picture, make_may, topic_id
+from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY: Final = """
 policies:

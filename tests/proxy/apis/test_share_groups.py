@@ -8,17 +8,17 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.groups import HOST
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.member_ids import masked
 from kordon_proxy.apis.share_groups import APIS, NO_TOPIC, judge_describe, judge_heartbeat
-from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.verdict import Forward
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.member_ids import masked
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.verdict import Forward
 from tests.proxy.apis.exchanges import row
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import a_picture, make_may, topic_id
+from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY: Final = """
 policies:

@@ -7,15 +7,15 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.share_offsets import APIS, judge_alter, judge_delete, judge_describe
-from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.texts import constant_text
-from kordon_proxy.apis.verdict import Answer, Forward
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.texts import constant_text
+from kordon_proxy.judging.verdict import Answer, Forward
 from tests.proxy.apis.exchanges import never, pass_through, row
 from tests.proxy.apis.verdicts import a_request, a_response, answered, hides, refused
-from tests.proxy.apis.worlds import a_picture, make_may, topic_id
+from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY: Final = """
 policies:

@@ -8,19 +8,19 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.member_ids import masked
-from kordon_proxy.apis.recent_members import MEMBERS
 from kordon_proxy.apis.streams_descriptions import judge_describe
 from kordon_proxy.apis.streams_groups import APIS, judge_heartbeat
-from kordon_proxy.apis.streams_members import LETTERS, StreamsMember, StreamsMembers, Topology
 from kordon_proxy.apis.streams_status import CONSTANT, MISSING_INTERNAL, MISSING_SOURCES, SHUTDOWN
-from kordon_proxy.apis.table import Record
-from kordon_proxy.apis.verdict import Ask, Forward, Verdict
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.member_ids import masked
+from kordon_proxy.judging.recent_members import MEMBERS
+from kordon_proxy.judging.streams_members import LETTERS, StreamsMember, StreamsMembers, Topology
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.verdict import Ask, Forward, Verdict
 from tests.proxy.apis.exchanges import asked, row, said
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import a_picture, make_may
+from tests.proxy.judging.worlds import a_picture, make_may
 
 POLICY = """
 policies:

@@ -11,11 +11,11 @@ from kio.static.primitive import i32
 
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.operations import NOT_ASKED, READ, SEEN
 from kordon_proxy.apis.topic_pages import APIS, PAGE
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.operations import NOT_ASKED, READ, SEEN
 from tests.proxy.apis.exchanges import Passage, a_request, an_answer, asked, never, pass_through, row, said
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 TOPICS = row(APIS, ApiKey.DESCRIBE_TOPIC_PARTITIONS)
 POLICY = """

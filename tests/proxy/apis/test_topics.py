@@ -7,11 +7,11 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.topics import APIS
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.table import Record
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
-from tests.proxy.apis.worlds import make_may, topic_id
+from tests.proxy.judging.worlds import make_may, topic_id
 
 CREATE, DELETE, GROW = (
     row(APIS, key) for key in (ApiKey.CREATE_TOPICS, ApiKey.DELETE_TOPICS, ApiKey.CREATE_PARTITIONS)

@@ -7,15 +7,15 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.producers import PRODUCERS
-from kordon_proxy.apis.table import Record
 from kordon_proxy.apis.transaction_offsets import APIS
-from kordon_proxy.apis.verdict import RELAY, Answer, Ask, Forward, Verdict
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.producers import PRODUCERS
+from kordon_proxy.judging.table import Record
+from kordon_proxy.judging.verdict import RELAY, Answer, Ask, Forward, Verdict
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 POLICY = """
 policies:

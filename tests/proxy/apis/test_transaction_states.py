@@ -8,13 +8,13 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.odd_times import OddTimestamp
-from kordon_proxy.apis.descriptions import DESCRIPTIONS
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.transaction_states import APIS
-from kordon_proxy.apis.verdict import Forward
+from kordon_proxy.judging.descriptions import DESCRIPTIONS
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.verdict import Forward
 from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 POLICY = """
 policies:

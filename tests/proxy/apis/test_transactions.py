@@ -7,12 +7,12 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
-from kordon_proxy.apis.may import May
 from kordon_proxy.apis.transactions import APIS
-from kordon_proxy.apis.verdict import RELAY, Forward
+from kordon_proxy.judging.entries import make, struct_type
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.verdict import RELAY, Forward
 from tests.proxy.apis.verdicts import a_request, answered, refused
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 POLICY = """
 policies:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make, struct_type
+from kordon_proxy.judging.entries import make, struct_type
 from tests.proxy.apis.exchanges import a_request, asked
 
 EXACT, DEFAULT, ANY = range(3)

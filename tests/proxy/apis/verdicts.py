@@ -4,9 +4,9 @@ from typing import Any
 
 from kordon_protocol.codec import decode_request, decode_response, encode, request_type
 from kordon_protocol.codec import response_type as response_type_of
-from kordon_proxy.apis.entries import make
-from kordon_proxy.apis.may import Access, May
-from kordon_proxy.apis.verdict import Answer, Forward, Mended, Rewrite, Verdict
+from kordon_proxy.judging.entries import make
+from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
 
 def a_request(key: int, version: int, /, **values: Any) -> Any:

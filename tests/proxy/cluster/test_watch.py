@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 from kordon_protocol.codec import request_type
 from kordon_protocol.frames import with_prefix
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import make
 from kordon_proxy.cluster import groups, watch
 from kordon_proxy.cluster.errors import UpstreamTimeout, UpstreamUnavailable
 from kordon_proxy.cluster.picture import Inferred, Picture
 from kordon_proxy.cluster.pool import Reach
 from kordon_proxy.cluster.watch import Cluster, Settings
+from kordon_proxy.judging.entries import make
 from tests.proxy.cluster.brokers import SPOKEN, Answer, FakeCluster, speaks
 from tests.proxy.cluster.loops import on_both_loops, scenario, settle, until
 from tests.proxy.cluster.messages import (

@@ -1,8 +1,8 @@
 """What is remembered of the members behind a connection."""
 
-from kordon_proxy.apis.patterns import compile_pattern
-from kordon_proxy.apis.recent_members import MEMBERS
-from kordon_proxy.apis.subscriptions import LONGEST, NAMES, Subscription, Subscriptions
+from kordon_proxy.judging.patterns import compile_pattern
+from kordon_proxy.judging.recent_members import MEMBERS
+from kordon_proxy.judging.subscriptions import LONGEST, NAMES, Subscription, Subscriptions
 
 
 def test_a_connection_remembers_few_members_and_forgets_the_oldest() -> None:

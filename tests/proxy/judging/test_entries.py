@@ -7,7 +7,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type, response_type
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.entries import in_place, make, respond, struct_type
+from kordon_proxy.judging.entries import in_place, make, respond, struct_type
 
 
 def test_values_without_a_field_in_that_version_are_dropped() -> None:

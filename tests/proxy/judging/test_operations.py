@@ -1,7 +1,7 @@
 import pytest
 
-from kordon_proxy.apis.may import May
-from kordon_proxy.apis.operations import (
+from kordon_proxy.judging.may import May
+from kordon_proxy.judging.operations import (
     ALTER,
     ALTER_CONFIGS,
     CREATE,
@@ -17,7 +17,7 @@ from kordon_proxy.apis.operations import (
     group_operations,
     topic_operations,
 )
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 ALL = 2**16 - 8
 POLICY = """

@@ -2,9 +2,9 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.apis.descriptions import DESCRIPTIONS
-from kordon_proxy.apis.may import Refusal
-from kordon_proxy.apis.texts import constant_text, spoken, without_free_text
+from kordon_proxy.judging.descriptions import DESCRIPTIONS
+from kordon_proxy.judging.may import Refusal
+from kordon_proxy.judging.texts import constant_text, spoken, without_free_text
 from tests.proxy.apis.exchanges import said
 
 

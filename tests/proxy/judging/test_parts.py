@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey, versions
-from kordon_proxy.apis.may import May, Refusal
-from kordon_proxy.apis.parts import judge_each, mend_each, name_or_id, refuse
-from kordon_proxy.apis.verdict import Answer, Forward, Mended, Relay, Rewrite
+from kordon_proxy.judging.may import May, Refusal
+from kordon_proxy.judging.parts import judge_each, mend_each, name_or_id, refuse
+from kordon_proxy.judging.verdict import Answer, Forward, Mended, Relay, Rewrite
 from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
-from tests.proxy.apis.worlds import make_may
+from tests.proxy.judging.worlds import make_may
 
 DENIED = Refusal(ErrorCode.topic_authorization_failed, "because")
 MISSING = Refusal(ErrorCode.unknown_topic_or_partition)

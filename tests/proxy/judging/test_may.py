@@ -6,9 +6,9 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_proxy.apis import may as may_module
-from kordon_proxy.apis.may import Access, May
-from tests.proxy.apis.worlds import make_may, topic_id
+from kordon_proxy.judging import may as may_module
+from kordon_proxy.judging.may import Access, May
+from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
 policies:

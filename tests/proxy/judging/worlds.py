@@ -7,10 +7,10 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 from kordon_policy.load import load
 from kordon_policy.snapshot import compile_snapshot
 from kordon_policy.view import Inferred
-from kordon_proxy.apis.connection import Connection
-from kordon_proxy.apis.may import May, Standing
-from kordon_proxy.apis.synthetic import SyntheticCluster
 from kordon_proxy.cluster.picture import NO_FEATURES, Broker, Picture, Topic
+from kordon_proxy.judging.connection import Connection
+from kordon_proxy.judging.may import May, Standing
+from kordon_proxy.judging.synthetic import SyntheticCluster
 
 CLUSTER: Final = ("prod",)
 

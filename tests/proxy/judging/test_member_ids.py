@@ -2,7 +2,7 @@
 
 import pytest
 
-from kordon_proxy.apis.member_ids import is_masked, masked
+from kordon_proxy.judging.member_ids import is_masked, masked
 
 CLASSIC = "app-1-3f2a9c1e-5b7d-4c11-a1b2-0123456789ab"
 NEW = "Qm9yZGVyLWNhc2UtaWQtMQ"

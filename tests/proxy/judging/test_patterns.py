@@ -2,7 +2,7 @@
 
 import pytest
 
-from kordon_proxy.apis.patterns import LONGEST, InvalidPattern, Matches, Pattern, compile_pattern
+from kordon_proxy.judging.patterns import LONGEST, InvalidPattern, Matches, Pattern, compile_pattern
 
 
 @pytest.mark.parametrize(
