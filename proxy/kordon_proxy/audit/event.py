@@ -169,14 +169,17 @@ def sealed(line: bytes) -> tuple[str, int] | None:
 def parts(event: Event) -> Iterator[Event]:
     """Return the event, cut into several when it names more resources than one record holds.
 
-    The parts have ids `…/1`, `…/2` and each is whole in itself but for the list of resources.
+    The parts have ids `…/1`, `…/2`, and each is whole in itself but for the list of resources, and for the parameters,
+    which the first has: what a request says once would be written as many times as there are parts.
     """
     slices = list(_slices(event.what.resources))
     if len(slices) < 2:
         yield event
         return
     for number, resources in enumerate(slices, start=1):
-        yield replace(event, id=f"{event.id}/{number}", what=replace(event.what, resources=resources))
+        parameters = event.what.parameters if number == 1 else {}
+        what = replace(event.what, resources=resources, parameters=parameters)
+        yield replace(event, id=f"{event.id}/{number}", what=what)
 
 
 def rfc3339(milliseconds: int) -> str:

@@ -181,6 +181,21 @@ def test_an_event_about_many_resources_is_cut_into_several_that_fit_into_a_recor
     assert [part.id for part in cut] == [f"{event.id}/{number}" for number in range(1, len(cut) + 1)]
 
 
+def test_what_is_said_of_very_many_resources_is_written_once() -> None:
+    # Given a request that says something of each of 20,000 topics
+    names = [f"topic-{number:06}" for number in range(20_000)]
+    resources = tuple(("cluster", "prod", "topic", name) for name in names)
+    event = a_denial(what=What(resources=resources, parameters={"offsets": dict.fromkeys(names, 5)}))
+
+    # When
+    cut = list(parts(event))
+
+    # Then
+    assert len(cut) > 2
+    assert [part.what.parameters for part in cut] == [event.what.parameters, *[{}] * (len(cut) - 1)]
+    assert tuple(path for part in cut for path in part.what.resources) == resources
+
+
 def test_an_ordinary_event_stays_whole() -> None:
     event = a_denial()
 
