@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import Reading, encode, read_request, read_response, response_frame
+from kordon_protocol.entries import has_more_entries
 from kordon_protocol.errors import (
     FrameTooLarge,
     FrameTooSmall,
@@ -31,6 +32,11 @@ from .judging.may import May
 from .judging.table import Api
 from .judging.verdict import Answer, Ask, Forward, Rewrite, Verdict
 
+LARGE: Final = 1 << 16
+"""Bytes of a request from which on its entries are counted."""
+MOST_ENTRIES: Final = 50_000
+"""What a request may have in its lists. Each is judged, answered and written down: 10 to 60 µs, in which nobody else is
+served. Frames have room for millions of them, and no client needs more: a Fetch of 20,000 partitions has 40,000."""
 V = TypeVar("V", Verdict, Verdict | Ask)
 ADMIN_CLIENT: Final = "__admin_client"
 """With this client id a broker lets a Produce write to internal topics (`KafkaApis.handleProduceRequest`)."""
@@ -65,7 +71,15 @@ def open_request(api: Api, head: RequestHead, collected: Collected) -> Reading:
     """Read the body. Raises MalformedBody."""
     if api.decode is not None:
         return Reading(api.decode(head.api_version, collected, head.body_offset), exact=True)
-    return read_request(head.api_key, head.api_version, collected.frame(), head.body_offset)
+    return _read(head, collected.frame())
+
+
+def _read(head: RequestHead, frame: bytes) -> Reading:
+    """Raises MalformedBody."""
+    reading = read_request(head.api_key, head.api_version, frame, head.body_offset)
+    if len(frame) > LARGE and has_more_entries(reading.message, MOST_ENTRIES):
+        raise MalformedBody(f"a request of more than {MOST_ENTRIES} entries")
+    return reading
 
 
 def judge(api: Api, reading: Reading, may: May) -> Verdict | Ask:
@@ -84,7 +98,7 @@ def as_read(reading: Reading, verdict: V) -> V | Rewrite:
 def refusal_frame(head: RequestHead, frame: bytes, code: ErrorCode, text: str | None) -> bytes | None:
     """A well-formed refusal in the shape of the request; None where the request cannot be read."""
     try:
-        request = read_request(head.api_key, head.api_version, frame, head.body_offset).message
+        request = _read(head, frame).message
     except MalformedBody:
         return None
     return response_frame(refusal(head.api_key, head.api_version, request, code, text), head.correlation_id)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import decode_request, decode_response, request_frame
+from kordon_protocol.codec import decode_request, decode_response, request_frame, request_type
 from kordon_protocol.errors import (
     FrameTooLarge,
     FrameTooSmall,
@@ -22,6 +22,7 @@ from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import gate
+from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.produce import ProduceRequest
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.exchange import Exchange
@@ -111,6 +112,31 @@ def test_a_body_that_cannot_be_read_is_malformed() -> None:
     head, frame, _ = read(heartbeat())
     with pytest.raises(MalformedBody):
         gate.open_request(APIS[head.api_key], head, whole(frame[: head.body_offset] + GARBAGE))
+
+
+def test_a_request_has_only_so_many_entries_as_can_be_judged_in_a_while() -> None:
+    partition = make(struct_type(request_type(ApiKey.LIST_OFFSETS, 8), "topics", "partitions"), partition_index=0)
+    topic = make(struct_type(request_type(ApiKey.LIST_OFFSETS, 8), "topics"), name="t", partitions=(partition,) * 99)
+    tokens = a_request(ApiKey.CREATE_DELEGATION_TOKEN, 3)
+    renewer = make(struct_type(type(tokens), "renewers"), principal_type="User", principal_name="p")
+    for enough, too_many in (
+        (
+            a_request(ApiKey.DESCRIBE_GROUPS, 5, groups=("g",) * 50_000),
+            a_request(ApiKey.DESCRIBE_GROUPS, 5, groups=("g",) * 50_001),
+        ),
+        (
+            a_request(ApiKey.LIST_OFFSETS, 8, topics=(topic,) * 500),
+            a_request(ApiKey.LIST_OFFSETS, 8, topics=(topic,) * 501),
+        ),
+        (replace(tokens, renewers=(renewer,) * 50_000), replace(tokens, renewers=(renewer,) * 50_001)),
+    ):
+        head, frame, collected = read(enough)
+        assert gate.open_request(APIS[head.api_key], head, collected).message == enough
+        assert gate.refusal_frame(head, frame, ErrorCode.unknown_server_error, None) is not None
+        head, frame, collected = read(too_many)
+        with pytest.raises(MalformedBody, match="more than 50000 entries"):
+            gate.open_request(APIS[head.api_key], head, collected)
+        assert gate.refusal_frame(head, frame, ErrorCode.unknown_server_error, None) is None
 
 
 def test_a_request_that_is_allowed_goes_on_as_it_came() -> None:
