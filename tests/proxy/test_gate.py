@@ -22,11 +22,11 @@ from kordon_protocol.frames import Collected, with_prefix
 from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import gate
-from kordon_proxy.apis.entries import make, struct_type
 from kordon_proxy.apis.produce import ProduceRequest
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.exchange import Exchange
 from kordon_proxy.gate import Unadmitted
+from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Forward, Mended, Rewrite
 from kordon_proxy.table import APIS
