@@ -1,7 +1,8 @@
 # Everything is done in .venv, which is made when it is first needed and again when what belongs into it has changed.
 #
 #   make demo     a tour with a real Kafka and real clients, then it is yours until Ctrl-C   (ONCE=1: the tour only)
-#   make test     all tests, against a real Kafka too          (ARGS="tests/policy -k deny": some of them)
+#   make test     all tests, against real Kafkas too           (ARGS="tests/policy -k deny": some of them;
+#                 WORKERS=1: one after the other, where there is less memory than 8 GB)
 #   make style    how the code looks and what may import what
 #   make types    mypy
 #   make lock     pin anew what the tests and checks run with
@@ -13,6 +14,9 @@ PYTHON ?= $(firstword $(foreach name,$(PYTHONS),$(shell $(name) -c 'import sys, 
 
 BIN := .venv/bin
 
+# Tests wait for Kafka more than they compute, so that there are more of them at a time than most machines have cores.
+WORKERS ?= 3
+
 .PHONY: demo test style types lock clean
 
 demo: .venv/made
@@ -20,7 +24,7 @@ demo: .venv/made
 
 test: .venv/made
 	$(BIN)/python -m kordon_proxy.demo.prepare
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),--numprocesses=$(WORKERS) --dist=loadfile)
 
 style: .venv/made
 	$(BIN)/ruff check
