@@ -8,8 +8,9 @@ are escaped, so that no client can forge a line or colour a terminal.
 import logging
 import os
 import sys
+import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -23,6 +24,8 @@ Format = Literal["auto", "json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _CHATTY: Final = ("aiokafka", "asyncio")
+_SELDOM: Final = 60.0
+_MOST_REMEMBERED: Final = 1000
 _FIRST: Final = ("timestamp", "level", "logger", "event")
 
 # Control characters, and those that reorder or hide text (`Cf`, such as U+202E), below the point where scripts begin.
@@ -54,6 +57,7 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
             processors=_console(colours=stream.isatty() and not os.environ.get("NO_COLOR")) if is_console else _JSON,
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -61,6 +65,27 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
         logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.WARNING)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # where a line cannot be written, neither can the complaint: that would raise
+
+
+class Seldom(logging.Filter):
+    """Lets the same line of aiokafka through once a minute: while no broker answers, it says so ten times a second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("aiokafka")
+        self._clock = clock
+        self._told: dict[tuple[str, str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the line is to be written."""
+        if not super().filter(record):  # not aiokafka's
+            return True
+        line, now = (record.name, str(record.msg), repr(record.args)), self._clock()
+        if line in self._told and now - self._told[line] < _SELDOM:
+            return False
+        if len(self._told) >= _MOST_REMEMBERED:
+            self._told.clear()
+        self._told[line] = now
+        return True
 
 
 def mask_secrets(logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001 (structlog's signature)

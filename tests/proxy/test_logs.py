@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from kordon_proxy.logs import configure_logging
+from kordon_proxy.logs import Seldom, configure_logging
 
 EVIL = "a\nforged line\r\x1b[31mred\x7f\x9b\u202eright to left\u2028next\ufeff"
 CANARIES = {"password": "canary-1", "nested": {"sasl": [{"access_token": "canary-2"}]}, "url": "http://u:canary-3@h/"}
@@ -80,6 +80,39 @@ def test_what_libraries_log_leaves_the_same_way() -> None:
 
     (line,) = logged(stream)
     assert (line["level"], line["logger"], line["event"]) == ("warning", "aiokafka.producer", "topic t is away")
+
+
+def test_what_aiokafka_repeats_is_told_once() -> None:
+    stream = io.StringIO()
+    configure_logging(format="json", stream=stream)
+
+    for node in (1, 1, 2, 1):
+        logging.getLogger("aiokafka").error("Unable connect to node with id %s", node)
+        structlog.get_logger("kordon").error("own", node=node)
+
+    events = [line["event"] for line in logged(stream)]
+    assert events.count("own") == 4
+    assert [event for event in events if event != "own"] == [
+        "Unable connect to node with id 1",
+        "Unable connect to node with id 2",
+    ]
+
+
+def test_what_aiokafka_repeats_is_told_again_a_minute_later_and_remembered_within_bounds() -> None:
+    now = 0.0
+    seldom = Seldom(lambda: now)
+
+    def told(text: str) -> bool:
+        return seldom.filter(logging.LogRecord("aiokafka.conn", logging.ERROR, "", 0, text, None, None))
+
+    assert told("away")
+    now = 59.9
+    assert not told("away")
+    now = 60.0
+    assert told("away")
+    assert not told("away")
+    assert all(told(f"other {number}") for number in range(1000))
+    assert told("away")
 
 
 def test_a_logger_made_before_is_configured_as_well() -> None:
