@@ -136,6 +136,12 @@ PROOFS: Final = (
         keys=keys_of((*MISSING_GROUPS, *MISSING_TOPICS)),
     ),
     Proof(
+        name="tap",
+        file="tests/test_overheard.py",
+        shows="no test's client has got the address of a real broker: all of them run through a tap",
+        keys=frozenset({*ADMITTED, *LOCAL}),
+    ),
+    Proof(
         name="refused",
         file="tests/kafka/test_conformance.py",
         shows="it is refused in a form that the client can read, the broker hears nothing, and the connection goes on",
