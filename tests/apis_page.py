@@ -16,6 +16,7 @@ from kordon_proxy.apis.versions import LOCAL
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.table import APIS
 from tests.kafka.drawing import EVERY_REQUEST
+from tests.kafka.hostile import ADMITTED as DAMAGED
 from tests.kafka.probes import PROBES
 from tests.kafka.test_conformance import HIDDEN
 from tests.kafka.test_isolation import DENIED
@@ -128,6 +129,12 @@ PROOFS: Final = (
         file="tests/kafka/test_random_requests.py",
         shows="whatever a request has in it, nothing of others is told, touched or even asked for",
         keys=keys_of(EVERY_REQUEST),
+    ),
+    Proof(
+        name="hostile",
+        file="tests/kafka/test_hostile_clients.py",
+        shows="damaged, doubled, and out of its order, it neither breaks anything nor finds anything of others",
+        keys=keys_of(DAMAGED),
     ),
     Proof(
         name="missing",
