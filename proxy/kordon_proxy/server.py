@@ -19,11 +19,9 @@ from kordon_policy.model import Effect
 from . import config
 from .audit.event import Event, EventType, What, Who, Why, new_id
 from .audit.log import AuditLog
-from .binding import CannotServe
 from .cluster.picture import Picture
 from .cluster.pool import Reach
 from .cluster.watch import Cluster, Settings
-from .config.values import Address
 from .health import Check, HealthServer, Pulse
 from .heap import keep_freed_memory
 from .identity.directory import DirectoryFiles
@@ -34,7 +32,7 @@ from .identity.values import Mechanism
 from .listener import Listener
 from .metrics import Metrics
 from .policies import Policies
-from .session import Session
+from .ports import Ports
 from .standings import Standings, is_group_wanted
 from .table import apis_at
 from .upstream import TlsFiles, Upstream, client_settings
@@ -44,7 +42,6 @@ log = structlog.get_logger()
 FILES_EVERY: Final = 1.0
 """Seconds between two looks at the policy file and the users files."""
 SWEEP_EVERY: Final = 1.0
-BACKLOG: Final = 1024
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -85,10 +82,8 @@ class Server:
         )
         self.upstreams: dict[str, Upstream] = {}
         self.listeners: list[Listener] = []
-        self._ports: dict[tuple[str, int], asyncio.Server] = {}
-        self._port_errors: dict[tuple[str, int], str] = {}
+        self._ports = Ports()
         self._failures_shown = 0
-        self._following = asyncio.Lock()
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -122,7 +117,7 @@ class Server:
         self._tell_shut()
         self._health.start()
         for listener in self.listeners:
-            await self._bind(listener, listener.settings.bind.port, None)
+            await self._ports.open(listener)
         for upstream in self.upstreams.values():
             upstream.cluster.subscribe(partial(self._picture_changed, upstream))
             upstream.cluster.start()
@@ -224,9 +219,7 @@ class Server:
             Check(name="users", ok=False, detail=problem, required=False) for problem in self._directory.problems
         ]
         checks += [self._cluster_check(upstream) for upstream in self.upstreams.values()]
-        checks += [
-            Check(name=f"port {port}", ok=False, detail=why) for (_, port), why in tuple(self._port_errors.items())
-        ]
+        checks += self._ports.checks()
         checks += [
             Check(name=f"logins at {one.name}", ok=False, detail=f"nobody can log in: {why}", required=False)
             for one in self.listeners
@@ -262,47 +255,17 @@ class Server:
     def _picture_changed(self, upstream: Upstream, picture: Picture) -> None:
         self._spawn(self._follow(upstream, picture))
 
-    async def _bind(self, listener: Listener, port: int, broker_id: int | None) -> None:
-        """Open a port, that of a broker or of all (None). Raises CannotServe."""
-        host = listener.settings.bind.host
-        loop = asyncio.get_running_loop()
-        try:
-            self._ports[host, port] = await loop.create_server(
-                lambda: Session(listener, broker_id), host, port, backlog=BACKLOG
-            )
-        except OSError as error:
-            what, key = f"listener {listener.name}", "its `bind`"
-            if broker_id is not None:
-                what, key = f"broker {broker_id} at {what}", "its `ports`"
-            raise CannotServe(what, Address(host, port), key, error) from error
-
     async def _follow(self, upstream: Upstream, picture: Picture) -> None:
-        """Open the ports of brokers that are new. Those that went keep theirs: they may come back."""
         listeners = [one for one in self.listeners if one.upstream is upstream]
-        async with self._following:  # two pictures in a row must not both open the same port
-            for listener in listeners:
-                await self._open_ports(listener, picture)
+        await self._ports.follow(listeners, picture)
         without: set[int] = set().union(*(one.without_port for one in listeners))
         self.metrics.unmapped_brokers[upstream.name].set(len(without))
-
-    async def _open_ports(self, listener: Listener, picture: Picture) -> None:
-        without = set()
-        for broker_id in picture.brokers:
-            port = listener.settings.port_of(broker_id)
-            if port is None:
-                without.add(broker_id)
-            elif (listener.settings.bind.host, port) not in self._ports:
-                await self._bind_broker(listener, port, broker_id)
-        if without - listener.without_port:
-            log.error("brokers_without_a_port", listener=listener.name, brokers=sorted(without))
-        listener.without_port = without
-        listener.bound = True
 
     async def _follow_again(self) -> None:
         """Try ports again that somebody else had."""
         for upstream in self.upstreams.values():
             picture = upstream.cluster.picture
-            if self._port_errors and picture is not None:
+            if self._ports.some_are_taken and picture is not None:
                 await self._follow(upstream, picture)
 
     def _show_upstream(self, upstream: Upstream) -> None:
@@ -312,18 +275,6 @@ class Server:
         for broker_id in () if cluster.picture is None else cluster.picture.brokers:
             up = state.reachable and broker_id not in state.unreachable
             self.metrics.upstream_up[upstream.name, str(broker_id)].set(up)
-
-    async def _bind_broker(self, listener: Listener, port: int, broker_id: int) -> None:
-        place = (listener.settings.bind.host, port)
-        try:
-            await self._bind(listener, port, broker_id)
-        except CannotServe as error:
-            if place not in self._port_errors:
-                log.error("port_taken", listener=listener.name, port=port, broker=broker_id, reason=str(error))
-            self._port_errors[place] = str(error)
-        else:
-            if self._port_errors.pop(place, None) is not None:
-                log.info("port_open", listener=listener.name, port=port, broker=broker_id)
 
     # ---- running
 
@@ -428,8 +379,7 @@ class Server:
     async def close(self) -> None:
         """Take no more connections, let answers in flight leave, write down what is left."""
         self.metrics.draining.set(1)
-        for port in self._ports.values():
-            port.close()
+        self._ports.close()
         for listener in self.listeners:
             listener.drain()
         await self._drained()
