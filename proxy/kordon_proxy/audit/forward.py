@@ -43,13 +43,22 @@ class Forwarder:
     """Feeds one sink. `run` goes on until it is cancelled; `close` then notes how far it got."""
 
     def __init__(
-        self, journal: Journal, sink: Sink, metrics: Metrics, *, backlog_warning: int, backoff: Backoff | None = None
+        self,
+        journal: Journal,
+        sink: Sink,
+        metrics: Metrics,
+        *,
+        backlog_warning: int,
+        backoff: Backoff | None = None,
+        patience: float = 30.0,
     ) -> None:
+        """patience: for how many seconds a sink may take before it is told; aiokafka tries again without an end."""
         self.sink = sink
         self._journal = journal
         self._metrics = metrics
         self._backlog_warning = backlog_warning
         self._backoff = backoff or Backoff(most=30.0)
+        self._patience = patience
         self._after = load_cursor(journal.directory, sink.name, journal.writer)
         self._saved = self._after
         self._save_due = 0.0
@@ -97,7 +106,9 @@ class Forwarder:
                 await self._fail(error)
 
     async def _deliver(self, lines: Sequence[Line]) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            overdue = loop.call_later(self._patience, self._tell_failing, f"silent for {self._patience:g} s")
             try:
                 await self.sink.deliver(lines)
             except Exception as error:  # whatever it is, nothing is lost: all of them are given again
@@ -105,6 +116,8 @@ class Forwarder:
             else:
                 self._recover()
                 return
+            finally:
+                overdue.cancel()
 
     async def _wait_for_more(self) -> None:
         # A crash while idle should repeat nothing, so the wait ends once, to save the cursor.
@@ -113,11 +126,13 @@ class Forwarder:
             await asyncio.wait_for(self._more.wait(), timeout)
 
     async def _fail(self, error: Exception) -> None:
+        self._tell_failing(str(error) or type(error).__name__)
+        await asyncio.sleep(self._backoff.fail())
+
+    def _tell_failing(self, reason: str) -> None:
         if not self._is_failing:
             self._is_failing = True
-            reason = str(error) or type(error).__name__
             log.error("audit_sink_failing", sink=self.sink.name, reason=reason, backlog=self.backlog)
-        await asyncio.sleep(self._backoff.fail())
 
     def _recover(self) -> None:
         self._backoff.succeed()

@@ -41,7 +41,7 @@ class Notes:
 
 @asynccontextmanager
 async def forwarding(
-    journal: Journal, sink: Notes, metrics: Metrics | None = None, backlog_warning: int = 1000
+    journal: Journal, sink: Notes, metrics: Metrics | None = None, backlog_warning: int = 1000, patience: float = 30.0
 ) -> AsyncIterator[Forwarder]:
     forwarder = Forwarder(
         journal,
@@ -49,6 +49,7 @@ async def forwarding(
         metrics or Metrics(),
         backlog_warning=backlog_warning,
         backoff=Backoff(first=0.002, most=0.02),
+        patience=patience,
     )
     task = asyncio.create_task(forwarder.run())
     try:
@@ -62,6 +63,36 @@ async def forwarding(
 
 def backlog(metrics: Metrics) -> float | None:
     return metrics.registry.get_sample_value("kordon_audit_backlog", {"sink": "notes"})
+
+
+class Silent(Notes):
+    """A sink that takes nothing and says nothing, until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def deliver(self, lines: Sequence[Line]) -> None:
+        await self.let.wait()
+        await super().deliver(lines)
+
+
+@scenario
+async def test_a_sink_that_is_silent_is_told_once_and_so_is_that_it_is_back(tmp_path: Path) -> None:
+    journal, sink = a_journal(tmp_path), Silent()
+    await durable(journal, a_mutation())
+
+    with capture_logs() as logs:
+        async with forwarding(journal, sink, patience=0.01):
+            await until(lambda: logs)
+            sink.let.set()
+            await until(lambda: sink.got == [1])
+            await durable(journal, a_mutation())
+            await until(lambda: sink.got == [1, 2])
+
+    told = [(line["event"], line.get("reason")) for line in logs]
+    assert told == [("audit_sink_failing", "silent for 0.01 s"), ("audit_sink_recovered", None)]
+    journal.close(5)
 
 
 @scenario
