@@ -15,10 +15,26 @@ LONGEST: Final = timedelta.max // MILLISECOND
 SHORTEST: Final = timedelta.min // MILLISECOND
 
 
-class OddTimestamp(datetime):
-    """Milliseconds since 1970 that are negative or past the year 9999."""
+class _Odd:
+    """The number, and nothing but it, is what such a value is compared by."""
 
     milliseconds: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self.milliseconds == other.milliseconds
+
+    def __ne__(self, other: object) -> bool:  # datetime and timedelta have one of their own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.milliseconds)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.milliseconds})"
+
+
+class OddTimestamp(_Odd, datetime):
+    """Milliseconds since 1970 that are negative or past the year 9999."""
 
     def __new__(cls, milliseconds: int) -> Self:
         near = EPOCH if milliseconds < 0 else datetime.max.replace(tzinfo=UTC)
@@ -28,41 +44,15 @@ class OddTimestamp(datetime):
         made.milliseconds = milliseconds
         return made
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OddTimestamp) and self.milliseconds == other.milliseconds
 
-    def __ne__(self, other: object) -> bool:  # the base class has one of its own
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.milliseconds)
-
-    def __repr__(self) -> str:
-        return f"OddTimestamp({self.milliseconds})"
-
-
-class OddDuration(timedelta):
+class OddDuration(_Odd, timedelta):
     """Milliseconds that are more than 2.7 million years, either way."""
-
-    milliseconds: int
 
     def __new__(cls, milliseconds: int) -> Self:
         near = timedelta.min if milliseconds < 0 else timedelta.max
         made = super().__new__(cls, near.days, near.seconds, near.microseconds)
         made.milliseconds = milliseconds
         return made
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OddDuration) and self.milliseconds == other.milliseconds
-
-    def __ne__(self, other: object) -> bool:  # the base class has one of its own
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.milliseconds)
-
-    def __repr__(self) -> str:
-        return f"OddDuration({self.milliseconds})"
 
 
 def timestamp_from(milliseconds: int) -> datetime:
