@@ -16,7 +16,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.brokers import administers, may_administer, whole_cluster
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.parts import refuse, refused_response
-from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.table import Api, Record, event_unless_tried
 from kordon_proxy.judging.texts import constant_texts, spoken, without_free_texts
 from kordon_proxy.judging.verdict import Forward, Mended, Rewrite, Verdict
 
@@ -52,10 +52,6 @@ def judge_features(request: Any, may: May) -> Verdict:
     """`validate_only` needs the same rights."""
     refusal = may_administer(may)
     return Forward(constant_texts("results")) if refusal is None else refuse(request, spoken(refusal))
-
-
-def _record_of_features(request: Any) -> Record:
-    return Record.COUNTED if getattr(request, "validate_only", False) else Record.EVENT
 
 
 def _features(request: Any, _: Any) -> dict[str, object]:
@@ -114,7 +110,7 @@ APIS = (
         versions=range(3),
         judge=judge_features,
         record=Record.EVENT,
-        record_of=_record_of_features,
+        record_of=event_unless_tried,
         gives_away="texts, which become constant",
         needs=(Action.BROKER_EDIT,),
         parameters=_features,

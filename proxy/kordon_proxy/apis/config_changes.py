@@ -20,7 +20,7 @@ from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.parts import judge_each
 from kordon_proxy.judging.placement import is_placement, may_place, sees_placement
-from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.table import Api, Record, event_unless_tried
 from kordon_proxy.judging.texts import DUPLICATE_RESOURCE, constant_texts, spoken
 from kordon_proxy.judging.verdict import Ask, Verdict
 
@@ -169,11 +169,6 @@ def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
     return told
 
 
-def record_of(request: Any) -> Record:
-    """Only looking whether it could be done changes nothing."""
-    return Record.COUNTED if request.validate_only else Record.EVENT
-
-
 NEEDS: Final = (Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT)
 
 APIS = (
@@ -183,7 +178,7 @@ APIS = (
         versions=range(2),
         judge=judge_alter,
         record=Record.EVENT,
-        record_of=record_of,
+        record_of=event_unless_tried,
         gives_away="texts, which become constant",
         needs=NEEDS,
         parameters=_altered,
@@ -194,7 +189,7 @@ APIS = (
         versions=range(3),
         judge=judge_replace,
         record=Record.EVENT,
-        record_of=record_of,
+        record_of=event_unless_tried,
         gives_away="texts, which become constant",
         needs=NEEDS,
         parameters=_altered,

@@ -232,6 +232,11 @@ def _visible_part(assignment: Any, may: May) -> Any:
     return keep_each(assignment, "topic_partitions", lambda part: keep(part.topic_name))
 
 
+def record_of(request: Any) -> Record:
+    """Who leaves. That a member goes on is no event."""
+    return Record.EVENT if leaves(request) else Record.NOTHING
+
+
 def member_of(request: Any, _: Any) -> dict[str, object]:
     """Whose heartbeat it is, for the audit: the member's own name, which share groups have none of, or its id."""
     return {"group": request.group_id, "members": [getattr(request, "instance_id", None) or request.member_id]}
@@ -245,7 +250,7 @@ APIS = (
         judge=judge_heartbeat,
         gives_away="topics in an assignment, which are cut to the view; texts, which become constant",
         needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),
-        record_of=lambda request: Record.EVENT if leaves(request) else Record.NOTHING,
+        record_of=record_of,
         parameters=member_of,
         needs_fresh_picture=says_a_pattern,
     ),

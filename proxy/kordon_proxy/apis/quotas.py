@@ -19,7 +19,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import respond
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.parts import judge_each
-from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.table import Api, Record, event_unless_tried
 from kordon_proxy.judging.texts import constant_texts, spoken, without_free_text
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Verdict
 
@@ -129,7 +129,7 @@ APIS = (
         versions=range(2),
         judge=judge_alter,
         record=Record.EVENT,
-        record_of=lambda request: Record.COUNTED if request.validate_only else Record.EVENT,
+        record_of=event_unless_tried,
         gives_away="texts, which become constant",
         needs=(Action.QUOTA_EDIT,),
         parameters=_altered,

@@ -16,12 +16,12 @@ from kordon_proxy.judging.may import May
 from kordon_proxy.judging.member_ids import told
 from kordon_proxy.judging.operations import group_operations
 from kordon_proxy.judging.parts import keep_each
-from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.texts import without_free_text
 from kordon_proxy.judging.verdict import Rewrite, Verdict
 
 from . import consumer_groups
-from .consumer_groups import leaves, member_of
+from .consumer_groups import member_of, record_of
 from .groups import HOST, judge_described_or_missing, visible
 
 NO_TOPIC: Final = f"{KORDONS_OWN}-no-topic"
@@ -62,7 +62,7 @@ APIS = (
         name="ShareGroupHeartbeat",
         versions=range(1, 2),
         judge=judge_heartbeat,
-        record_of=lambda request: Record.EVENT if leaves(request) else Record.NOTHING,
+        record_of=record_of,
         parameters=member_of,
         gives_away="the ids of the topics that a member is assigned, which are cut to what the group may use",
         needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),

@@ -22,7 +22,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.may import Access, May, Refusal, Ruling
 from kordon_proxy.judging.parts import is_authorization, judge_each
 from kordon_proxy.judging.placement import is_placement, may_place
-from kordon_proxy.judging.table import Api, Record
+from kordon_proxy.judging.table import Api, Record, event_unless_tried
 from kordon_proxy.judging.texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, constant_texts, spoken
 from kordon_proxy.judging.verdict import Verdict
 
@@ -198,11 +198,6 @@ def _grown(request: Any, _: Any) -> dict[str, object]:
     return {"topics": topics, "validate_only": request.validate_only}
 
 
-def record_of(request: Any) -> Record:
-    """Only looking whether it could be done changes nothing."""
-    return Record.COUNTED if request.validate_only else Record.EVENT
-
-
 APIS = (
     Api(
         key=ApiKey.CREATE_TOPICS,
@@ -212,7 +207,7 @@ APIS = (
         gives_away="other topics and the number of brokers in texts, which become constant",
         needs=(Action.TOPIC_CREATE, Action.BROKER_EDIT),
         record=Record.EVENT,
-        record_of=record_of,
+        record_of=event_unless_tried,
         changes_topics=True,
         parameters=_created,
     ),
@@ -236,7 +231,7 @@ APIS = (
         gives_away="brokers in texts, which become constant",
         needs=(Action.TOPIC_EDIT, Action.BROKER_EDIT),
         record=Record.EVENT,
-        record_of=record_of,
+        record_of=event_unless_tried,
         changes_topics=True,
         parameters=_grown,
     ),

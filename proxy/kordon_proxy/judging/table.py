@@ -26,6 +26,11 @@ class Record(Enum):
     """Mutations: an event of its own with the outcome, durable before the answer leaves."""
 
 
+def event_unless_tried(request: Any) -> Record:
+    """Only trying whether it could be done (`validate_only`, where a version has it) changes nothing."""
+    return Record.COUNTED if getattr(request, "validate_only", False) else Record.EVENT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """How one API key is treated. `judge` None: it is refused for the reason `why`."""
