@@ -9,7 +9,7 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.wire import Wire
 from tests.overheard import RECORD, Overheard, addresses_in, streams
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 ADDRESS = ("127.0.0.1", 9099)
 

@@ -21,7 +21,7 @@ from tests.kafka.fixtures import Fresh, RunTool
 from tests.kafka.requests import TOPIC, Things, errors_of
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire, a_batch
-from tests.proxy.apis.exchanges import asked
+from tests.proxy.apis.messages import asked
 
 BROKER, LOGGER, METRICS = 4, 8, 16
 CAF = int(ErrorCode.cluster_authorization_failed)

@@ -12,7 +12,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.demo.kafka import Kafka
 from tests.kafka.tenants import QUIET
 from tests.kafka.wire import Wire
-from tests.proxy.apis.exchanges import a_request, asked
+from tests.proxy.apis.messages import a_request, asked
 
 LONG_POLL: Final = timedelta(seconds=25)
 

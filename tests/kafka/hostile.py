@@ -26,7 +26,7 @@ from tests.kafka.neighbours import PASSWORD, Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import Things
 from tests.kafka.wire import CHUNK, MAX_FRAME, TIMEOUT
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.identity.talk import a_token
 
 ADMITTED: Final = [(ApiKey(key), version) for key, api in APIS.items() if api.judge for version in api.versions]

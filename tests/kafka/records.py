@@ -12,7 +12,7 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.tenants import QUIET
 from tests.kafka.wire import Wire, a_batch
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 MiB: Final = 1 << 20
 

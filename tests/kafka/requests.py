@@ -10,8 +10,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import body_error_codes
 from tests.kafka.wire import a_batch
 from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
-from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked
 
 LONG: Final = timedelta(hours=2)
 """For how long members and transactions live without a sign of life: longer than all tests take."""

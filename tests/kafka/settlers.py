@@ -31,7 +31,7 @@ from tests.kafka.requests import (
 )
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire, a_batch
-from tests.proxy.apis.exchanges import asked
+from tests.proxy.apis.messages import asked
 
 RECORDS: Final = (b"one", b"two", b"three")
 

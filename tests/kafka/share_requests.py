@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kordon_protocol.keys import ApiKey
 from tests.kafka.requests import Things
-from tests.proxy.apis.exchanges import a_request, asked
+from tests.proxy.apis.messages import a_request, asked
 
 MiB: Final = 1 << 20
 ACCEPT, RELEASE, REJECT, RENEW = 1, 2, 3, 4

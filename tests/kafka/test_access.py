@@ -49,6 +49,7 @@ from tests.kafka.requests import errors_of
 from tests.kafka.tenants import QUIET, eventually
 from tests.kafka.wire import Wire
 from tests.proxy.apis.acl_messages import a_filter, binding, create, delete, describe, exact, prefixed
+from tests.proxy.apis.messages import a_request
 from tests.proxy.apis.user_messages import (
     EXACT,
     SALT,
@@ -58,7 +59,6 @@ from tests.proxy.apis.user_messages import (
     describe_credentials,
     describe_quotas,
 )
-from tests.proxy.apis.verdicts import a_request
 
 POLICY: Final = """\
 admin_roles: [admin]

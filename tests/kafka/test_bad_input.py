@@ -27,7 +27,7 @@ from kordon_proxy.judging.entries import make, struct_type
 from tests.kafka.tap import closings, ended, log_lines, metric
 from tests.kafka.tenants import POLICY, eventually
 from tests.kafka.wire import Gone, Wire
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.identity.talk import a_token
 
 PASSWORD: Final = "a-password-of-tinas"

@@ -34,7 +34,7 @@ from tests.kafka.administration import (
 from tests.kafka.requests import GROUP, TOPIC, Things, errors_of
 from tests.kafka.tenants import QUIET, eventually
 from tests.kafka.wire import Reply, Wire
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 # The cluster as a whole
 

@@ -22,8 +22,7 @@ from tests.kafka.neighbours import Neighbours, is_acmes
 from tests.kafka.requests import Things, errors_of
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import a_batch
-from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked
 
 
 def sent_on(neighbours: Neighbours, since: int, client_id: str = "client") -> list[Any]:

@@ -22,8 +22,7 @@ from tests.kafka.records import MiB, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, resident
 from tests.kafka.tenants import QUIET, eventually
 from tests.kafka.wire import Wire
-from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked
 
 SEED: Final = os.environ.get("KORDON_HOSTILE_SEED", "kordon")
 TIMES: Final = int(os.environ.get("KORDON_HOSTILE_TIMES", "1"))

@@ -23,7 +23,7 @@ from tests.kafka.fixtures import MakeTopic
 from tests.kafka.records import fetch, produce, read, seen
 from tests.kafka.tenants import LISTENERS, POLICY, eventually
 from tests.kafka.wire import Wire
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 CONNECTIONS: Final = 12
 """Of each tenant."""

@@ -15,7 +15,7 @@ from tests.kafka.requests import errors_of
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire
 from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 
 def named(entries: Iterable[Any], attribute: str = "name") -> list[str]:

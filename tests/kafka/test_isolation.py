@@ -14,7 +14,7 @@ from tests.kafka import requests as ask
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import Things, errors_of
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 ADMITTED: Final = [
     pytest.param(ApiKey(key), version, id=f"{api.name}-{version}")

@@ -22,8 +22,7 @@ from tests.kafka.records import MiB, end_of, fetch, produce, read, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, readiness, resident
 from tests.kafka.tenants import LISTENERS, POLICY, eventually
 from tests.kafka.wire import Gone, Wire
-from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked
 
 IN_FLIGHT: Final = 100
 ALLOWANCE: Final = 24 * MiB

@@ -20,7 +20,7 @@ from kordon_proxy.judging.may import May
 from kordon_proxy.judging.verdict import Answer, Ask, Mended
 from kordon_proxy.table import APIS
 from tests.kafka.tenants import eventually
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.judging.worlds import make_may
 
 SEES: Final = """

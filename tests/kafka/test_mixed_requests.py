@@ -22,7 +22,7 @@ from tests.kafka.requests import GROUP, TOPIC, Things, errors_of
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire
 from tests.proxy.apis.acl_messages import create, prefixed
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 BROKER, LOGGER, METRICS = 4, 8, 16
 READ, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 3, 5, 6, 7, 8, 10, 11

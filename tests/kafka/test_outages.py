@@ -21,7 +21,7 @@ from tests.kafka.records import MiB, produce, seen
 from tests.kafka.tap import closings, ended, log_lines, metric, readiness, resident, silent
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
 from tests.kafka.wire import Wire
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 ALLOWANCE: Final = 24 * MiB
 """What Kordon's memory may grow by while it has to hold back several times as much."""

@@ -21,7 +21,7 @@ from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records,
 from tests.kafka.fixtures import Fresh
 from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, eventually
 from tests.kafka.wire import Gone, Wire
-from tests.proxy.apis.exchanges import a_request
+from tests.proxy.apis.messages import a_request
 
 SECONDS: Final = 30
 

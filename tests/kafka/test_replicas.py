@@ -31,7 +31,7 @@ from tests.kafka.administration import (
 from tests.kafka.fixtures import Fresh
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import a_batch
-from tests.proxy.apis.exchanges import asked
+from tests.proxy.apis.messages import asked
 
 # Leaders
 

@@ -18,7 +18,7 @@ from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import Things, errors_of
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Reply, Wire
-from tests.proxy.apis.exchanges import asked
+from tests.proxy.apis.messages import asked
 
 BEAT: Final = ApiKey.STREAMS_GROUP_HEARTBEAT
 

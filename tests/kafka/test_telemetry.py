@@ -24,7 +24,7 @@ from tests.kafka.fixtures import Fresh, RunTool
 from tests.kafka.requests import errors_of
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
 from tests.kafka.wire import Tap, Wire
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 SUBSCRIPTIONS, PUSH = ApiKey.GET_TELEMETRY_SUBSCRIPTIONS, ApiKey.PUSH_TELEMETRY
 METRICS: Final = ("org.apache.kafka.consumer.", "org.apache.kafka.producer.")

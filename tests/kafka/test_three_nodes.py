@@ -30,7 +30,7 @@ from tests.kafka.traffic import (
     Traffic,
 )
 from tests.kafka.wire import Wire, a_batch
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 STEP: Final = 30
 """Records that every client has to move after each event."""

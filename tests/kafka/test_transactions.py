@@ -25,7 +25,7 @@ from tests.kafka.records import committed
 from tests.kafka.requests import LONG, Things, errors_of
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
 from tests.kafka.wire import Tap, Wire, a_batch
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 FEATURE: Final = "transaction.version"
 BY_EACH_PROTOCOL: Final = pytest.mark.parametrize("level", [2, 1])

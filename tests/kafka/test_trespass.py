@@ -15,8 +15,7 @@ from tests.kafka import requests as ask
 from tests.kafka.neighbours import PASSWORD, Neighbours
 from tests.kafka.requests import GROUP, TOPIC, Things, errors_of
 from tests.kafka.wire import Gone, Wire, a_batch
-from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked
 
 # Fetch sessions belong to nobody at the broker
 

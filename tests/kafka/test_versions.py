@@ -12,7 +12,7 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.properties import Listener
 from kordon_proxy.table import APIS
 from tests.kafka.wire import Wire
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 
 DECIDED: Final[Mapping[int, range]] = {
     **{key: versions(key) for key in APIS},

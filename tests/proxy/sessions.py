@@ -30,7 +30,7 @@ from kordon_proxy.session import Session
 from kordon_proxy.standings import Standings
 from kordon_proxy.table import APIS
 from kordon_proxy.upstream import Upstream
-from tests.proxy.apis.verdicts import a_request, a_response
+from tests.proxy.apis.messages import a_request, a_response
 from tests.proxy.judging.worlds import a_picture
 
 POLICY: Final = """

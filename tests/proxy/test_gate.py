@@ -30,7 +30,7 @@ from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Forward, Mended, Rewrite
 from kordon_proxy.table import APIS
-from tests.proxy.apis.verdicts import a_request, a_response
+from tests.proxy.apis.messages import a_request, a_response
 from tests.proxy.judging.worlds import a_picture, make_may
 from tests.proxy.sessions import POLICY, heartbeat, spoken
 

@@ -15,7 +15,7 @@ from kordon_proxy.link import BrokerLink
 from kordon_proxy.meter import Meter
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.secrets import Secret
-from tests.proxy.apis.verdicts import a_response
+from tests.proxy.apis.messages import a_response
 from tests.proxy.cluster.loops import scenario, until
 from tests.proxy.sessions import FakeTransport
 

@@ -16,7 +16,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import EventType
 from kordon_proxy.identity.users import Credential, Users
 from kordon_proxy.identity.values import Exchange, Facts, Outcome, Peer, Proved, Trouble
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.cluster.loops import scenario, until
 from tests.proxy.identity.talk import PASSWORD, a_hash, a_plain, a_token, some_users
 from tests.proxy.sessions import Connected, Links, World, a_snapshot, a_world, heartbeat, tick

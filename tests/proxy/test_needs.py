@@ -18,7 +18,7 @@ from kordon_proxy.judging.connection import Connection
 from kordon_proxy.judging.may import May, Ruling, Standing
 from tests.kafka import requests as ask
 from tests.kafka import share_requests as share
-from tests.proxy.apis.exchanges import asked
+from tests.proxy.apis.messages import asked
 from tests.proxy.fields import ADMITTED
 from tests.proxy.judging.worlds import a_picture, make_may
 from tests.proxy.test_texts_and_addresses import OURS, POLICY, TOPICS, requests, things

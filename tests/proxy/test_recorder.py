@@ -12,7 +12,7 @@ from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.exchange import Exchange
 from kordon_proxy.recorder import LONGEST_NAME, Recorder
 from kordon_proxy.table import APIS
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may
 from tests.proxy.sessions import FakeAudit
 
@@ -129,7 +129,7 @@ def test_a_mutation_ends_with_the_first_error_of_its_answer() -> None:
         said(GROW, 3, "results", name="a2", error_code=ErrorCode.invalid_partitions),
     )
 
-    event = a_recorder().mutation(judged(growing("a1", "a2")), an_answer(GROW, 3, results=results))
+    event = a_recorder().mutation(judged(growing("a1", "a2")), a_response(GROW, 3, results=results))
 
     assert (event.outcome.error_code, event.outcome.error_name) == (37, "INVALID_PARTITIONS")
     assert (event.why.effect, event.outcome.items_allowed, event.outcome.unknown) == ("Allow", 2, False)
@@ -140,7 +140,7 @@ def test_a_code_that_nobody_knows_does_not_cost_the_event() -> None:
     request = a_request(key, 7, topics=(asked(key, 7, "topics", name="a-new"),))
     topic = said(key, 7, "topics", name="a-new", topic_config_error_code=9_999)
 
-    event = a_recorder().mutation(judged(request), an_answer(key, 7, topics=(topic,)))
+    event = a_recorder().mutation(judged(request), a_response(key, 7, topics=(topic,)))
 
     assert (event.outcome.error_code, event.outcome.error_name) == (9_999, "error 9999")
 
@@ -165,7 +165,7 @@ def test_of_reads_the_records_that_came_are_counted_and_of_the_rest_what_was_sen
     looked = judged(a_request(GROW, 3, topics=(asked(GROW, 3, "topics", name="a1"),), validate_only=True))
     recorder = a_recorder()
 
-    recorder.count(read, an_answer(ApiKey.FETCH, 4, responses=topics))
+    recorder.count(read, a_response(ApiKey.FETCH, 4, responses=topics))
     recorder.count(looked)
 
     audit: Any = recorder._audit

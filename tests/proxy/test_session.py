@@ -22,7 +22,7 @@ from kordon_proxy.judging.parts import refuse
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Ask, Forward, Verdict
 from kordon_proxy.table import APIS
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.judging.worlds import a_picture
 from tests.proxy.sessions import POLICY, Connected, Links, World, a_snapshot, a_world, heartbeat, tick

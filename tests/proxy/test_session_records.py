@@ -7,7 +7,7 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import request_type, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import make, struct_type
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.judging.worlds import topic_id
 from tests.proxy.sessions import POLICY, Links, a_world, tick

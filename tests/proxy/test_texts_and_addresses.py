@@ -24,7 +24,7 @@ from tests.kafka import share_requests as share
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import Things
-from tests.proxy.apis.verdicts import a_request, a_response
+from tests.proxy.apis.messages import a_request, a_response
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.fields import ADMITTED, Kind, Place, places, read
 from tests.proxy.judging.worlds import a_picture, topic_id

@@ -7,7 +7,7 @@ from typing import Any, Final
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.bindings import ALLOW, ANY, LITERAL, PREFIXED, TOPIC, Binding
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 
 READ: Final = 3
 OPEN: Final[dict[str, Any]] = {
@@ -88,7 +88,7 @@ class Acls:
     def _create(self, request: Any) -> Any:
         self.bindings |= {Binding.created(entry) for entry in request.creations}
         results = (said(ApiKey.CREATE_ACLS, request.__version__, "results") for _ in request.creations)
-        return an_answer(ApiKey.CREATE_ACLS, request.__version__, results=tuple(results))
+        return a_response(ApiKey.CREATE_ACLS, request.__version__, results=tuple(results))
 
     def _describe(self, request: Any) -> Any:
         key, version = ApiKey.DESCRIBE_ACLS, request.__version__
@@ -101,7 +101,7 @@ class Acls:
             said(key, version, "resources", resource_type=kind, resource_name=name, pattern_type=pattern, acls=tuple(a))
             for (kind, name, pattern), a in resources.items()
         )
-        return an_answer(key, version, resources=tuple(entries))
+        return a_response(key, version, resources=tuple(entries))
 
     def _delete(self, request: Any) -> Any:
         key, version = ApiKey.DELETE_ACLS, request.__version__
@@ -121,7 +121,7 @@ class Acls:
             )
             for each in gone
         )
-        return an_answer(key, version, filter_results=results)
+        return a_response(key, version, filter_results=results)
 
     def _found(self, wanted: Any) -> list[Binding]:
         return sorted((one for one in self.bindings if meant(wanted, one)), key=lambda one: hash(one))

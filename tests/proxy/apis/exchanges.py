@@ -4,30 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kordon_protocol.codec import decode_response, encode, request_type, response_type
-from kordon_proxy.judging.entries import make, struct_type
+from kordon_protocol.codec import decode_response, encode
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Plan, Relay, Rewrite
-
-
-def a_request(key: int, version: int, **values: Any) -> Any:
-    """A request with these values and Kafka's defaults; what this version has no field for is left out."""
-    return make(request_type(key, version), **values)
-
-
-def asked(key: int, version: int, *path: str, **values: Any) -> Any:
-    """An entry of a request: of the field `path[0]`, of its field `path[1]`, ..."""
-    return make(struct_type(request_type(key, version), *path), **values)
-
-
-def an_answer(key: int, version: int, **values: Any) -> Any:
-    return make(response_type(key, version), **values)
-
-
-def said(key: int, version: int, *path: str, **values: Any) -> Any:
-    """An entry of an answer."""
-    return make(struct_type(response_type(key, version), *path), **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ from tests.proxy.apis.acl_messages import (
     meant,
     prefixed,
 )
-from tests.proxy.apis.exchanges import an_answer, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_response, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
 
@@ -224,7 +225,7 @@ def test_a_filter_for_which_brokers_would_hang_up_is_answered(wanted: dict[str, 
 
 def test_the_brokers_text_is_not_passed_on() -> None:
     def broker(_: Any) -> Any:
-        return an_answer(DESCRIBE.key, 3, error_code=CAF, error_message="principal User:kordon at 10.1.1.1")
+        return a_response(DESCRIBE.key, 3, error_code=CAF, error_message="principal User:kordon at 10.1.1.1")
 
     got = pass_through(DESCRIBE, describe(3), of(), broker).got
     assert (got.error_code, got.error_message) == (CAF, "Cluster authorization failed.")
@@ -518,8 +519,8 @@ def test_a_right_that_is_gone_when_the_cluster_has_answered_deletes_nothing() ->
     ("answer", "code"),
     [
         (None, ErrorCode.request_timed_out),
-        (an_answer(ApiKey.DESCRIBE_ACLS, 3, error_code=ErrorCode.security_disabled), ErrorCode.security_disabled),
-        (an_answer(ApiKey.DESCRIBE_ACLS, 3, error_code=CAF, error_message="by User:kordon"), CAF),
+        (a_response(ApiKey.DESCRIBE_ACLS, 3, error_code=ErrorCode.security_disabled), ErrorCode.security_disabled),
+        (a_response(ApiKey.DESCRIBE_ACLS, 3, error_code=CAF, error_message="by User:kordon"), CAF),
     ],
 )
 def test_when_the_cluster_does_not_say_what_there_is_only_what_is_clear_is_deleted(
@@ -554,7 +555,7 @@ def test_only_so_many_filters_of_a_request_are_looked_up() -> None:
 def test_the_brokers_errors_are_told_without_its_words() -> None:
     def broker(request: Any) -> Any:
         result = said(DELETE.key, 3, "filter_results", error_code=CAF, error_message="principal User:kordon")
-        return an_answer(DELETE.key, 3, filter_results=(result,) * len(request.filters))
+        return a_response(DELETE.key, 3, filter_results=(result,) * len(request.filters))
 
     (result,) = pass_through(DELETE, delete(3, exact(OWN[0])), of(), broker).got.filter_results
     assert (result.error_code, result.error_message) == (CAF, "Cluster authorization failed.")

@@ -13,7 +13,8 @@ from kordon_protocol.outcomes import body_error_codes
 from kordon_proxy.apis.administration import APIS
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.table import Record
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
 
@@ -90,7 +91,7 @@ FOR_EVERY_BROKER: Final = [param for param in ALL if param.values[0] is not UNRE
 
 
 def fine(request: Any) -> Any:
-    return an_answer(request.__api_key__, request.__version__)
+    return a_response(request.__api_key__, request.__version__)
 
 
 def first_code(message: Any) -> ErrorCode:
@@ -163,7 +164,7 @@ def the_quorum(request: Any) -> Any:
     if version >= 2:
         listener = said(QUORUM.key, version, "nodes", "listeners", name="REAL", host="real-1.internal", port=9093)
         nodes = (said(QUORUM.key, version, "nodes", node_id=1, listeners=(listener,)),)
-    return an_answer(QUORUM.key, version, topics=(topic,), nodes=nodes, error_message="from real-1.internal")
+    return a_response(QUORUM.key, version, topics=(topic,), nodes=nodes, error_message="from real-1.internal")
 
 
 @pytest.mark.parametrize("version", QUORUM.versions)
@@ -205,7 +206,7 @@ def test_what_the_controller_says_of_features_is_replaced_where_it_is_not_known_
         results: tuple[Any, ...] = ()
         if version < 2:
             results = (said(FEATURES.key, version, "results", feature="x", error_code=code, error_message=text),)
-        return lambda _: an_answer(FEATURES.key, version, error_code=code, error_message=text, results=results)
+        return lambda _: a_response(FEATURES.key, version, error_code=code, error_message=text, results=results)
 
     harmless, strange = (
         pass_through(FEATURES, updating(version), of(), refuser(text)).got
@@ -241,7 +242,7 @@ def test_a_broker_is_unregistered_by_who_may_unregister_that_one(broker: int) ->
 def test_what_is_said_of_a_broker_that_is_not_there_stays() -> None:
     def refuser(_: Any) -> Any:
         text = "Broker ID 99 is not currently registered"
-        return an_answer(UNREGISTER.key, 0, error_code=ErrorCode.broker_id_not_registered, error_message=text)
+        return a_response(UNREGISTER.key, 0, error_code=ErrorCode.broker_id_not_registered, error_message=text)
 
     got = pass_through(UNREGISTER, unregistering(0, 99), of(), refuser).got
 
@@ -284,7 +285,7 @@ def test_no_other_cluster_id_is_right_the_real_one_no_more_than_another(
 def test_what_the_controller_says_of_voters_is_replaced(api: Any, version: int, build: Any) -> None:
     def refuser(_: Any) -> Any:
         text = 'The given id "x" doesn\'t match the cluster id "real-cluster"'
-        return an_answer(api.key, version, error_code=ErrorCode.inconsistent_cluster_id, error_message=text)
+        return a_response(api.key, version, error_code=ErrorCode.inconsistent_cluster_id, error_message=text)
 
     assert b"real-cluster" not in encode(pass_through(api, build(version), of(), refuser).got)
 

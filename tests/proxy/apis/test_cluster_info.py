@@ -8,7 +8,8 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.cluster_info import APIS
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.operations import CREATE, DESCRIBE, NOT_ASKED
-from tests.proxy.apis.exchanges import a_request, an_answer, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, said
 from tests.proxy.judging.worlds import make_may
 
 CLUSTER = row(APIS, ApiKey.DESCRIBE_CLUSTER)
@@ -42,7 +43,7 @@ def member(request: Any) -> Any:
         for one in (1, 2)
     )
     asked_bits = request.include_cluster_authorized_operations
-    return an_answer(
+    return a_response(
         CLUSTER.key,
         version,
         cluster_id="real-cluster",
@@ -100,7 +101,7 @@ def test_kordon_is_no_controller(version: int, endpoint: int, code: int) -> None
 def test_which_brokers_are_fenced_is_told_of_those_in_the_view(role: str, tenant: str, shown: list[int]) -> None:
     def with_a_fenced_one(_: Any) -> Any:
         brokers = tuple(said(CLUSTER.key, 2, "brokers", broker_id=one, is_fenced=one == 2) for one in (1, 2))
-        return an_answer(CLUSTER.key, 2, brokers=brokers)
+        return a_response(CLUSTER.key, 2, brokers=brokers)
 
     request = describing(2, include_fenced_brokers=True)
     got = pass_through(CLUSTER, request, of(role, tenant=tenant), with_a_fenced_one).got

@@ -9,7 +9,8 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.config_resources import APIS
 from kordon_proxy.apis.configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC
 from kordon_proxy.judging.may import May
-from tests.proxy.apis.exchanges import a_request, an_answer, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
 
@@ -54,7 +55,7 @@ def lister(request: Any) -> Any:
     entries = (
         said(LIST.key, version, "config_resources", resource_type=kind, resource_name=name) for kind, name in named
     )
-    return an_answer(LIST.key, version, config_resources=tuple(entries))
+    return a_response(LIST.key, version, config_resources=tuple(entries))
 
 
 def listing(*types: int) -> Any:

@@ -12,7 +12,8 @@ from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGE
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Ask, Verdict
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
 
@@ -128,7 +129,7 @@ def describer(request: Any) -> Any:
         )
         for entry in reversed(request.resources)
     )
-    return an_answer(DESCRIBE.key, version, results=tuple(results))
+    return a_response(DESCRIBE.key, version, results=tuple(results))
 
 
 def describer_of_nothing(request: Any) -> Any:
@@ -203,7 +204,7 @@ def test_a_hidden_topic_is_answered_as_the_broker_answers_a_missing_one(version:
             resource_type=TOPIC,
             resource_name="acme.gone",
         )
-        return an_answer(DESCRIBE.key, version, results=(missing,))
+        return a_response(DESCRIBE.key, version, results=(missing,))
 
     missing = pass_through(DESCRIBE, describing(version, (TOPIC, "acme.gone")), of(), without_it).got
     hidden = pass_through(DESCRIBE, describing(version, (TOPIC, "globex.pa")), of(), never).got
@@ -302,7 +303,7 @@ def test_no_setting_of_a_broker_tells_an_address(name: str) -> None:
     def broker(request: Any) -> Any:
         told = (setting(4, name, "real-1:9092", (name, "real-1:9092", 4)),)
         result = said(DESCRIBE.key, 4, "results", resource_type=BROKER, resource_name="1", configs=told)
-        return an_answer(DESCRIBE.key, 4, results=(result,))
+        return a_response(DESCRIBE.key, 4, results=(result,))
 
     got = pass_through(DESCRIBE, describing(4, (BROKER, "1")), of("owners", tenant="platform"), broker).got
 
@@ -322,7 +323,7 @@ def test_a_text_that_tells_the_broker_s_number_is_replaced(version: int) -> None
     def refuser(request: Any) -> Any:
         text = "Unexpected broker id, expected 1 or empty string, but received 9"
         result = said(DESCRIBE.key, version, "results", error_code=IR, error_message=text, resource_type=BROKER)
-        return an_answer(DESCRIBE.key, version, results=(result,))
+        return a_response(DESCRIBE.key, version, results=(result,))
 
     got = pass_through(DESCRIBE, describing(version, (BROKER, "9")), of("owners", tenant="platform"), refuser).got
 
@@ -358,7 +359,7 @@ def alterer(request: Any) -> Any:
         said(ALTER.key, version, "responses", resource_type=entry.resource_type, resource_name=entry.resource_name)
         for entry in reversed(request.resources)
     )
-    return an_answer(ALTER.key, version, responses=tuple(responses))
+    return a_response(ALTER.key, version, responses=tuple(responses))
 
 
 @pytest.mark.parametrize("version", ALTER.versions)
@@ -457,7 +458,7 @@ def test_a_text_of_the_controller_is_replaced(version: int) -> None:
     def refuser(request: Any) -> Any:
         text = "The topic 'acme.a' does not exist. There is only 'globex.pay'."
         answer = said(ALTER.key, version, "responses", error_code=UTP, error_message=text, resource_type=TOPIC)
-        return an_answer(ALTER.key, version, responses=(answer,))
+        return a_response(ALTER.key, version, responses=(answer,))
 
     (answer,) = pass_through(ALTER, altering(version, (TOPIC, "acme.a")), of(), refuser).got.responses
 
@@ -519,7 +520,7 @@ def replacer(request: Any) -> Any:
         said(REPLACE.key, version, "responses", resource_type=entry.resource_type, resource_name=entry.resource_name)
         for entry in request.resources
     )
-    return an_answer(REPLACE.key, version, responses=tuple(responses))
+    return a_response(REPLACE.key, version, responses=tuple(responses))
 
 
 def knowing(told: Callable[[Any], Any] | None) -> Api:
@@ -556,7 +557,7 @@ def telling(**placed: str) -> Callable[[Any], Any]:
             )
             for entry in question.resources
         )
-        return an_answer(DESCRIBE.key, version, results=tuple(results))
+        return a_response(DESCRIBE.key, version, results=tuple(results))
 
     return tell
 
@@ -633,7 +634,7 @@ def test_a_topic_that_is_not_there_has_nothing_to_take_back(code: ErrorCode, bec
         result = said(
             DESCRIBE.key, question.__version__, "results", error_code=code, resource_type=kind, resource_name=name
         )
-        return an_answer(DESCRIBE.key, question.__version__, results=(result,))
+        return a_response(DESCRIBE.key, question.__version__, results=(result,))
 
     got = pass_through(knowing(tell), replacing(2, (TOPIC, "acme.a")), of(), replacer).got
 

@@ -18,7 +18,8 @@ from kordon_proxy.judging.patterns import Pattern
 from kordon_proxy.judging.subscriptions import NAMES
 from kordon_proxy.judging.table import Record
 from kordon_proxy.judging.verdict import Forward
-from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
+from tests.proxy.apis.messages import a_request, a_response
+from tests.proxy.apis.verdicts import answered, forwarded, hides, mended, refused
 from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY = """

@@ -19,7 +19,7 @@ from kordon_proxy.judging import connection as connection_state
 from kordon_proxy.judging.connection import LETTERS, SESSION_PARTITIONS, Connection, FetchSession
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Streamed
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
@@ -68,7 +68,7 @@ def answer(version: int, *names: str, session_id: int = 0, records: bytes = b"re
         )
         for name in names
     )
-    return an_answer(ApiKey.FETCH, version, responses=topics, session_id=session_id, **values)
+    return a_response(ApiKey.FETCH, version, responses=topics, session_id=session_id, **values)
 
 
 def errors(response: Any) -> dict[Any, list[int]]:
@@ -381,7 +381,7 @@ def test_hints_never_tell_a_real_address(version: int, sizes: list[int], hosts: 
 def test_a_session_goes_when_the_broker_says_so() -> None:
     connection = Connection()
     rights = start_session(connection, 12, "a1")
-    gone = an_answer(ApiKey.FETCH, 12, error_code=ErrorCode.fetch_session_id_not_found)
+    gone = a_response(ApiKey.FETCH, 12, error_code=ErrorCode.fetch_session_id_not_found)
 
     run(FetchStream(request(12, session_id=5, epoch=1), rights, {"a1"}), gone)
 

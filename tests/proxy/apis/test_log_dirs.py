@@ -12,7 +12,8 @@ from kordon_proxy.apis.log_dirs import APIS
 from kordon_proxy.judging.connection import Connection
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.table import Record
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
 
@@ -105,7 +106,7 @@ def disks(request: Any) -> Any:
         for path, topics in held.items()
     ]
     broken = said(DESCRIBE.key, version, "results", log_dir="/disks/3", error_code=OFFLINE)
-    return an_answer(DESCRIBE.key, version, results=(broken, *results))
+    return a_response(DESCRIBE.key, version, results=(broken, *results))
 
 
 def shown(response: Any) -> list[tuple[str, dict[str, list[tuple[int, int]]]]]:
@@ -154,7 +155,7 @@ def test_others_find_one_directory_with_no_name_and_no_size(version: int, role: 
 def test_a_broker_none_of_whose_disks_works_has_no_directory_for_others(version: int) -> None:
     def broken(request: Any) -> Any:
         result = said(DESCRIBE.key, version, "results", log_dir="/disks/3", error_code=OFFLINE)
-        return an_answer(DESCRIBE.key, version, results=(result,))
+        return a_response(DESCRIBE.key, version, results=(result,))
 
     assert pass_through(DESCRIBE, describing_all(version), of("devs", "seeing"), broken).got.results == ()
 
@@ -266,7 +267,7 @@ def mover(request: Any) -> Any:
         )
         for name, parts in named.items()
     )
-    return an_answer(ALTER.key, version, results=tuple(results))
+    return a_response(ALTER.key, version, results=tuple(results))
 
 
 def outcome(response: Any) -> list[tuple[str, list[tuple[int, ErrorCode]]]]:

@@ -9,7 +9,8 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.lookups import APIS, CLIENT
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.table import Record
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may
 
 POLICY = """
@@ -70,7 +71,7 @@ def broker(request: Any) -> Any:
         )
         for topic in reversed(request.topics)
     )
-    return an_answer(key, version, topics=topics)
+    return a_response(key, version, topics=topics)
 
 
 def name_of(topic: Any) -> str:

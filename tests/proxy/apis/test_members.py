@@ -15,7 +15,8 @@ from kordon_proxy.judging.member_ids import masked
 from kordon_proxy.judging.table import Record
 from kordon_proxy.judging.verdict import RELAY, Forward, Mended, Relay
 from tests.proxy.apis.consumer_bytes import a_subscription, an_assignment
-from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
+from tests.proxy.apis.messages import a_request, a_response
+from tests.proxy.apis.verdicts import answered, forwarded, hides, mended, refused
 from tests.proxy.judging.worlds import a_picture, make_may
 
 POLICY = """

@@ -16,7 +16,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import metadata
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Streamed
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
@@ -63,7 +63,7 @@ def answer(version: int, *names: str, **values: Any) -> Any:
         for name in names
     )
     given_values = {"brokers": brokers, "topics": topics, "cluster_id": "real-cluster", "controller_id": 2, **values}
-    return an_answer(ApiKey.METADATA, version, **given_values)
+    return a_response(ApiKey.METADATA, version, **given_values)
 
 
 def names_of(message: Any) -> list[str | None]:

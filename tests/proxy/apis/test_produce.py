@@ -11,7 +11,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import produce
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may, topic_id
 
 POLICY: Final = """
@@ -75,7 +75,7 @@ def answer(version: int, *names: str, **values: Any) -> Any:
         )
         for name in names
     )
-    return an_answer(ApiKey.PRODUCE, version, responses=topics, **values)
+    return a_response(ApiKey.PRODUCE, version, responses=topics, **values)
 
 
 def name_of(entry: Any) -> Any:
@@ -194,7 +194,7 @@ def test_texts_of_the_broker_stay_behind(version: int) -> None:
     )
     topic = said(ApiKey.PRODUCE, version, "responses", name="a1", topic_id=topic_id("a1"), partition_responses=(part,))
 
-    response = produce.mend(an_answer(ApiKey.PRODUCE, version, responses=(topic,)), may())
+    response = produce.mend(a_response(ApiKey.PRODUCE, version, responses=(topic,)), may())
 
     assert b"real-1" not in encode(response)
 

@@ -12,7 +12,8 @@ from kordon_proxy.apis.quotas import APIS
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.table import Record
 from kordon_proxy.redaction import masked
-from tests.proxy.apis.exchanges import an_answer, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_response, said
 from tests.proxy.apis.user_messages import ANY, DEFAULT, EXACT, Entity, alter_quotas, describe_quotas, entity_of
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
@@ -77,7 +78,7 @@ def a_broker(*entities: Entity, **values: Any) -> Any:
             )
             for entity in entities
         )
-        return an_answer(DESCRIBE.key, version, **{"entries": tuple(entries), **values})
+        return a_response(DESCRIBE.key, version, **{"entries": tuple(entries), **values})
 
     return answer
 
@@ -186,7 +187,7 @@ def altered(request: Any) -> Any:
         )
         for entity in reversed(entities.values())
     )
-    return an_answer(ALTER.key, version, entries=tuple(entries))
+    return a_response(ALTER.key, version, entries=tuple(entries))
 
 
 def outcome(answer: Any) -> list[tuple[frozenset[Any], ErrorCode]]:

@@ -12,7 +12,8 @@ from kordon_protocol.outcomes import body_error_codes
 from kordon_proxy.apis.replicas import APIS
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.table import Record
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
 
@@ -101,7 +102,7 @@ def elector(request: Any, *, needless: Iterable[int] = (), gone: Iterable[str] =
         )
         for one in request.topic_partitions
     )
-    return an_answer(ELECT.key, version, replica_election_results=tuple(results))
+    return a_response(ELECT.key, version, replica_election_results=tuple(results))
 
 
 def elected(response: Any) -> list[tuple[str, list[ErrorCode]]]:
@@ -282,7 +283,7 @@ def mover(request: Any, *, code: ErrorCode = NONE, text: str | None = None) -> A
         )
         for topic in request.topics
     )
-    return an_answer(MOVE.key, version, responses=tuple(responses), error_message=None)
+    return a_response(MOVE.key, version, responses=tuple(responses), error_message=None)
 
 
 def moved(response: Any) -> list[tuple[str, list[tuple[int, ErrorCode]]]]:
@@ -428,7 +429,7 @@ def lister(request: Any) -> Any:
         for name in TOPICS
         if request.topics is None or name in [topic.name for topic in request.topics]
     )
-    return an_answer(LIST.key, 0, topics=tuple(topics), error_message=None)
+    return a_response(LIST.key, 0, topics=tuple(topics), error_message=None)
 
 
 def listed(response: Any) -> list[str]:

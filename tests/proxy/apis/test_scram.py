@@ -10,7 +10,8 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.scram import APIS
 from kordon_proxy.judging.may import May
-from tests.proxy.apis.exchanges import an_answer, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_response, said
 from tests.proxy.apis.user_messages import SALT, SALTED, alter_credentials, describe_credentials
 from tests.proxy.apis.verdicts import refused
 from tests.proxy.judging.worlds import make_may
@@ -62,7 +63,7 @@ def a_broker(*users: str) -> Any:
             )
             for name in wanted
         )
-        return an_answer(KEY, 0, results=tuple(results))
+        return a_response(KEY, 0, results=tuple(results))
 
     return answer
 
@@ -119,7 +120,7 @@ def test_a_user_that_is_named_twice_is_refused_once_wherever_he_is() -> None:
 
 def test_the_brokers_text_is_not_passed_on() -> None:
     def broker(_: Any) -> Any:
-        return an_answer(KEY, 0, error_code=CAF, error_message="principal User:kordon")
+        return a_response(KEY, 0, error_code=CAF, error_message="principal User:kordon")
 
     got = pass_through(DESCRIBE, describe_credentials(), of(), broker).got
     assert (got.error_code, got.error_message) == (CAF, "Cluster authorization failed.")
@@ -132,7 +133,7 @@ def altered(request: Any) -> Any:
     """Brokers answer each user once, in the order of a hash table."""
     names = sorted({entry.name for entry in (*request.deletions, *request.upsertions)}, key=lambda name: name[::-1])
     results = (said(ALTER_KEY, 0, "results", user=name, error_message=None) for name in names)
-    return an_answer(ALTER_KEY, 0, results=tuple(results))
+    return a_response(ALTER_KEY, 0, results=tuple(results))
 
 
 def test_credentials_of_the_tenants_users_are_altered_and_all_others_refused_in_their_places() -> None:
@@ -201,7 +202,7 @@ def test_a_request_for_nobody_is_answered_by_the_broker() -> None:
 def test_the_brokers_words_are_not_passed_on() -> None:
     def broker(_: Any) -> Any:
         result = said(ALTER_KEY, 0, "results", user="acme-al", error_code=CAF, error_message="principal User:kordon")
-        return an_answer(ALTER_KEY, 0, results=(result,))
+        return a_response(ALTER_KEY, 0, results=(result,))
 
     (result,) = pass_through(ALTER, alter_credentials(delete=("acme-al",)), of(), broker).got.results
     assert result.error_message == "Cluster authorization failed."

@@ -21,7 +21,7 @@ from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.recent_members import MEMBERS
 from kordon_proxy.judging.texts import constant_text
 from kordon_proxy.judging.verdict import Forward, Mended, Rewrite, Streamed, Verdict
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.apis.verdicts import answered, forwarded, hides
 from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
@@ -103,7 +103,7 @@ def answer(version: int, *names: str, records: bytes = b"records", **values: Any
         )
         for name in names
     )
-    return an_answer(ApiKey.SHARE_FETCH, version, responses=topics, **values)
+    return a_response(ApiKey.SHARE_FETCH, version, responses=topics, **values)
 
 
 def errors(response: Any) -> dict[str, list[tuple[int, int, int]]]:
@@ -480,7 +480,7 @@ def test_no_text_of_the_broker_leaves(version: int, sizes: list[int], text: str,
     mark = f"real-1.internal {text}"
     parts = (part(version, acknowledge_error_code=code, acknowledge_error_message=mark, error_message=mark),)
     topics = (said(ApiKey.SHARE_FETCH, version, "responses", topic_id=topic_id("a1"), partitions=parts),)
-    response = an_answer(ApiKey.SHARE_FETCH, version, responses=topics)
+    response = a_response(ApiKey.SHARE_FETCH, version, responses=topics)
 
     frame = run(ShareFetchStream(may(), GROUP, nothing), response, sizes)
 
@@ -555,7 +555,7 @@ def acknowledged(version: int, *names: str, **values: Any) -> Any:
     key = ApiKey.SHARE_ACKNOWLEDGE
     parts = (said(key, version, "responses", "partitions"),)
     topics = tuple(said(key, version, "responses", topic_id=topic_id(name), partitions=parts) for name in names)
-    return an_answer(key, version, responses=topics, **values)
+    return a_response(key, version, responses=topics, **values)
 
 
 def codes(response: Any) -> dict[str, int]:
@@ -612,7 +612,7 @@ def test_an_answer_to_an_acknowledgement_has_kordons_texts_and_addresses(version
     key, error = ApiKey.SHARE_ACKNOWLEDGE, ErrorCode.not_leader_or_follower
     parts = (said(key, version, "responses", "partitions", error_code=error, error_message="at real-1.internal"),)
     node = said(key, version, "node_endpoints", node_id=2, host="real-2.internal", port=9092)
-    response = an_answer(
+    response = a_response(
         key,
         version,
         responses=(said(key, version, "responses", topic_id=topic_id("a1"), partitions=parts),),

@@ -14,7 +14,8 @@ from kordon_proxy.judging.table import Record
 from kordon_proxy.judging.texts import constant_text
 from kordon_proxy.judging.verdict import Answer, Forward
 from tests.proxy.apis.exchanges import never, pass_through, row
-from tests.proxy.apis.verdicts import a_request, a_response, answered, hides, refused
+from tests.proxy.apis.messages import a_request, a_response
+from tests.proxy.apis.verdicts import answered, hides, refused
 from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY: Final = """

@@ -18,8 +18,9 @@ from kordon_proxy.judging.recent_members import MEMBERS
 from kordon_proxy.judging.streams_members import LETTERS, StreamsMember, StreamsMembers, Topology
 from kordon_proxy.judging.table import Record
 from kordon_proxy.judging.verdict import Ask, Forward, Verdict
-from tests.proxy.apis.exchanges import asked, row, said
-from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
+from tests.proxy.apis.exchanges import row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
+from tests.proxy.apis.verdicts import answered, forwarded, hides, mended, refused
 from tests.proxy.judging.worlds import a_picture, make_may
 
 POLICY = """

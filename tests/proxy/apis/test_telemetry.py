@@ -4,7 +4,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.telemetry import NAMES, RELAYED
 from kordon_proxy.judging.verdict import RELAY, Forward
 from kordon_proxy.table import APIS, apis_at
-from tests.proxy.apis.exchanges import a_request
+from tests.proxy.apis.messages import a_request
 from tests.proxy.judging.worlds import make_may
 from tests.proxy.sessions import a_listener_section
 

@@ -14,7 +14,8 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.topic_pages import APIS, PAGE
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.operations import NOT_ASKED, READ, SEEN
-from tests.proxy.apis.exchanges import Passage, a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import Passage, never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may
 
 TOPICS = row(APIS, ApiKey.DESCRIBE_TOPIC_PARTITIONS)
@@ -92,7 +93,7 @@ def page(entries: Iterable[Any], cursor: tuple[str, int] | None) -> Any:
     following = (
         None if cursor is None else said(TOPICS.key, 0, "next_cursor", topic_name=cursor[0], partition_index=cursor[1])
     )
-    return an_answer(TOPICS.key, 0, topics=tuple(entries), next_cursor=following)
+    return a_response(TOPICS.key, 0, topics=tuple(entries), next_cursor=following)
 
 
 def outcome(passage: Passage) -> list[tuple[str, ErrorCode, list[int]]]:

@@ -10,7 +10,8 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis.topics import APIS
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.table import Record
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, never, pass_through, row, said
+from tests.proxy.apis.exchanges import never, pass_through, row
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may, topic_id
 
 CREATE, DELETE, GROW = (
@@ -83,7 +84,7 @@ def controller(request: Any) -> Any:
     """Makes them all, and answers in an order of its own."""
     key, version = request.__api_key__, request.__version__
     topics = (said(key, version, "topics", name=t.name, topic_id=topic_id(t.name)) for t in reversed(request.topics))
-    return an_answer(key, version, topics=tuple(topics))
+    return a_response(key, version, topics=tuple(topics))
 
 
 @pytest.mark.parametrize("version", CREATE.versions)
@@ -201,7 +202,7 @@ def test_the_controller_s_texts_tell_nothing_of_other_topics_or_of_brokers(
             "acme.a": (ErrorCode.topic_already_exists, "Topic 'acme.a' already exists."),
         }
         key = request.__api_key__
-        return an_answer(
+        return a_response(
             key,
             version,
             topics=tuple(
@@ -279,7 +280,7 @@ def deleter(request: Any) -> Any:
     else:
         pairs = [(t.name or names[t.topic_id], t.topic_id or topic_id(t.name)) for t in request.topics]
     entries = (said(DELETE.key, version, "responses", name=name, topic_id=known) for name, known in reversed(pairs))
-    return an_answer(DELETE.key, version, responses=tuple(entries))
+    return a_response(DELETE.key, version, responses=tuple(entries))
 
 
 def heard_of(request: Any) -> list[object]:
@@ -358,7 +359,7 @@ def test_a_hidden_name_is_answered_as_the_broker_answers_a_missing_one(version: 
             error_code=UTP,
             error_message="This server does not host this topic-partition.",
         )
-        return an_answer(DELETE.key, version, responses=(missing,))
+        return a_response(DELETE.key, version, responses=(missing,))
 
     missing = pass_through(DELETE, deleting(version, "acme.gone"), of(), without_it).got
     hidden = pass_through(DELETE, deleting(version, "globex.pa"), of(), never).got
@@ -418,7 +419,7 @@ def growing(version: int, *names: str, brokers: Iterable[int] = (), **values: An
 
 def grower(request: Any) -> Any:
     version = request.__version__
-    return an_answer(
+    return a_response(
         GROW.key,
         version,
         results=tuple(

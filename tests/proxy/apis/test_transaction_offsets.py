@@ -14,7 +14,8 @@ from kordon_proxy.judging.may import May
 from kordon_proxy.judging.producers import PRODUCERS
 from kordon_proxy.judging.table import Record
 from kordon_proxy.judging.verdict import RELAY, Answer, Ask, Forward, Verdict
-from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended
+from tests.proxy.apis.messages import a_request, a_response
+from tests.proxy.apis.verdicts import answered, forwarded, hides, mended
 from tests.proxy.judging.worlds import make_may
 
 POLICY = """

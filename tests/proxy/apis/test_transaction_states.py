@@ -13,7 +13,8 @@ from kordon_proxy.judging.descriptions import DESCRIPTIONS
 from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.verdict import Forward
-from tests.proxy.apis.verdicts import a_request, a_response, answered, forwarded, hides, mended, refused
+from tests.proxy.apis.messages import a_request, a_response
+from tests.proxy.apis.verdicts import answered, forwarded, hides, mended, refused
 from tests.proxy.judging.worlds import make_may
 
 POLICY = """

@@ -11,7 +11,8 @@ from kordon_proxy.apis.transactions import APIS
 from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.verdict import RELAY, Forward
-from tests.proxy.apis.verdicts import a_request, answered, refused
+from tests.proxy.apis.messages import a_request
+from tests.proxy.apis.verdicts import answered, refused
 from tests.proxy.judging.worlds import make_may
 
 POLICY = """

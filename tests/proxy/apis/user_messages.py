@@ -6,7 +6,7 @@ from typing import Any, Final
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import make, struct_type
-from tests.proxy.apis.exchanges import a_request, asked
+from tests.proxy.apis.messages import a_request, asked
 
 EXACT, DEFAULT, ANY = range(3)
 """How a filter of quotas matches the name of an entity: this one, that of the default, whichever."""

@@ -2,19 +2,9 @@
 
 from typing import Any
 
-from kordon_protocol.codec import decode_request, decode_response, encode, request_type
-from kordon_protocol.codec import response_type as response_type_of
-from kordon_proxy.judging.entries import make
+from kordon_protocol.codec import decode_request, decode_response, encode
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
-
-
-def a_request(key: int, version: int, /, **values: Any) -> Any:
-    return make(request_type(key, version), **values)
-
-
-def a_response(key: int, version: int, /, **values: Any) -> Any:
-    return make(response_type_of(key, version), **values)
 
 
 def answered(verdict: Verdict) -> Any:

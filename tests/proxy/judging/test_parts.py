@@ -12,7 +12,7 @@ from kordon_protocol.keys import ApiKey, versions
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.parts import judge_each, mend_each, name_or_id, refuse
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Relay, Rewrite
-from tests.proxy.apis.exchanges import a_request, an_answer, asked, said
+from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may
 
 DENIED = Refusal(ErrorCode.topic_authorization_failed, "because")
@@ -27,7 +27,7 @@ def growing(names: Iterable[str]) -> Any:
 
 
 def grown(names: Iterable[str], code: ErrorCode = ErrorCode.none) -> Any:
-    return an_answer(KEY, 3, results=tuple(said(KEY, 3, "results", name=name, error_code=code) for name in names))
+    return a_response(KEY, 3, results=tuple(said(KEY, 3, "results", name=name, error_code=code) for name in names))
 
 
 def judged(request: Any, refusals: dict[str, Refusal], **how: Any) -> Any:

@@ -5,7 +5,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.descriptions import DESCRIPTIONS
 from kordon_proxy.judging.may import Refusal
 from kordon_proxy.judging.texts import constant_text, spoken, without_free_text
-from tests.proxy.apis.exchanges import said
+from tests.proxy.apis.messages import said
 
 
 def created(text: str | None, code: ErrorCode = ErrorCode.invalid_topic_exception, name: str = "acme.x_y") -> object:
