@@ -154,6 +154,7 @@ class Life:
     )
 
 
+@pytest.mark.known_fault(1)
 def test_nothing_of_one_tenant_reaches_the_other(kordon: Kordon, kafka: Kafka, new_topic: MakeTopic) -> None:
     trading = a_tenant(kordon, new_topic, "trading", "Trading", "tx_")
     payments = a_tenant(kordon, new_topic, "payments", "Payments", "pay_")

@@ -33,6 +33,7 @@ def test_all_topics_are_all_topics_of_the_tenant(neighbours: Neighbours, version
     assert not neighbours.traces(reply)
 
 
+@pytest.mark.known_fault(24)
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 def test_no_page_and_no_cursor_names_what_is_between_the_tenants_topics(neighbours: Neighbours, limit: int) -> None:
     with neighbours.through() as wire:
@@ -88,6 +89,7 @@ def test_all_offsets_of_a_group_are_those_of_the_tenants_topics(neighbours: Neig
         assert not neighbours.traces(reply)
 
 
+@pytest.mark.known_fault(25)
 @pytest.mark.parametrize("version", APIS[ApiKey.DESCRIBE_CLUSTER].versions)
 def test_each_tenant_is_in_a_cluster_of_its_own(neighbours: Neighbours, version: int) -> None:
     found = []
@@ -119,6 +121,7 @@ def test_the_bytes_of_a_member_name_topics_of_the_tenant_only(neighbours: Neighb
     assert not neighbours.traces(reply)
 
 
+@pytest.mark.known_fault(11)
 @pytest.mark.parametrize("version", APIS[ApiKey.CONSUMER_GROUP_DESCRIBE].versions)
 def test_a_member_of_the_new_protocol_has_topics_of_the_tenant_only(neighbours: Neighbours, version: int) -> None:
     _, _, new = neighbours.mixed

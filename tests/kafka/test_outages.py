@@ -177,6 +177,7 @@ def test_a_broker_that_hangs_stops_its_clients_and_costs_little(
 METADATA: Final = a_request(ApiKey.METADATA, 12, topics=None)
 
 
+@pytest.mark.known_fault(26)
 def test_authorities_that_turn_bad_refuse_connections_in_one_line_until_they_are_good_again(
     kafka_with_acls: Kafka, tmp_path: Path
 ) -> None:
@@ -238,6 +239,7 @@ def refused(group: str) -> Any:
     return a_request(ApiKey.HEARTBEAT, 3, group_id=group, member_id="m")
 
 
+@pytest.mark.known_fault(9)
 def test_while_the_audit_disk_is_full_nothing_is_changed_reads_go_on_and_nothing_is_lost(
     lone: Kafka, kordon: Kordon, new_topic: MakeTopic, fresh: Fresh
 ) -> None:

@@ -50,6 +50,7 @@ def produce(address: str, topic: str, value: bytes) -> None:
     assert producer.flush(30) == 0
 
 
+@pytest.mark.known_fault(11)
 def test_a_pattern_is_assigned_topics_of_the_view_old_and_new(kordon: Kordon, kafka: Kafka, fresh: Fresh) -> None:
     tag = fresh("c6")
     old, foreign = f"tx_{tag}_old", f"pay_{tag}_old"

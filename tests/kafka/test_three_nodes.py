@@ -128,6 +128,7 @@ def content(kafka: Kafka, name: str, partitions: int) -> Counter[str]:
 # ---- what is shown
 
 
+@pytest.mark.known_fault(2)
 def test_producers_and_consumers_go_on_while_leaders_move_and_brokers_restart(
     three_nodes: Kafka, tap: FrontTap, fresh: Fresh, tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_producers_and_consumers_go_on_while_leaders_move_and_brokers_restart(
     assert max(version for key, version in tap.asked if key == ApiKey.FETCH) >= 16
 
 
+@pytest.mark.known_fault(10)
 def test_an_admin_client_sees_kordons_addresses_only(tap: FrontTap) -> None:
     admin = AdminClient({"bootstrap.servers": tap.bootstrap, **QUIET})
     described = admin.describe_cluster().result(30)
@@ -253,6 +255,7 @@ def fetch(version: int, name: str, topic_id: Any) -> Any:
     return a_request(ApiKey.FETCH, version, session_epoch=-1, max_bytes=1 << 20, topics=(topic,))
 
 
+@pytest.mark.known_fault(2)
 @pytest.mark.parametrize(
     ("make_request", "version"),
     [*((produce, version) for version in range(10, 14)), *((fetch, version) for version in (16, 17, 18))],

@@ -88,6 +88,7 @@ CLUSTER_RESOURCES: Final = [
 ]
 
 
+@pytest.mark.known_fault(22)
 def test_no_setting_of_a_broker_is_shown_or_altered(neighbours: Neighbours) -> None:
     since = len(neighbours.tap.heard)
     setting = ("log.cleaner.threads", "1")

@@ -40,6 +40,7 @@ def test_every_key_and_version_of_the_broker_and_of_the_controller_has_been_deci
     assert undecided(spoken) == []
 
 
+@pytest.mark.known_fault(3)
 def test_a_key_or_a_version_that_is_new_would_be_found() -> None:
     newest = versions(ApiKey.FETCH).stop
 

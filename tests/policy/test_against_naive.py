@@ -4,6 +4,7 @@ import json
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,7 @@ PAY = {
 }
 
 
+@pytest.mark.known_fault(20)
 @settings(max_examples=120, deadline=None)
 @given(
     file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}), asked=st.lists(questions(), max_size=30)

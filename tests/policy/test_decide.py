@@ -68,6 +68,7 @@ def test_all_rules_with_the_deciding_effect_are_named_in_the_order_of_the_file()
     assert decision.reason.endswith("policies[7] (rbac.yaml:1) and 4 more")
 
 
+@pytest.mark.known_fault(21)
 def test_a_deny_on_one_action_denies_nothing_else() -> None:
     actions = [str(action) for action in Action if Kind.TOPIC in action.kinds and action is not Action.TOPIC_DELETE]
     text = policies(
@@ -80,6 +81,7 @@ def test_a_deny_on_one_action_denies_nothing_else() -> None:
     assert all(rights.decide(Action(action), Kind.TOPIC, "a").allowed for action in actions)
 
 
+@pytest.mark.known_fault(20)
 def test_a_longer_prefix_that_does_not_match_hides_no_shorter_one() -> None:
     text = a_policy(
         "Allow",
@@ -90,6 +92,7 @@ def test_a_longer_prefix_that_does_not_match_hides_no_shorter_one() -> None:
     assert rights_of(a_snapshot(text), "devs").decide(Action.TOPIC_PRODUCE, Kind.TOPIC, "payments-public").allowed
 
 
+@pytest.mark.known_fault(5)
 @pytest.mark.parametrize("role", ["*", "de*", "d?vs", "[a-z]evs"])
 def test_a_role_from_an_identity_is_literal(role: str) -> None:
     text = a_policy("Allow", ["TOPIC_EDIT"], ["*"], to=("devs",))
@@ -98,6 +101,7 @@ def test_a_role_from_an_identity_is_literal(role: str) -> None:
     assert not snapshot.admits({role})
 
 
+@pytest.mark.known_fault(5)
 def test_a_star_in_a_name_that_a_client_sends_is_a_letter() -> None:
     rights = rights_of(a_snapshot(a_policy("Allow", ["TOPIC_EDIT"], ["cluster", "*", "topic", "tx_a"])), "devs")
     assert not rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "tx_*").allowed

@@ -5,6 +5,7 @@ import pytest
 from kordon_proxy.principals import fault_of
 
 
+@pytest.mark.known_fault(5)
 @pytest.mark.parametrize(
     "name", ["alice", "svc-trade", "User:x", "a*", "a@b", "=2C", "名前", "ａｂｃ", "a b", "x" * 256]
 )

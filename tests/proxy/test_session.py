@@ -107,6 +107,7 @@ async def test_a_connection_for_a_broker_goes_to_that_broker(links: Links) -> No
     assert client.link.address == ("real-2.internal", 9092)
 
 
+@pytest.mark.known_fault(27)
 @scenario
 async def test_a_hold_that_ends_does_not_undo_another(links: Links) -> None:
     world = a_world(links)

@@ -281,6 +281,7 @@ def elsewhere(may: May) -> May:
     return May(may.standing, may.picture, may.cluster, Connection())
 
 
+@pytest.mark.known_fault(7)
 def test_members_of_a_group_with_the_same_pattern_look_at_each_topic_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
 
@@ -298,8 +299,8 @@ def test_members_of_a_group_with_the_same_pattern_look_at_each_topic_once(monkey
     assert looked == ["acme.a", "acme.b", "acme.secret", "globex.read"]
 
 
+@pytest.mark.known_fault(7)
 def test_thousands_of_topics_that_a_pattern_finds_are_no_news_for_the_audit() -> None:
-    """Fault 7 of others."""
     topics = tuple(f"acme.{number}" for number in range(3000))
     may = a_may(topics=topics)
     asked = [a_heartbeat(1, pattern=".*"), a_heartbeat(1, epoch=1)]

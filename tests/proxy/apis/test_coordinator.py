@@ -141,6 +141,7 @@ def test_a_name_outside_the_view_is_not_sent_to_a_broker_without_an_address_of_o
     assert {one.node_id for one in entries(answered(judge(asking(6, *names), may)))} == {2}
 
 
+@pytest.mark.known_fault(22)
 @pytest.mark.parametrize("version", range(1, 7))
 def test_share_partition_keys_are_refused_as_a_whole(version: int) -> None:
     may = a_may()

@@ -310,6 +310,7 @@ def test_of_mixed_names_the_allowed_ones_are_deleted_and_every_one_is_answered(v
     ]
 
 
+@pytest.mark.known_fault(19)
 @pytest.mark.parametrize("version", BY_ID)
 def test_of_mixed_ids_the_allowed_ones_are_deleted_and_every_one_is_answered(version: int) -> None:
     ids = [FOREIGN, topic_id("acme.b"), RANDOM, topic_id("acme.keep"), topic_id("acme.a")]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from kordon_proxy.audit.cursor import load_cursor, save_cursor
@@ -154,6 +155,7 @@ async def test_idle_it_notes_how_far_it_got(tmp_path: Path) -> None:
     journal.close(5)
 
 
+@pytest.mark.known_fault(9)
 @scenario
 async def test_a_sink_that_fails_gets_everything_again_until_it_has_it(tmp_path: Path) -> None:
     journal, sink, metrics = a_journal(tmp_path), Notes(), Metrics()
@@ -226,6 +228,7 @@ async def test_a_cursor_that_cannot_be_kept_stops_nothing(tmp_path: Path) -> Non
     journal.close(5)
 
 
+@pytest.mark.known_fault(9)
 @scenario
 async def test_the_backlog_is_shown_and_warned_of_once(tmp_path: Path) -> None:
     journal, sink, metrics = a_journal(tmp_path), Notes(), Metrics()
