@@ -17,8 +17,7 @@ from tests.kafka.fixtures import MakeTopic
 from tests.kafka.records import produce, seen
 from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, eventually
 from tests.kafka.wire import Wire, a_batch
-from tests.proxy.apis.exchanges import asked
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked
 
 PRODUCING: Final = """\
 policies:

@@ -9,8 +9,7 @@ from typing import Any, Final
 import pytest
 
 from kordon_protocol.keys import ApiKey
-from tests.proxy.apis.exchanges import asked, said
-from tests.proxy.apis.verdicts import a_request
+from tests.proxy.apis.messages import a_request, asked, said
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.judging.worlds import a_picture
 from tests.proxy.sessions import Connected, Links, a_world, links, spoken, tick
