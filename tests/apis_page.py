@@ -29,7 +29,11 @@ ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "apis.md"
 OWN: Final[Mapping[int, tuple[str, str]]] = {
     ApiKey.SASL_HANDSHAKE: ("SaslHandshake", "mechanisms, which are the listener's"),
-    ApiKey.API_VERSIONS: ("ApiVersions", "what the brokers can do, which is cut to what this table admits"),
+    ApiKey.API_VERSIONS: (
+        "ApiVersions",
+        "what the brokers can do, which is cut to what this table admits; how long the controllers' log is, which is "
+        "left out",
+    ),
     ApiKey.SASL_AUTHENTICATE: ("SaslAuthenticate", "nothing: the login ends here"),
 }
 """What Kordon answers without a broker: key -> name, and what a broker's answer would tell."""

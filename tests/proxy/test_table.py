@@ -1,14 +1,17 @@
 """One table says of every API how it is judged. What nobody has decided on is closed, and makes a test fail."""
 
+import struct
 from dataclasses import replace
 from typing import Final
 
 import pytest
 
+from kordon_protocol.codec import decode_response
+from kordon_protocol.header import peek_request
 from kordon_protocol.keys import ApiKey, versions
 from kordon_proxy.apis.refused import REASONS, WITHOUT_SCHEMA
-from kordon_proxy.apis.versions import LOCAL, PRODUCE_FROM, advertised
-from kordon_proxy.cluster.picture import Picture
+from kordon_proxy.apis.versions import LOCAL, PRODUCE_FROM, advertised, answer
+from kordon_proxy.cluster.picture import Features, Picture
 from kordon_proxy.table import APIS
 from tests.proxy.judging.worlds import a_picture
 
@@ -55,6 +58,18 @@ def test_produce_is_advertised_from_0_as_librdkafka_wants_it() -> None:
     told = advertised(APIS, _picture_of({ApiKey.PRODUCE: (0, 13)}))
 
     assert told[ApiKey.PRODUCE] == (PRODUCE_FROM, 13)
+
+
+def test_how_long_the_controllers_log_is_tells_nobody() -> None:
+    def told(*, metadata: int = 30, epoch: int = 4711) -> int:
+        levels = {"metadata.version": metadata, "transaction.version": 2}
+        picture = replace(a_picture(), features=Features(supported={}, finalized=levels, epoch=epoch))
+        frame = answer(peek_request(struct.pack(">hhihx", ApiKey.API_VERSIONS, 3, 1, -1)), APIS, picture)
+        return int(decode_response(ApiKey.API_VERSIONS, 3, frame, 8).finalized_features_epoch)
+
+    assert told(epoch=4711) == told(epoch=4712)
+    assert told(metadata=31) > told()  # by this clients know that something is new
+    assert told(epoch=-1) == -1  # nothing is finalized, or nobody knows
 
 
 def _picture_of(spoken: dict[int, tuple[int, int]]) -> Picture:

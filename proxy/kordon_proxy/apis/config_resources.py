@@ -10,12 +10,14 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.brokers import is_editable, may_edit
 from kordon_proxy.judging.may import EVERY_BROKER, May
-from kordon_proxy.judging.parts import keep_each, refuse
+from kordon_proxy.judging.parts import list_each, refuse
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Forward, Mended, Verdict
 
 from .configs import BROKER, CLIENT_METRICS, GROUP, LOGGER, TOPIC, broker_name
 
+TYPES: Final = (GROUP, CLIENT_METRICS, LOGGER, BROKER, TOPIC)
+"""All that are shown, in the order in which brokers list them."""
 OF_BROKERS: Final = frozenset({BROKER, LOGGER, CLIENT_METRICS})
 
 
@@ -37,11 +39,21 @@ def _is_listed(resource_type: int, may: May) -> bool:
 
 
 def _seen_resources(response: Any, may: May) -> Any:
-    return keep_each(response, "config_resources", lambda one: _is_shown(one, may))
+    return list_each(response, "config_resources", lambda one: _is_shown(one, may), _place)
+
+
+def _place(resource: Any) -> tuple[int, str]:
+    return TYPES.index(_type_of(resource)), resource.resource_name
+
+
+def _type_of(resource: Any) -> int:
+    """In v0 there is one type."""
+    kind: int = getattr(resource, "resource_type", CLIENT_METRICS)
+    return kind
 
 
 def _is_shown(resource: Any, may: May) -> bool:
-    resource_type = getattr(resource, "resource_type", CLIENT_METRICS)
+    resource_type = _type_of(resource)
     if resource_type == TOPIC:
         return may.sees(Kind.TOPIC, resource.resource_name)
     if resource_type == GROUP:

@@ -10,6 +10,7 @@ name the leader in every assignment.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
@@ -22,7 +23,7 @@ from kordon_proxy.judging.entries import answer_type, make, struct_type
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.member_ids import knows_ids, told
 from kordon_proxy.judging.operations import NOT_ASKED, group_operations
-from kordon_proxy.judging.parts import TOO_OFTEN, forward_rest, judge_each, keep_each, refuse, too_often
+from kordon_proxy.judging.parts import TOO_OFTEN, forward_rest, judge_each, list_each, refuse, too_often
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_text, without_free_text
 from kordon_proxy.judging.verdict import Forward, Mended, Verdict
@@ -144,7 +145,7 @@ def judge_list(_: Any, __: May) -> Verdict:
 
 
 def _mend_list(response: Any, may: May) -> Any:
-    return keep_each(response, "groups", lambda group: may.sees(Kind.GROUP, group.group_id))
+    return list_each(response, "groups", lambda group: may.sees(Kind.GROUP, group.group_id), attrgetter("group_id"))
 
 
 def judge_delete(request: Any, may: May) -> Verdict:

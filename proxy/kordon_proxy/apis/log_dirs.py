@@ -8,6 +8,7 @@ edit the broker is told of one directory without a name that holds everything.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
@@ -17,7 +18,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.brokers import is_editable, is_seen, may_edit, of_connection, whole_cluster
 from kordon_proxy.judging.entries import make, respond, struct_type
 from kordon_proxy.judging.may import May
-from kordon_proxy.judging.parts import keep_each, refuse, refused_response
+from kordon_proxy.judging.parts import keep_each, list_each, mend_each, refuse, refused_response
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
@@ -53,7 +54,12 @@ def _seen_dirs(request: Any, response: Any, may: May) -> Any:
 
 
 def _with_seen_topics(directory: Any, may: May) -> Any:
-    return keep_each(directory, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name))
+    seen = list_each(directory, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name), attrgetter("name"))
+    return mend_each(seen, "topics", _in_order)
+
+
+def _in_order(topic: Any) -> Any:
+    return list_each(topic, "partitions", lambda _: True, attrgetter("partition_index"))
 
 
 def _as_one(directories: Iterable[Any]) -> Iterator[Any]:

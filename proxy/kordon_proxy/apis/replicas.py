@@ -18,7 +18,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.brokers import is_seen
 from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
 from kordon_proxy.judging.may import May, Refusal
-from kordon_proxy.judging.parts import judge_each, keep_each, mend_each, refuse
+from kordon_proxy.judging.parts import judge_each, keep_each, list_each, mend_each, refuse
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_texts, spoken, without_free_text, without_free_texts
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
@@ -232,7 +232,8 @@ def judge_list(request: Any, may: May) -> Verdict:
 
 
 def _seen_reassignments(response: Any, may: May) -> Any:
-    return without_free_text(keep_each(response, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name)))
+    seen = list_each(response, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name), attrgetter("name"))
+    return without_free_text(seen)
 
 
 APIS = (

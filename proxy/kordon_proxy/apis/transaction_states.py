@@ -13,6 +13,7 @@ the whole id), and never sent on: it is for the tenant's own ids.
 
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from kio.schema.errors import ErrorCode
@@ -21,7 +22,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import answer_type, make, struct_type
 from kordon_proxy.judging.may import May, Refusal
-from kordon_proxy.judging.parts import forward_rest, judge_each, keep_each, mend_each, refuse
+from kordon_proxy.judging.parts import forward_rest, judge_each, keep_each, list_each, mend_each, refuse
 from kordon_proxy.judging.patterns import InvalidPattern, compile_pattern
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_texts, spoken
@@ -90,7 +91,7 @@ def _cut_list(response: Any, may: May, matches: Callable[[str], bool]) -> Any:
         name = state.transactional_id
         return may.sees(Kind.TRANSACTIONAL_ID, name) and matches(name)
 
-    return keep_each(response, "transaction_states", is_listed)
+    return list_each(response, "transaction_states", is_listed, attrgetter("transactional_id"))
 
 
 APIS = (

@@ -14,7 +14,7 @@ from kordon_protocol.codec import response_frame, response_type
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.shapes import Entity
-from kordon_proxy.cluster.picture import Picture
+from kordon_proxy.cluster.picture import NO_FEATURES, Features, Picture
 from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.table import Api
 
@@ -98,5 +98,13 @@ def _features(kind: Entity, picture: Picture) -> dict[str, Any]:
             make(finalized, name=name, max_version_level=level, min_version_level=level)
             for name, level in features.finalized.items()
         ),
-        "finalized_features_epoch": features.epoch,
+        "finalized_features_epoch": _epoch(features),
     }
+
+
+def _epoch(features: Features) -> int:
+    """A number that grows as often as a feature is raised, which is what clients know newer features by.
+
+    The brokers' own is the length of the controllers' log: whoever looks twice learns how much others have changed.
+    """
+    return NO_FEATURES.epoch if features.epoch < 0 else sum(features.finalized.values())

@@ -166,6 +166,17 @@ def keep_each(message: Any, field: str, keep: Callable[[Any], bool]) -> Any:
     return message if len(after) == len(before) else replace(message, **{field: after})
 
 
+def list_each(message: Any, field: str, keep: Callable[[Any], bool], order: Key) -> Any:
+    """The same for a list of all there is, in an order of its own.
+
+    A broker lists things as they lie in its tables, which are the longer the more there is: whoever finds his own in
+    another order than before could tell that others have come.
+    """
+    before = getattr(message, field)
+    after = tuple(sorted(filter(keep, before), key=order))
+    return message if after == before else replace(message, **{field: after})
+
+
 def in_order(entries: Iterable[Any], order: Mapping[Any, int], key: Key) -> tuple[Any, ...]:
     """Entries in the order of the request; what it did not name comes last.
 

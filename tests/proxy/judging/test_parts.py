@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey, versions
 from kordon_proxy.judging.may import May, Refusal
-from kordon_proxy.judging.parts import judge_each, mend_each, name_or_id, refuse
+from kordon_proxy.judging.parts import judge_each, list_each, mend_each, name_or_id, refuse
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Relay, Rewrite
 from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may
@@ -166,3 +167,11 @@ def test_an_answer_in_which_nothing_changes_is_the_very_same() -> None:
     response = grown("ab")
 
     assert mend_each(response, "results", lambda result: result) is response
+
+
+@given(names=st.permutations(["globex.1", "acme.3", "acme.1", "acme.2"]))
+def test_a_list_is_in_an_order_of_its_own_whatever_else_is_there(names: list[str]) -> None:
+    listed = list_each(grown(names), "results", lambda one: one.name.startswith("acme"), attrgetter("name"))
+
+    assert [one.name for one in listed.results] == ["acme.1", "acme.2", "acme.3"]
+    assert list_each(listed, "results", lambda _: True, attrgetter("name")) is listed
