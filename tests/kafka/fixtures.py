@@ -4,8 +4,9 @@ They are shared: a test works on topics and groups whose names it got from `fres
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -45,6 +46,12 @@ class RunTool(Protocol):
     def __call__(
         self, name: str, *arguments: str, at: str | None = None, stdin: str = "", timeout: float = 60
     ) -> Finished: ...
+
+
+def two_at_a_time(run: Callable[..., Finished], commands: Iterable[Sequence[str]], **options: Any) -> list[Finished]:
+    """Run tools, each of which takes a second of a processor to start. How they ended, in the order of the commands."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda command: run(*command, **options), commands))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import base64
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +43,7 @@ from kordon_proxy.apis.bindings import (
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.access import NOBODYS, access
-from tests.kafka.fixtures import Fresh, MakeTopic, RunTool
+from tests.kafka.fixtures import Fresh, MakeTopic, RunTool, two_at_a_time
 from tests.kafka.requests import errors_of
 from tests.kafka.tenants import QUIET, eventually
 from tests.kafka.wire import Wire
@@ -286,8 +285,7 @@ def test_what_reaches_beyond_the_tenant_is_refused_in_kafkas_words(
     ]
     before = guarded.access()
 
-    with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda command: kafka_tools(*command, at=guarded.kordon.listener("trading")), commands))
+    done = two_at_a_time(kafka_tools, commands, at=guarded.kordon.listener("trading"))
     unprivileged = kafka_tools(*add, *his, "--topic", topic, at=guarded.kordon.listener("viewing"))
 
     assert [command for command, run in zip(commands, done, strict=True) if REFUSED not in run.output] == []

@@ -6,14 +6,13 @@ Each run of a tool is a JVM, so one test does with a few what belongs together.
 import json
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.demo.tools import Finished
-from tests.kafka.fixtures import Fresh, RunTool
+from tests.kafka.fixtures import Fresh, RunTool, two_at_a_time
 from tests.kafka.tenants import MakeTenantTopic, Names
 
 Run = Callable[..., str]
@@ -158,12 +157,9 @@ def test_the_tools_find_what_another_tenant_has_as_little_as_what_nobody_has(
         }
 
     def answers(names: Names) -> dict[str, tuple[int, str]]:
-        with ThreadPoolExecutor(2) as pool:
-            runs = {
-                what: pool.submit(kafka_tools, *command, at=kordon.listener("trading"))
-                for what, command in asked(names).items()
-            }
-            return {what: plain(run.result(), names) for what, run in runs.items()}
+        commands = asked(names)
+        ends = two_at_a_time(kafka_tools, commands.values(), at=kordon.listener("trading"))
+        return {what: plain(done, names) for what, done in zip(commands, ends, strict=True)}
 
     assert answers(foreign) == answers(missing)
 
@@ -193,11 +189,7 @@ def test_what_is_denied_is_told_in_kafkas_words(
         (*perf, "--topic", allowed, *transactions): "TransactionalIdAuthorizationException",
     }
 
-    with ThreadPoolExecutor(2) as pool:
-        runs = {
-            command: pool.submit(kafka_tools, *command, at=kordon.listener("trading"), stdin="one\n")
-            for command in asked
-        }
+    ends = two_at_a_time(kafka_tools, asked, at=kordon.listener("trading"), stdin="one\n")
 
-    for command, error in asked.items():
-        assert error in runs[command].result().output
+    for error, done in zip(asked.values(), ends, strict=True):
+        assert error in done.output

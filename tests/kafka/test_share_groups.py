@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +18,7 @@ from tests.kafka import requests as ask
 from tests.kafka import share_requests as share
 from tests.kafka.changing import Changing, hiding, without
 from tests.kafka.fetching import LONG_POLL, append, topic_id_of
-from tests.kafka.fixtures import Fresh, RunTool
+from tests.kafka.fixtures import Fresh, RunTool, two_at_a_time
 from tests.kafka.neighbours import Neighbours
 from tests.kafka.requests import GROUP, Things, errors_of
 from tests.kafka.tenants import POLICY, MakeTenantTopic, Names, eventually
@@ -106,12 +105,9 @@ def test_the_programs_find_what_another_tenant_has_as_little_as_what_nobody_has(
         }
 
     def answers(names: Names) -> dict[str, tuple[int, str]]:
-        with ThreadPoolExecutor(2) as pool:
-            runs = {
-                what: pool.submit(kafka_tools, *command, at=kordon.listener("trading"))
-                for what, command in asked(names).items()
-            }
-            return {what: the_rest(run.result(), names) for what, run in runs.items()}
+        commands = asked(names)
+        ends = two_at_a_time(kafka_tools, commands.values(), at=kordon.listener("trading"))
+        return {what: the_rest(done, names) for what, done in zip(commands, ends, strict=True)}
 
     assert answers(shared_by_payments) == answers(missing)
 
@@ -129,11 +125,10 @@ def test_what_is_denied_is_told_in_kafkas_words(
         (*reset, "--group", denied.group): "GroupAuthorizationException",
     }
 
-    with ThreadPoolExecutor(2) as pool:
-        runs = {command: pool.submit(kafka_tools, *command, at=kordon.listener("trading")) for command in asked}
+    ends = two_at_a_time(kafka_tools, asked, at=kordon.listener("trading"))
 
-    for command, error in asked.items():
-        assert error in runs[command].result().output
+    for error, done in zip(asked.values(), ends, strict=True):
+        assert error in done.output
 
 
 # ---- over a bare connection

@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,7 @@ from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.demo.tools import Finished, tool
 from kordon_proxy.table import APIS
 from tests.kafka import requests as ask
-from tests.kafka.fixtures import Fresh, MakeTopic, RunTool
+from tests.kafka.fixtures import Fresh, MakeTopic, RunTool, two_at_a_time
 from tests.kafka.neighbours import Neighbours, is_acmes
 from tests.kafka.records import committed
 from tests.kafka.requests import LONG, Things, errors_of
@@ -373,9 +372,7 @@ def test_the_tool_tells_of_the_tenants_transactions(
         "producers": (*producers_of, ours.topic),
         "hanging": ("find-hanging", "--topic", ours.topic, "--max-transaction-timeout", "0"),
     }
-    with ThreadPoolExecutor(2) as pool:
-        runs = {what: pool.submit(transactions, *arguments) for what, arguments in asked.items()}
-    done = {what: run.result() for what, run in runs.items()}
+    done = dict(zip(asked, two_at_a_time(transactions, asked.values()), strict=True))
 
     found = rows(done["all"])
     assert ongoing in found
@@ -410,9 +407,7 @@ def test_the_tool_finds_what_another_tenant_has_as_little_as_what_nobody_has(
             (*patience, "find-hanging", "--topic", of.topic),
             ("forceTerminateTransaction", "--transactionalId", of.transactional_id),
         )
-        with ThreadPoolExecutor(2) as pool:
-            runs = [pool.submit(transactions, *arguments) for arguments in asked]
-        return [plain(run.result(), of) for run in runs]
+        return [plain(done, of) for done in two_at_a_time(transactions, asked)]
 
     of_theirs = answers(theirs)
 
