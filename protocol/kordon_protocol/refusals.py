@@ -84,7 +84,9 @@ class _Refused:
         if source is not None and field.name in IDENTIFYING:
             return self._identity(field, source)
         known = (self.api_key, field.name)
-        return _UNKNOWN[known] if known in _UNKNOWN else zero_of(field)
+        if known not in _UNKNOWN or (_UNKNOWN[known] is None and not field.nullable):
+            return zero_of(field)
+        return _UNKNOWN[known]
 
     def _identity(self, field: Field, source: Any) -> Any:
         value = _identity(field, source)
@@ -173,6 +175,7 @@ _UNKNOWN: Final[Mapping[tuple[int, str], Any]] = {
     (ApiKey.FIND_COORDINATOR, "node_id"): -1,
     (ApiKey.FIND_COORDINATOR, "port"): -1,
     (ApiKey.INIT_PRODUCER_ID, "producer_epoch"): -1,
+    (ApiKey.JOIN_GROUP, "protocol_name"): None,  # from v7 on, where it may be null
     (ApiKey.OFFSET_FETCH, "committed_offset"): -1,
     (ApiKey.PRODUCE, "base_offset"): -1,
     (ApiKey.RENEW_DELEGATION_TOKEN, "expiry_timestamp"): OddTimestamp(-1),

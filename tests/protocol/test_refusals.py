@@ -219,6 +219,9 @@ def test_what_kafka_calls_unknown_is_unknown() -> None:
     coordinator = refusal(ApiKey.FIND_COORDINATOR, 3, None, CODE)
     assert (coordinator.node_id, coordinator.host, coordinator.port) == (-1, "", -1)
 
+    joined = [refusal(ApiKey.JOIN_GROUP, version, None, CODE).protocol_name for version in (6, 7)]
+    assert joined == ["", None]
+
     heartbeat = refusal(ApiKey.STREAMS_GROUP_HEARTBEAT, 0, None, CODE)
     assert (heartbeat.status, heartbeat.active_tasks, heartbeat.partitions_by_user_endpoint) == ((), None, None)
 

@@ -21,7 +21,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.endpoints import moved
 from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
 from kordon_proxy.judging.may import UNKNOWN_ID, May, Refusal
-from kordon_proxy.judging.operations import NOT_ASKED, cluster_operations, topic_operations
+from kordon_proxy.judging.operations import ALL, NOT_ASKED, cluster_operations, topic_operations
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Answer, Forward, Mend, Mended, Plan, Rewrite, Streamed, Verdict
 
@@ -127,12 +127,14 @@ def local_answer(request: Any, may: May, topics: Iterable[Any]) -> Any:
     for broker in may.picture.brokers.values():
         host, port = may.cluster.address(broker.id)
         brokers.append(make(kind, node_id=broker.id, host=host, port=port, rack=broker.rack))
+    asks_bits = getattr(request, "include_cluster_authorized_operations", False)
     return respond(
         request,
         brokers=tuple(brokers),
         topics=tuple(topics),
         controller_id=may.picture.controller_id,
         cluster_id=may.cluster.cluster_id,
+        cluster_authorized_operations=cluster_operations(may, ALL if asks_bits else NOT_ASKED),
     )
 
 

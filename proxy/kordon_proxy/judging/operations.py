@@ -13,6 +13,8 @@ from .placement import sees_placement
 NOT_ASKED: Final = -(2**31)
 """What Kafka writes when the client did not ask for the field."""
 
+ALL: Final = 2**31 - 1
+"""In place of what the cluster says, where no broker was asked."""
 READ: Final = 1 << 3
 WRITE: Final = 1 << 4
 CREATE: Final = 1 << 5

@@ -15,6 +15,7 @@ from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import metadata
 from kordon_proxy.judging.may import Access, May
+from kordon_proxy.judging.operations import cluster_operations
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Streamed
 from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may, topic_id
@@ -140,6 +141,17 @@ def test_a_foreign_name_is_answered_like_a_missing_one_and_never_forwarded(versi
     foreign, missing = (encode(told[name]) for name in ("foreign", "nowhere"))
     assert foreign == missing.replace(b"nowhere", b"foreign")
     assert told["foreign"].error_code is NOT_FOUND
+
+
+@pytest.mark.parametrize("version", range(8, 11))
+def test_the_bits_of_the_cluster_are_told_where_no_broker_is_asked_too(version: int) -> None:
+    rights = may()
+    wanted = request(version, "foreign", include_cluster_authorized_operations=True)
+    verdict = metadata.judge(wanted, rights)
+
+    assert isinstance(verdict, Answer)
+    bits = verdict.response.cluster_authorized_operations
+    assert bits == cluster_operations(rights, 2**31 - 1) >= 0
 
 
 @pytest.mark.parametrize("version", range(10, 14))
