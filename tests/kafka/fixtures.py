@@ -3,13 +3,14 @@
 They are shared: a test works on topics and groups whose names it got from `fresh` or `new_topic`.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -18,6 +19,12 @@ from kordon_proxy.demo.tools import Finished, tool
 
 # Everybody's password is his name and "-secret".
 USERS: Final[Mapping[str, str]] = {name: f"{name}-secret" for name in ("admin", "alice", "bob", "kordon")}
+
+NOT_YET: Final = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 
 
 class Fresh(Protocol):
@@ -65,8 +72,17 @@ def kafka() -> Iterator[Kafka]:
 def wait_for_coordinators(bootstrap: str) -> None:
     """Return when the cluster coordinates groups: Kafka makes what that takes when somebody first looks for one."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "first"})
-    consumer.committed([TopicPartition("none", 0)], timeout=60)
-    consumer.close()
+    deadline = time.monotonic() + 60
+    try:
+        while True:
+            try:
+                consumer.committed([TopicPartition("none", 0)], timeout=60)
+                return
+            except KafkaException as error:  # it is found a moment before it has taken its office
+                if error.args[0].code() not in NOT_YET or time.monotonic() > deadline:
+                    raise
+    finally:
+        consumer.close()
 
 
 @pytest.fixture(scope="session")
