@@ -1,7 +1,7 @@
 """Python imports this at its start where this folder is on its path: what tests do inside of Kordon's own process.
 
 `KORDON_MUTATION` names an API whose judge is taken away. `KORDON_OVERHEARD` names a folder where everything is kept
-that clients get.
+that clients get. `KORDON_COUNTED` names a file where it is written what Kordon holds, when it gets SIGUSR2.
 """
 
 import os
@@ -16,3 +16,7 @@ if "kordon_proxy" in sys.orig_argv and "serve" in sys.orig_argv:  # not in the p
         from tests.inside.overhearing import keep_what_clients_get
 
         keep_what_clients_get(os.environ["KORDON_OVERHEARD"])
+    if "KORDON_COUNTED" in os.environ:
+        from tests.inside.counting import count_when_asked
+
+        count_when_asked(os.environ["KORDON_COUNTED"])

@@ -1,12 +1,15 @@
 """What the tests against real Kafka share besides the Kafkas."""
 
 from tests.kafka.administration import administered, make_placed, quiet_cluster, tool_at
+from tests.kafka.broken import breaking_topic, bystander, place, watched
 from tests.kafka.changing import changing, changing_kordon
 from tests.kafka.neighbours import neighbours
 from tests.kafka.tenants import denied, foreign, kordon, kordon_on_asyncio, kordon_on_each_loop, missing, tenant_topic
 
 __all__ = [
     "administered",
+    "breaking_topic",
+    "bystander",
     "changing",
     "changing_kordon",
     "denied",
@@ -17,7 +20,9 @@ __all__ = [
     "make_placed",
     "missing",
     "neighbours",
+    "place",
     "quiet_cluster",
     "tenant_topic",
     "tool_at",
+    "watched",
 ]

@@ -4,28 +4,26 @@ All of it follows from a seed, but for the ids that a cluster gives.
 """
 
 import random
-import selectors
-import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import decode_request, decode_response, request_frame, request_type
 from kordon_protocol.errors import ProtocolError
-from kordon_protocol.frames import FrameSplitter, with_prefix
+from kordon_protocol.frames import with_prefix
 from kordon_protocol.header import peek_request, peek_response
 from kordon_protocol.keys import ApiKey, versions
 from kordon_protocol.shapes import Entity, shape_of
 from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.judging.entries import make
 from kordon_proxy.table import APIS
+from tests.kafka.crowd import Course, Script, at_once
 from tests.kafka.neighbours import PASSWORD, Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import Things
-from tests.kafka.wire import CHUNK, MAX_FRAME, TIMEOUT
 from tests.proxy.apis.messages import a_request
 from tests.proxy.identity.talk import a_token
 
@@ -72,17 +70,12 @@ class Attack:
         return b"".join(self.frames)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """What came back."""
 
     attack: Attack
-    received: bytearray = field(default_factory=bytearray)
-    ended: bool = False
-    """Whether the other side has hung up."""
-
-    def frames(self) -> list[bytes]:
-        return FrameSplitter(MAX_FRAME).feed(bytes(self.received))
+    course: Course
 
 
 class Hostility:
@@ -323,46 +316,8 @@ def _makes_many(frame: bytes) -> bool:
 
 def carry_out(kordon: Kordon, attacks: Sequence[Attack], *, patience: float = PATIENCE) -> list[Reaction]:
     """All at once, each on a connection of its own, until everybody has hung up or is quiet."""
-    reactions = [Reaction(attack) for attack in attacks]
-    with selectors.DefaultSelector() as selector:
-        for reaction in reactions:
-            host, _, port = kordon.listener(reaction.attack.listener).rpartition(":")
-            connection = socket.create_connection((host, int(port)), TIMEOUT)
-            connection.setblocking(False)
-            both = selectors.EVENT_READ | selectors.EVENT_WRITE
-            selector.register(connection, both, (reaction, bytearray(reaction.attack.said)))
-        while events := selector.select(patience):
-            for key, mask in events:
-                _go_on(selector, key, mask)
-            if not selector.get_map():
-                break
-        for key in list(selector.get_map().values()):
-            _connection(key).close()
-    return reactions
-
-
-def _connection(key: selectors.SelectorKey) -> socket.socket:
-    assert isinstance(key.fileobj, socket.socket)
-    return key.fileobj
-
-
-def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, mask: int) -> None:
-    connection = _connection(key)
-    reaction, rest = key.data
-    try:
-        if mask & selectors.EVENT_READ:
-            data = connection.recv(CHUNK)
-            reaction.received += data
-            reaction.ended = not data
-        if mask & selectors.EVENT_WRITE and not reaction.ended:
-            del rest[: connection.send(rest[:CHUNK])]
-            if not rest:
-                selector.modify(connection, selectors.EVENT_READ, key.data)
-    except OSError:
-        reaction.ended = True
-    if reaction.ended:
-        selector.unregister(connection)
-        connection.close()
+    courses = at_once((Script(kordon.listener(attack.listener), attack.said) for attack in attacks), patience=patience)
+    return [Reaction(attack, course) for attack, course in zip(attacks, courses, strict=True)]
 
 
 # What is made of it
@@ -371,7 +326,7 @@ def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, mask: i
 def strayed(reaction: Reaction) -> str | None:
     """What is wrong with the order or the form of the answers; None where nothing is."""
     asked = iter([frame[4:] for frame in reaction.attack.frames])
-    for answer in reaction.frames():
+    for answer in reaction.course.frames():
         request = next((one for one in asked if one[4:8] == answer[:4]), None)
         if request is None:
             return f"an answer to a request that is not there: {answer.hex()}"
@@ -395,4 +350,4 @@ def _unreadable(request: bytes, answer: bytes) -> str | None:
 def marks_in(reaction: Reaction, marks: Sequence[bytes]) -> Iterator[bytes]:
     """The marks that were received and not said before."""
     said = reaction.attack.said
-    return (mark for mark in marks if mark in reaction.received and mark not in said)
+    return (mark for mark in marks if mark in reaction.course.received and mark not in said)

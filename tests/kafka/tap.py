@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from kordon_protocol.frames import FrameSplitter
 from kordon_proxy.demo.kordon import BROKERS, Kordon
+from tests.kafka.tenants import eventually
 from tests.kafka.wire import Gone, Wire
 
 TAP_HOST: Final = "127.0.0.2"
@@ -146,6 +147,19 @@ def metric(kordon: Kordon, name: str, /, **labels: str) -> float:
 def resident(kordon: Kordon) -> int:
     """Bytes of memory that Kordon has now."""
     return int(metric(kordon, "process_resident_memory_bytes"))
+
+
+def unforeseen(kordon: Kordon) -> list[Any]:
+    """What Kordon has said of its own mistakes, and what it did not understand of the broker's answers."""
+    lines = [line for line in log_lines(kordon) if "exception" in line or line["level"] in {"error", "critical"}]
+    traces = [line for line in kordon.log.splitlines() if "Traceback" in line or "Task exception" in line]
+    return [*lines, *traces]
+
+
+def resting(kordon: Kordon) -> int:
+    """Its memory when it has nothing to do."""
+    eventually(lambda: metric(kordon, "kordon_connections") == 0)
+    return resident(kordon)
 
 
 def _samples(page: str, name: str) -> Iterable[tuple[Mapping[str, str], float]]:

@@ -13,13 +13,12 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka.drawing import WAITING
 from tests.kafka.hostile import ADMITTED, Hostility, Reaction, carry_out, marks_in, strayed
 from tests.kafka.neighbours import Neighbours, settled
 from tests.kafka.records import MiB, seen
-from tests.kafka.tap import closings, ended, log_lines, metric, resident
+from tests.kafka.tap import closings, ended, metric, resident, resting, unforeseen
 from tests.kafka.tenants import QUIET, eventually
 from tests.kafka.wire import Wire
 from tests.proxy.apis.messages import a_request, asked
@@ -54,19 +53,6 @@ class Bystander:
 
     def finds_all_as_it_was(self) -> bool:
         return self._look() == self._found
-
-
-def unforeseen(kordon: Kordon) -> list[Any]:
-    """What Kordon has said of its own mistakes, and what it did not understand of the broker's answers."""
-    lines = [line for line in log_lines(kordon) if "exception" in line or line["level"] in {"error", "critical"}]
-    traces = [line for line in kordon.log.splitlines() if "Traceback" in line or "Task exception" in line]
-    return [*lines, *traces]
-
-
-def resting(kordon: Kordon) -> int:
-    """Its memory when it has nothing to do."""
-    eventually(lambda: metric(kordon, "kordon_connections") == 0)
-    return resident(kordon)
 
 
 def wrong(reaction: Reaction, marks: tuple[bytes, ...]) -> list[Any]:
