@@ -21,6 +21,7 @@ from tests.kafka.probes import PROBES
 from tests.kafka.test_conformance import HIDDEN
 from tests.kafka.test_isolation import DENIED
 from tests.kafka.test_missing import MISSING_GROUPS, MISSING_TOPICS
+from tests.kafka.test_non_interference import LISTS, PROBED
 from tests.proxy.fields import ADMITTED, Kind, read
 from tests.proxy.test_fields import JUDGED, REQUESTS
 from tests.proxy.test_texts_and_addresses import TELLING
@@ -139,6 +140,13 @@ PROOFS: Final = (
         file="tests/kafka/test_hostile_clients.py",
         shows="damaged, doubled, and out of its order, it neither breaks anything nor finds anything of others",
         keys=keys_of(DAMAGED),
+    ),
+    Proof(
+        name="alone",
+        file="tests/kafka/test_non_interference.py",
+        shows="the answers are those of a cluster where nobody else is, byte for byte, while others are at work, and "
+        "what others have stays as it is",
+        keys=frozenset(map(int, (*PROBED, *LISTS))),
     ),
     Proof(
         name="missing",

@@ -17,6 +17,8 @@ from tests.kafka.requests import (
     beat,
     commit,
     create_topics,
+    delete_groups,
+    delete_topics,
     describe_transactions,
     end_transaction,
     errors_of,
@@ -25,6 +27,7 @@ from tests.kafka.requests import (
     flow,
     init_producer,
     join,
+    list_offsets,
     owned,
     produce,
     sync,
@@ -60,6 +63,44 @@ class Settlers:
     def idle(self) -> Things:
         """With a group that nobody is in."""
         return self._producer(self._idle(self.topic("acme.z")))
+
+    def acme(self) -> tuple[Things, ...]:
+        """All that Acme has: its own, the idle one, a secret topic, then groups and transactions of each kind."""
+        own, idle, secret = self.own(), self.idle(), self.topic("acme.secret")
+        self.shared(replace(own, group="acme-share"), own)
+        is_open = self._consumer(self._transaction(self.topic("acme.t"), ended=None))
+        ended = self._consumer(self._transaction(self.topic("acme.u"), ended=True), leaves=True)
+        return own, idle, secret, is_open, ended, self._flow(self.spare("acme.s"))
+
+    def many(self, owner: str, count: int) -> tuple[Things, ...]:
+        """So many topics, each with a record, a group with an offset and a transactional id."""
+        named = [
+            Things(topic=f"{owner}.{number}", topic_id=UUID(int=0), group=name, transactional_id=name)
+            for number in range(count)
+            for name in [f"{owner.replace('.', '-')}-{number}"]
+        ]
+        made = self._ask(create_topics(7, *named, num_partitions=2)).topics
+        things = [replace(one, topic_id=topic.topic_id) for one, topic in zip(named, made, strict=True)]
+        self._ask(list_offsets(11, *things))  # which is answered when all are led by somebody
+        self._ask(produce(12, *things))
+        return tuple(self._producer(self._idle(one)) for one in things)
+
+    def namesake(self, things: Things, other: Things) -> None:
+        """A member of a group on its own, and a producer, with the ids that those of the other have."""
+        member = replace(things, group=f"{things.group}-{other.group}", member_id=other.member_id)
+        batch = a_batch(b"by a namesake", producer_id=other.producer_id, producer_epoch=0, sequence=0)
+        self._ask(beat(1, member, things.topic))
+        self._ask(produce(12, things, batch=batch))
+
+    def come_and_go(self, owner: str) -> None:
+        """A topic, a transaction in it, a group with a member; then nothing of them is left."""
+        things = self._consumer(self._transaction(self.topic(owner), ended=False), leaves=True)
+        self._ask(delete_groups(2, things.group))
+        self._ask(delete_topics(6, things))
+
+    def spare(self, owner: str) -> Things:
+        """A topic, a group without members, a producer: to be used up."""
+        return self._producer(self._idle(self.topic(owner)))
 
     def mixed(self, ours: Things, theirs: Things) -> tuple[Things, ...]:
         """Groups of ours that work on both topics: without a member, with one of the old and one of the new protocol.

@@ -26,6 +26,7 @@ SUITES: Final = (
     "tests/kafka/test_two_tenants.py",
     "tests/kafka/test_conformance.py",
     "tests/kafka/test_random_requests.py",
+    "tests/kafka/test_non_interference.py",
 )
 MUTANTS: Final = (
     "Produce",
