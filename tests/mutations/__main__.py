@@ -41,6 +41,12 @@ MUTANTS: Final = (
     "CreateTopics",
     "DeleteTopics",
     "DescribeConfigs",
+    "ListTransactions",
+    "DescribeLogDirs",
+    "DescribeAcls",
+    "ShareFetch",
+    "StreamsGroupHeartbeat",
+    "AlterPartitionReassignments",
 )
 LONGEST: Final = 900
 """Seconds for one suite."""
