@@ -16,6 +16,7 @@ from kordon_proxy.apis.versions import LOCAL
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.table import APIS
 from tests.kafka.drawing import EVERY_REQUEST
+from tests.kafka.equivalence_cases import CASES
 from tests.kafka.hostile import ADMITTED as DAMAGED
 from tests.kafka.probes import PROBES
 from tests.kafka.test_conformance import HIDDEN
@@ -147,6 +148,13 @@ PROOFS: Final = (
         shows="the answers are those of a cluster where nobody else is, byte for byte, while others are at work, and "
         "what others have stays as it is",
         keys=frozenset(map(int, (*PROBED, *LISTS))),
+    ),
+    Proof(
+        name="equivalence",
+        file="tests/kafka/test_equivalence.py",
+        shows="by the same rights it gives the answers of Kafka's own authorizer, and does the same, but for "
+        "[a list of differences](compatibility.md)",
+        keys=frozenset(map(int, CASES)),
     ),
     Proof(
         name="missing",
