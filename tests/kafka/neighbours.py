@@ -45,11 +45,11 @@ policies:
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, TOPIC_CREATE, TOPIC_EDIT, TOPIC_DELETE, TOPIC_TRUNCATE, GROUP_CONSUME,
               GROUP_EDIT, GROUP_DELETE, TRANSACTION_PRODUCE, TOPIC_ELECT_LEADER, TOPIC_ALTER_REASSIGNMENTS, ACL_EDIT,
               QUOTA_EDIT]
-    roles: [acme, strict, globex, worker]
+    roles: [acme, strict, globex, worker, keeper]
   - resource: [cluster, prod]
     effect: Allow
     actions: [BROKER_EDIT]
-    roles: [acme, strict, globex]
+    roles: [acme, strict, globex, keeper]
   - resource: [cluster, prod]
     effect: Allow
     actions: [TOPIC_INSPECT, TOPIC_PRODUCE, GROUP_CONSUME, TRANSACTION_PRODUCE]
@@ -71,11 +71,25 @@ tenants:
           - [cluster, prod, group, "acme-vault-*"]
           - [cluster, prod, transactional-id, "acme-vault-*"]
           - [cluster, prod, principal, "User:acme-vault-*"]
-    roles: [acme, reader, worker]
+    roles: [acme, reader]
   - name: Strict
     resources: *acme
     roles: [strict]
     outside_view: denied
+  - name: Works
+    resources:
+      - include:
+          - [cluster, prod, broker, "*"]
+          - [cluster, prod, topic, "acme.*"]
+          - [cluster, prod, group, "acme-*"]
+          - [cluster, prod, transactional-id, "acme-*"]
+          - [cluster, prod, principal, "User:acme-*"]
+      - exclude:
+          - [cluster, prod, topic, "acme.vault.*"]
+          - [cluster, prod, group, "acme-vault-*"]
+          - [cluster, prod, transactional-id, "acme-vault-*"]
+          - [cluster, prod, principal, "User:acme-vault-*"]
+    roles: [worker, keeper]
   - name: Globex
     resources:
       - include:
@@ -100,6 +114,7 @@ LISTENERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "strict": {"identity": {"principal": "sue", "roles": ["strict"]}},
     "globex": {"identity": {"principal": "gus", "roles": ["globex"]}},
     "worker": {"identity": {"principal": "walt", "roles": ["worker"]}},
+    "keeper": {"identity": {"principal": "kim", "roles": ["keeper"]}},
     "reader": {"identity": {"principal": "rita", "roles": ["reader"]}},
     "door": {"sasl": {"PLAIN": "staff"}},
 }

@@ -36,12 +36,14 @@ TAKEN: Final[Mapping[str, str]] = {
     "transaction_start_time": "when a transaction began",
 }
 """Times by the broker's clock: fields that are left out."""
+FOLDERS: Final = "folders"
 OF_THE_CLUSTER: Final[Mapping[str, str]] = {
     "broker_epoch": "how long the controllers' log was when a broker registered",
     "high_watermark": "how long the controllers' log is",
     "last_caught_up_timestamp": "by the controllers' clock",
     "last_fetch_timestamp": "by the controllers' clock",
     "log_end_offset": "how long the controllers' log is",
+    FOLDERS: "where a broker keeps its data, in any text",
     "replica_directory_id": "random, made when a disk is formatted",
     "total_bytes": "of the machine's disk",
     "usable_bytes": "of the machine's disk",
@@ -56,6 +58,7 @@ SHUFFLED: Final[Mapping[str, str]] = {
     "DeletableTopicResult": "so that nobody can tell by its place whether a topic is missing or forbidden",
 }
 """What is in a random order: by the type of what is listed."""
+FOLDER: Final = re.compile(r"/kordon-kafka-\w+/")
 ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -93,7 +96,8 @@ class Counterparts:
             return here if self.of_records(here, there) else there
         kind = kind_of(name, here)
         if kind is None and isinstance(here, str):
-            return self._with_ids(here, there)
+            folder = FOLDER.search(here) if FOLDERS in without else None
+            return self._with_ids(here, FOLDER.sub(folder[0], there) if folder else there)
         return here if kind and self.are(kind, here, there) else there
 
     def _in_order_of(self, here: tuple[Any, ...], there: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -36,6 +36,7 @@ from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire, a_batch
 from tests.proxy.apis.messages import asked
 
+HEARTBEAT: Final = ("consumer.heartbeat.interval.ms", "5555")
 RECORDS: Final = (b"one", b"two", b"three")
 
 
@@ -73,7 +74,7 @@ class Settlers:
         return own, idle, secret, is_open, ended, self._flow(self.spare("acme.s"))
 
     def many(self, owner: str, count: int) -> tuple[Things, ...]:
-        """So many topics, each with a record, a group with an offset and a transactional id."""
+        """So many topics, each with a record, a group with an offset and a setting, and a transactional id."""
         named = [
             Things(topic=f"{owner}.{number}", topic_id=UUID(int=0), group=name, transactional_id=name)
             for number in range(count)
@@ -83,6 +84,7 @@ class Settlers:
         things = [replace(one, topic_id=topic.topic_id) for one, topic in zip(named, made, strict=True)]
         self._ask(list_offsets(11, *things))  # which is answered when all are led by somebody
         self._ask(produce(12, *things))
+        self._ask(alter_settings(1, *((GROUP, one.group) for one in things), setting=HEARTBEAT))
         return tuple(self._producer(self._idle(one)) for one in things)
 
     def namesake(self, things: Things, other: Things) -> None:
@@ -157,7 +159,7 @@ class Settlers:
         self._ask(beat(1, things, *names, epoch=answer.member_epoch, topic_partitions=held))
         things = replace(things, generation=answer.member_epoch)
         self._ask(commit(9, things, *topics, member=True))
-        self._ask(alter_settings(1, (GROUP, things.group), setting=("consumer.heartbeat.interval.ms", "5555")))
+        self._ask(alter_settings(1, (GROUP, things.group), setting=HEARTBEAT))
         if leaves:
             self._ask(beat(1, things, epoch=-1))
         return things

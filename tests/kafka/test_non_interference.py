@@ -84,7 +84,7 @@ LISTS: Final[Mapping[ApiKey, Callable[[int], tuple[Any, ...]]]] = {
         a_request(ApiKey.DESCRIBE_CLUSTER, v, endpoint_type=kind, include_cluster_authorized_operations=True)
         for kind in (1, 2)
     ),
-    ApiKey.DESCRIBE_CONFIGS: lambda v: (ask.describe_settings(v, (BROKER, "1"), (BROKER, ""), (LOGGER, "1")),),
+    ApiKey.DESCRIBE_CONFIGS: lambda v: (ask.describe_settings(v, (BROKER, "1"), (BROKER, "")),),
     ApiKey.UPDATE_FEATURES: lambda v: (ask.update_feature(v, "metadata.version", 1, only_validate=True),),
     ApiKey.UNREGISTER_BROKER: lambda v: (ask.unregister_broker(v, 99),),
     ApiKey.ADD_RAFT_VOTER: lambda v: (ask.add_voter(v, 99),),
@@ -96,6 +96,7 @@ LISTS: Final[Mapping[ApiKey, Callable[[int], tuple[Any, ...]]]] = {
 """What is asked without a name: for all there is, or for what there is of the cluster itself."""
 ALWAYS_ASKED: Final[Mapping[ApiKey, str]] = {
     ApiKey.DESCRIBE_CONFIGS: "a group that is not there has settings, which are the broker's for all groups",
+    ApiKey.DESCRIBE_LOG_DIRS: "directories are told, whatever lies in them",
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "a cursor alone asks for all there is after it",
     ApiKey.LIST_TRANSACTIONS: "a list that is cut by what is named",
 }
@@ -156,16 +157,17 @@ def test_what_others_have_is_as_missing_as_where_there_are_no_others(
 ) -> None:
     """By its answers and by its way, which is the time that it takes."""
     which = slice(0, None, 2) if busy else slice(1, None, 2)
-    with crowd(twins, busy=busy), Lines(twins, listener) as lines:
+    with crowd(twins, busy=busy):
         for version in versions(key):
             ways = []
             for things in (twins.foreign, twins.crowded.missing):
                 build = about(key, version, *each_of(*things[which]))
-                lines.ask(build)
-                ways += lines.ways()
+                with Lines(twins, listener) as lines:  # anew, as sessions are of a connection
+                    lines.ask(build)
+                    ways += lines.ways()
                 if key in CHANGING:
                     twins.catch_up()
-            assert all(way == ways[0] for way in ways)
+            assert ways == [ways[0]] * len(ways)
             going_on, _ = ways[0]
             requests = list(build(twins.crowded))
             strange = [requests[number] for number in going_on if not is_about_acme(requests[number], twins.crowded)]
@@ -209,7 +211,7 @@ def test_all_there_is_is_what_one_has(twins: Twins, key: ApiKey, busy: bool) -> 
 
 @pytest.mark.parametrize("key", ids(OF_EDITORS))
 def test_who_edits_brokers_is_shown_the_cluster_itself_and_nothing_of_others(twins: Twins, key: ApiKey) -> None:
-    with crowd(twins, busy=False), Lines(twins, "acme", without=OF_THE_CLUSTER) as lines:
+    with crowd(twins, busy=False), Lines(twins, "keeper", without=OF_THE_CLUSTER) as lines:
         if PROBES[ApiKey(key)]:
             use(twins, lines, key)
         for version in versions(key) if key in LISTS else ():

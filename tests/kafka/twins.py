@@ -246,7 +246,7 @@ def _settle_globex(kafka: Kafka, ours: tuple[Things, ...]) -> tuple[Things, ...]
     with _settlers(kafka) as by:
         foreign = by.globex()
         for owner in OWNERS:
-            by.many(owner, 20)
+            by.many(owner, 40)
         for one in (own, *others):
             by.namesake(foreign[2], one)
         settle_access(by.wire, *foreign, between=(own, foreign[2]))
