@@ -23,6 +23,7 @@ from tests.kafka.test_conformance import HIDDEN
 from tests.kafka.test_isolation import DENIED
 from tests.kafka.test_missing import MISSING_GROUPS, MISSING_TOPICS
 from tests.kafka.test_non_interference import LISTS, PROBED
+from tests.pages import said, table
 from tests.proxy.fields import ADMITTED, Kind, read
 from tests.proxy.test_fields import JUDGED, REQUESTS
 from tests.proxy.test_texts_and_addresses import TELLING
@@ -197,10 +198,10 @@ PROOFS: Final = (
 
 def page() -> str:
     """The text of the page."""
-    suites = _table(("proof", "shows that"), ((f"[{p.name}](../{p.file})", p.shows) for p in PROOFS))
+    suites = table(("proof", "shows that"), ((f"[{p.name}](../{p.file})", p.shows) for p in PROOFS))
     rows = (_row(key) for key in sorted({*APIS, *LOCAL, *WITHOUT_SCHEMA}))
     head = ("key", "name", "versions", "judged by", "what its answer would tell", "actions", "audit", "proofs")
-    return f"{HEAD}{suites}\n## The APIs\n\n{_table(head, rows)}"
+    return f"{HEAD}{suites}\n## The APIs\n\n{table(head, rows)}"
 
 
 def _row(key: int) -> tuple[str, ...]:
@@ -210,14 +211,9 @@ def _row(key: int) -> tuple[str, ...]:
     proofs = ", ".join(proof.name for proof in PROOFS if key in proof.keys)
     if key in OWN:
         name, tells = OWN[key]
-        return (str(key), name, _versions(LOCAL[key]), "*answered by Kordon itself*", tells, "", "", proofs)
+        return (str(key), name, said(LOCAL[key]), "*answered by Kordon itself*", tells, "", "", proofs)
     api = ADMITTED.get(key, APIS[key])
-    return (str(key), api.name, _versions(api.versions), _judged(api), *_judgement(api), proofs)
-
-
-def _versions(versions: range) -> str:
-    first, last = versions[0], versions[-1]
-    return str(first) if first == last else f"{first}–{last}"
+    return (str(key), api.name, said(api.versions), _judged(api), *_judgement(api), proofs)
 
 
 def _judged(api: Api) -> str:
@@ -242,12 +238,6 @@ def _judgement(api: Api) -> tuple[str, str, str]:
     needs = " ".join(f"`{action}`" for action in api.needs or ())
     kept = {Record.NOTHING: "", Record.COUNTED: "counted", Record.EVENT: "event"}[api.record]
     return api.gives_away, needs, "by request" if api.record_of is not None else kept
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    names = tuple(head)
-    lines = (names, ("---",) * len(names), *rows)
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

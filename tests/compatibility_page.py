@@ -3,7 +3,7 @@
 `python -m tests.compatibility_page` writes it anew.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from kordon_proxy.apis.bindings import GROUP, TOPIC, TRANSACTIONAL_ID
 from kordon_proxy.table import APIS
 from tests.kafka import equivalence_worlds as worlds
 from tests.kafka.equivalence_table import DIFFERENCES, Difference, Where
+from tests.pages import said, table
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "compatibility.md"
 HEAD: Final = """\
@@ -63,9 +64,9 @@ KINDS: Final = {TOPIC: "topic", GROUP: "group", TRANSACTIONAL_ID: "transactional
 
 def page() -> str:
     """The text of the page."""
-    rights = _table((*KINDS.values(), "Kordon's actions"), _rights())
+    rights = table((*KINDS.values(), "Kordon's actions"), _rights())
     rows = ((f"**{one.title}**", one.kafka, one.kordon, one.why, _places(one)) for one in DIFFERENCES)
-    return HEAD + rights + DIFFER + _table(("what", "Kafka", "Kordon", "why", "where"), rows) + TAIL
+    return HEAD + rights + DIFFER + table(("what", "Kafka", "Kordon", "why", "where"), rows) + TAIL
 
 
 def _rights() -> Iterator[tuple[str, ...]]:
@@ -82,16 +83,7 @@ def _places(difference: Difference) -> str:
 
 def _place(where: Where, key: ApiKey) -> str:
     api, versions = APIS[key], where.versions(key)
-    if versions == api.versions:
-        return api.name
-    first, last = versions[0], versions[-1]
-    return f"{api.name} {first}" if first == last else f"{api.name} {first}–{last}"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    names = tuple(head)
-    lines = (names, ("---",) * len(names), *rows)
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return api.name if versions == api.versions else f"{api.name} {said(versions)}"
 
 
 if __name__ == "__main__":
