@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import peek_request
-from tests.kafka.crowd import AT_ONCE
+from tests.kafka.crowd import RESET
 
 CHUNK: Final = 1 << 16
 
@@ -39,7 +39,7 @@ class _Side:
 
     def reset(self) -> None:
         connection = self.writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.writer.transport.abort()
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from kordon_protocol.frames import FrameSplitter
 from tests.kafka.wire import CHUNK, MAX_FRAME, TIMEOUT
 
-AT_ONCE: Final = struct.pack("ii", 1, 0)
+RESET: Final = struct.pack("ii", 1, 0)
 """To close with a reset, and without what is still to be sent."""
 
 
@@ -79,7 +79,7 @@ def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, mask: i
     if course.ended:
         selector.unregister(connection)
         if course.script.reads is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         connection.close()
 
 
