@@ -45,8 +45,9 @@ HEAD: Final = """\
 
 <!-- Made by `python -m tests.apis_page`; a test holds it to the code. -->
 
-Every API key that Kafka knows, and what becomes of it. A key or a version that is not here is not offered to clients;
-who sends it all the same is refused, or loses the connection where the protocol has no answer.
+Every API key that Kafka knows, and what becomes of it. What is *refused*, and a key or a version that is not here, is
+not offered to clients: Java's say then that the node does not support it. Who sends it all the same is refused, or
+loses the connection where the protocol has no answer.
 
 * **judged by** tells which names and ids of a request are looked up in the view and held against the policies, one by
   one: what is allowed goes on, and the rest is answered as Kafka answers it. *As a whole* means that a request names

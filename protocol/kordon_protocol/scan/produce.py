@@ -28,7 +28,7 @@ _FIRST_FLEXIBLE: Final = 9
 _FIRST_WITH_IDS: Final = 13
 _ACKS_AND_TIMEOUT: Final = Struct(">hi")
 _INT32: Final = Struct(">i")
-_MOST_ENTRIES: Final = 100_000
+MOST_ENTRIES: Final = 100_000
 """Topics, partitions and unknown tagged fields of one request. Each costs a microsecond or two, in which nobody else is
 served, and a hundred megabytes have room for thirty million of them."""
 
@@ -188,8 +188,8 @@ class _Scanner:
 
     def _note(self, entries: int) -> None:
         self._entries += entries
-        if self._entries > _MOST_ENTRIES:
-            raise MalformedBody(f"produce request with more than {_MOST_ENTRIES} topics and partitions")
+        if self._entries > MOST_ENTRIES:
+            raise MalformedBody(f"produce request with more than {MOST_ENTRIES} topics and partitions")
 
 
 def _string_length(buffer: Buffer, offset: int) -> tuple[int, int]:

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from kordon_protocol.scan import produce
+from kordon_protocol.varints import LONGEST_STRING
+from kordon_proxy import gate
+from kordon_proxy.apis import acls
 from kordon_proxy.config.load import parse_config
 from kordon_proxy.config.schema import shipped_schema
 from kordon_proxy.config.values import Surroundings
 from kordon_proxy.identity.groups import load_groups
 from kordon_proxy.identity.users import parse_users
+from kordon_proxy.judging import parts, patterns, share_sessions
 
 DOCS = Path(__file__).parents[3] / "docs"
 CONFIGURATION, IDENTITY = ((DOCS / name).read_text() for name in ("configuration.md", "identity.md"))
@@ -32,6 +37,21 @@ def test_examples_are_right(tmp_path: Path, text: str) -> None:
     loaded = parse_config(text, "kordon.yaml", Surroundings(tmp_path, {}))
 
     assert loaded.findings == ()
+
+
+def test_the_bounds_of_a_request_are_those_of_the_code() -> None:
+    table = CONFIGURATION.partition("## What one request may ask for")[2]
+    told = [int(number.replace(",", "")) for number in re.findall(r"^\| ([\d,]+) \|", table, re.MULTILINE)]
+
+    assert told == [
+        gate.MOST_ENTRIES,
+        produce.MOST_ENTRIES,
+        LONGEST_STRING,
+        parts.MOST_TIMES,
+        acls.MOST_UNCLEAR,
+        share_sessions.MOST_PARTITIONS,
+        patterns.LONGEST,
+    ]
 
 
 def test_there_are_examples() -> None:
