@@ -20,7 +20,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
-from kordon_proxy.judging.may import Access, May, Refusal, Ruling
+from kordon_proxy.judging.may import EVERY_PRINCIPAL, Access, May, Refusal, Ruling
 from kordon_proxy.judging.parts import judge_each, refuse
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_text, constant_texts, spoken, without_free_text
@@ -75,7 +75,7 @@ def _may_edit(binding: Binding, may: May) -> Refusal | None:
 
 def _may_edit_those_of(principal: str, may: May) -> Refusal | None:
     """Ask for the right to edit ACLs of a principal of the view; for everybody's it is one on every principal."""
-    return spoken(may.ask(Action.ACL_EDIT, Kind.PRINCIPAL, "" if principal == EVERYBODY else principal))
+    return spoken(may.ask(Action.ACL_EDIT, Kind.PRINCIPAL, EVERY_PRINCIPAL if principal == EVERYBODY else principal))
 
 
 def _outside(may: May, kind: Kind | None, name: str, what: str) -> Refusal:

@@ -35,6 +35,9 @@ SEEING: Final = "VIEW"
 EVERY_BROKER: Final = ""
 """The name that stands for all brokers, also those that are not there now: one that is taken away is missing from
 them."""
+EVERY_PRINCIPAL: Final = ""
+"""The same for all principals."""
+EVERYTHING: Final = frozenset({(Kind.BROKER, EVERY_BROKER), (Kind.PRINCIPAL, EVERY_PRINCIPAL)})
 
 
 class Access(StrEnum):
@@ -131,7 +134,7 @@ class Standing:
             return Ruling(Access.HIDDEN, action, kind, name, None, self._hidden(kind))
         if action is None:
             return Ruling(Access.ALLOWED, None, kind, name, None, None)
-        if kind is Kind.BROKER and name == EVERY_BROKER:
+        if kind is not None and (kind, name) in EVERYTHING:
             decision = self.rights.decide_everywhere(action, kind)
         else:
             decision = self.rights.decide(action, kind, name)
@@ -145,8 +148,8 @@ class Standing:
     def _in_view(self, kind: Kind | None, name: str | None, *, explicit: bool) -> bool:
         if kind is None or name is None:
             return self.view.whole_cluster
-        if kind is Kind.BROKER and name == EVERY_BROKER:
-            return self.view.covers(kind, EVERY_BROKER)
+        if (kind, name) in EVERYTHING:
+            return self.view.covers(kind, "")
         return self.view.sees_explicitly(kind, name) if explicit else self.view.sees(kind, name)
 
     def _hidden(self, kind: Kind | None) -> Refusal:

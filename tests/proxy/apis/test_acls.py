@@ -304,6 +304,25 @@ def test_everybodys_acls_take_the_right_on_every_principal() -> None:
     assert (some.error_code, everybodys.error_code) == (NONE, CAF)
 
 
+@pytest.mark.parametrize("effect", ["Deny", "Stage"])
+def test_everybodys_acls_are_not_for_whom_one_principal_is_kept_from(effect: str) -> None:
+    """They would reach that principal too."""
+    kept = f"""
+  - {{resource: [cluster, "*", principal, "User:hr-*"], effect: {effect}, actions: [ACL_EDIT], role: owners}}
+tenants:"""
+    may = make_may(POLICY.replace("\ntenants:", kept), ("owners",), "platform")
+    mine, others, everybodys = binding(), binding("acme.a", "User:hr-ann"), binding("acme.a", EVERYBODY)
+    code = CAF if effect == "Deny" else ErrorCode.policy_violation
+
+    created = pass_through(CREATE, create(3, mine, others, everybodys), may, Acls()).got.results
+    broker = Acls(mine, others, everybodys)
+    (_, all_of_everybodys) = pass_delete(delete(3, {}, exact(everybodys)), may, broker).filter_results
+
+    assert [result.error_code for result in created] == [NONE, code, code]
+    assert all_of_everybodys.error_code is code
+    assert broker.bindings == {others, everybodys}
+
+
 @pytest.mark.parametrize("principals", ['[cluster, "*", principal, "User:*"]', '[cluster, "*", principal]'])
 @pytest.mark.parametrize("exclude", ["", ', {exclude: [cluster, "*", principal, "Group:hr"]}'])
 def test_everybody_is_in_a_view_that_shows_all_principals_of_whatever_type(principals: str, exclude: str) -> None:
