@@ -13,10 +13,10 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka.fixtures import Fresh
+from tests.kafka.moving import content, directly, leaders
 from tests.kafka.requests import Things
 from tests.kafka.tap import metric, unforeseen
 from tests.kafka.tenants import LISTENERS, POLICY, eventually
-from tests.kafka.test_three_nodes import content, directly, leaders
 from tests.kafka.traffic import ConfluentProducer
 from tests.kafka.wire import Gone, Wire
 

@@ -24,12 +24,10 @@ from tests.kafka.neighbours import Neighbours
 from tests.kafka.probes import PROBES
 from tests.kafka.requests import GROUP, TOPIC, Things
 from tests.kafka.sameness import OF_THE_CLUSTER
-from tests.kafka.twins import Build, Busy, Lines, Twin, Twins, twins
+from tests.kafka.twins import Build, Busy, Lines, Twin, Twins
 from tests.proxy.apis import acl_messages as acl
 from tests.proxy.apis import user_messages as user
 from tests.proxy.apis.messages import a_request
-
-__all__ = ["twins"]
 
 CHANGING: Final = {
     ApiKey.ALTER_CLIENT_QUOTAS,

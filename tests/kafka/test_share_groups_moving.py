@@ -1,7 +1,6 @@
 """Share groups of a cluster of three: leaders move, and members go on without a real address (C9 of the conformance
 cases, which `test_three_nodes` shows for all else)."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -10,41 +9,16 @@ import pytest
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.demo.kafka import Kafka
-from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka import share_requests as share
+from tests.kafka.fetching import topic_id_of
 from tests.kafka.fixtures import Fresh
+from tests.kafka.moving import MOVED, at_work, create, elect, go_on, has_moved, leaders, reassign
 from tests.kafka.requests import GROUP, Things, errors_of
 from tests.kafka.tap import FrontTap
 from tests.kafka.tenants import eventually
-from tests.kafka.test_three_nodes import (
-    MOVED,
-    a_kordon,
-    assert_nothing_real,
-    at_work,
-    create,
-    elect,
-    go_on,
-    leaders,
-    reassign,
-    the_id,
-)
 from tests.kafka.traffic import ConfluentProducer, JavaShareConsumer
 from tests.kafka.wire import Wire
-
-
-@pytest.fixture(scope="module")
-def moving_kordon(shared_cluster: Kafka) -> Iterator[Kordon]:
-    with a_kordon(shared_cluster) as kordon:
-        yield kordon
-
-
-@pytest.fixture
-def tap(moving_kordon: Kordon, three_nodes: Kafka) -> Iterator[FrontTap]:
-    """Through it nothing may come that tells a real address."""
-    with FrontTap(moving_kordon, "trading") as tap:
-        yield tap
-        assert_nothing_real(tap)
 
 
 def at(tap: FrontTap, node: int) -> str:
@@ -62,7 +36,7 @@ def test_whoever_asks_the_old_leader_is_told_the_new_one_at_kordons_address(
     create(three_nodes, name, [(1, 2)])
     eventually(lambda: leaders(three_nodes, name, 1) == [1])
     with Wire(three_nodes.nodes[1].address()) as real, Wire(at(tap, 1)) as wire:
-        found = the_id(wire, name)
+        found = topic_id_of(wire, name)
 
         def things() -> Things:
             group = fresh("trade_share")
@@ -74,7 +48,7 @@ def test_whoever_asks_the_old_leader_is_told_the_new_one_at_kordons_address(
 
         # When node 2 takes over
         reassign(three_nodes, name, (2, 1))
-        eventually(lambda: moved(three_nodes, name))
+        eventually(lambda: has_moved(three_nodes, name))
         answers = [
             connection.ask(build(version, one, one, epoch=epoch)).message
             for connection, one in members
@@ -97,11 +71,6 @@ def test_whoever_asks_the_old_leader_is_told_the_new_one_at_kordons_address(
 def opened(wire: Wire, message: Any) -> bool:
     """Open a session with a topic that Kordon has to have heard of."""
     return not errors_of(wire.ask(message).message)
-
-
-def moved(kafka: Kafka, name: str) -> bool:
-    elect(kafka, name, [0])
-    return leaders(kafka, name, 1) == leaders(kafka, name, 2) == [2]
 
 
 def test_a_share_consumer_goes_on_while_a_leader_dies_and_comes_back(

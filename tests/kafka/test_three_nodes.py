@@ -1,15 +1,10 @@
 """A cluster of three: leaders move, brokers restart and come anew. Clients go on, and never see a real address."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
@@ -17,7 +12,21 @@ from kordon_proxy.demo import ports
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from kordon_proxy.judging.entries import make, struct_type
+from tests.kafka.fetching import topic_id_of
 from tests.kafka.fixtures import Fresh
+from tests.kafka.moving import (
+    MOVED,
+    a_kordon,
+    assert_nothing_real,
+    at_work,
+    content,
+    create,
+    elect,
+    go_on,
+    has_moved,
+    leaders,
+    reassign,
+)
 from tests.kafka.tap import TAP_HOST, FrontTap, ended, log_lines, metric
 from tests.kafka.tenants import LISTENERS, POLICY, QUIET, eventually
 from tests.kafka.traffic import (
@@ -27,105 +36,9 @@ from tests.kafka.traffic import (
     ConfluentProducer,
     JavaConsumer,
     JavaProducer,
-    Traffic,
 )
 from tests.kafka.wire import Wire, a_batch
 from tests.proxy.apis.messages import a_request
-
-STEP: Final = 30
-"""Records that every client has to move after each event."""
-MOVED: Final = (ErrorCode.not_leader_or_follower, ErrorCode.fenced_leader_epoch)
-
-
-def a_kordon(kafka: Kafka, **settings: Any) -> Kordon:
-    """Kordon with a listener whose clients are told TAP_HOST."""
-    trading = {**LISTENERS["trading"], "ports": {"advertise": TAP_HOST}}
-    return Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY, listeners={"trading": trading, **settings})
-
-
-@pytest.fixture(scope="module")
-def kordon(shared_cluster: Kafka) -> Iterator[Kordon]:
-    with a_kordon(shared_cluster) as kordon:
-        yield kordon
-
-
-@pytest.fixture
-def tap(kordon: Kordon, three_nodes: Kafka) -> Iterator[FrontTap]:
-    """Through it nothing may come that tells a real address."""
-    with FrontTap(kordon, "trading") as tap:
-        yield tap
-        assert_nothing_real(tap)
-
-
-def assert_nothing_real(tap: FrontTap) -> None:
-    """Real brokers call themselves `localhost`, and Kordon binds and connects to 127.0.0.1. Clients know neither."""
-    received = tap.received()
-    assert any(TAP_HOST.encode() in data for data in received)
-    for secret in (b"localhost", ports.HOST.encode()):
-        assert not [data for data in received if secret in data], secret
-
-
-# ---- the cluster, asked and changed directly
-
-
-def directly(kafka: Kafka, message: Any, node: int | None = None) -> Any:
-    """Ask a node, or the first that lives."""
-    living = [one for one in kafka.nodes.values() if one.pid and node in (None, one.node_id)]
-    with Wire(living[0].address()) as wire:
-        return wire.ask(message).message
-
-
-def create(kafka: Kafka, name: str, assignments: Sequence[Sequence[int]]) -> None:
-    """A topic whose partitions are on these nodes, the leaders first."""
-    kind = struct_type(request_type(ApiKey.CREATE_TOPICS, 5), "topics")
-    place = struct_type(kind, "assignments")
-    places = tuple(make(place, partition_index=i, broker_ids=tuple(nodes)) for i, nodes in enumerate(assignments))
-    topic = make(kind, name=name, num_partitions=-1, replication_factor=-1, assignments=places)
-    (answer,) = directly(kafka, a_request(ApiKey.CREATE_TOPICS, 5, topics=(topic,))).topics
-    assert answer.error_code is ErrorCode.none, answer
-
-
-def leaders(kafka: Kafka, name: str, node: int | None = None) -> list[int]:
-    """Who leads each partition, in the eyes of a node; -1 where nobody does."""
-    kind = struct_type(request_type(ApiKey.METADATA, 7), "topics")
-    (topic,) = directly(kafka, a_request(ApiKey.METADATA, 7, topics=(make(kind, name=name),)), node).topics
-    return [one.leader_id for one in sorted(topic.partitions, key=lambda one: one.partition_index)]
-
-
-def elect(kafka: Kafka, name: str, partitions: Iterable[int]) -> None:
-    """Let the first of each partition's nodes lead it."""
-    kind = struct_type(request_type(ApiKey.ELECT_LEADERS, 2), "topic_partitions")
-    asked = make(kind, topic=name, partitions=tuple(partitions))
-    directly(kafka, a_request(ApiKey.ELECT_LEADERS, 2, election_type=0, topic_partitions=(asked,)))
-
-
-def reassign(kafka: Kafka, name: str, nodes: Sequence[int]) -> None:
-    """Put partition 0 on these nodes."""
-    kind = struct_type(request_type(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0), "topics")
-    partition = make(struct_type(kind, "partitions"), partition_index=0, replicas=tuple(nodes))
-    topic = make(kind, name=name, partitions=(partition,))
-    answer = directly(kafka, a_request(ApiKey.ALTER_PARTITION_REASSIGNMENTS, 0, topics=(topic,)))
-    assert answer.error_code is ErrorCode.none
-
-
-def content(kafka: Kafka, name: str, partitions: int) -> Counter[str]:
-    """Every record of a topic, straight from the brokers."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "unused", **QUIET})
-    try:
-        places = [TopicPartition(name, partition, 0) for partition in range(partitions)]
-        count = sum(consumer.get_watermark_offsets(place, 30)[1] for place in places)
-        consumer.assign(places)
-        found: Counter[str] = Counter()
-        while found.total() < count:
-            some = consumer.consume(count - found.total(), 30)
-            assert some
-            found.update((message.value() or b"").decode() for message in some)
-        return found
-    finally:
-        consumer.close()
-
-
-# ---- what is shown
 
 
 @pytest.mark.known_fault(2)
@@ -188,27 +101,6 @@ def test_an_admin_client_sees_kordons_addresses_only(tap: FrontTap) -> None:
     assert described.controller.host == TAP_HOST
 
 
-@contextmanager
-def at_work(*make: Callable[[], Traffic]) -> Iterator[list[Traffic]]:
-    """Clients that are ended with the test, whatever happens."""
-    clients: list[Traffic] = []
-    with ExitStack() as stack:
-        for one in make:
-            clients.append(one())
-            stack.callback(clients[-1].stop)
-        yield clients
-
-
-def go_on(clients: Sequence[Traffic]) -> None:
-    """Return when every client has moved some more records."""
-    before = [len(client.done) for client in clients]
-
-    def behind() -> list[str]:
-        return [client.name for client, count in zip(clients, before, strict=True) if len(client.done) < count + STEP]
-
-    eventually(lambda: not behind(), within=60)
-
-
 def lead_again(kafka: Kafka, name: str) -> bool:
     """Let every node lead its share; whether it does."""
     elect(kafka, name, range(6))
@@ -216,26 +108,14 @@ def lead_again(kafka: Kafka, name: str) -> bool:
 
 
 @pytest.fixture
-def moved(three_nodes: Kafka, kordon: Kordon, fresh: Fresh) -> str:
+def moved(three_nodes: Kafka, fresh: Fresh) -> str:
     """A topic that node 1 has led, and node 2 does now."""
     name = fresh("tx_hints")
     create(three_nodes, name, [(1, 2)])
     eventually(lambda: leaders(three_nodes, name, 1) == [1])
     reassign(three_nodes, name, (2, 1))
-
-    def elected() -> bool:
-        elect(three_nodes, name, [0])
-        return leaders(three_nodes, name, 1) == leaders(three_nodes, name, 2) == [2]
-
-    eventually(elected)
+    eventually(lambda: has_moved(three_nodes, name))
     return name
-
-
-def the_id(wire: Wire, name: str) -> Any:
-    kind = struct_type(request_type(ApiKey.METADATA, 12), "topics")
-    (topic,) = wire.ask(a_request(ApiKey.METADATA, 12, topics=(make(kind, name=name),))).message.topics
-    assert topic.error_code is ErrorCode.none
-    return topic.topic_id
 
 
 def produce(version: int, name: str, topic_id: Any) -> Any:
@@ -266,7 +146,7 @@ def test_whoever_asks_the_old_leader_is_told_the_new_one_at_kordons_address(
     host, _, bootstrap = tap.bootstrap.rpartition(":")
     base = int(bootstrap) + 1
     with Wire(three_nodes.nodes[1].address()) as real, Wire(f"{host}:{base + 1}") as wire:
-        topic_id = the_id(wire, moved)
+        topic_id = topic_id_of(wire, moved)
         request = make_request(version, moved, topic_id)
         answers = real.ask(request).message, wire.ask(request).message
 
