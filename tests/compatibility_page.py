@@ -36,11 +36,39 @@ What is in a tenant's view can be described; what is excluded from it has no ACL
 the rights that the test gives, on names that begin with a prefix:
 
 """
-DIFFER: Final = """
-Rights to the cluster (ALTER, ALTER_CONFIGS, CLUSTER_ACTION) become `BROKER_EDIT`, `TOPIC_ELECT_LEADER`,
-`TOPIC_ALTER_REASSIGNMENTS`, `ACL_EDIT`, `QUOTA_EDIT` and `PRODUCER_EDIT` on `[cluster, NAME]`, in a tenant that
-includes the whole cluster.
+OF_CLUSTERS: Final = " ".join(f"`{one}`" for one in worlds.ACTIONS_OF_ALL if one not in worlds.ACTIONS["allowed"])
+REST: Final = (
+    (
+        "ALTER, ALTER_CONFIGS, CLUSTER_ACTION on the cluster",
+        f"{OF_CLUSTERS} on `[cluster, NAME]`, in a tenant that includes the whole cluster",
+    ),
+    (
+        "DESCRIBE, DESCRIBE_CONFIGS on the cluster",
+        "the same tenant; settings of brokers and the quorum take `BROKER_EDIT`, too",
+    ),
+    ("CREATE on the cluster", '`TOPIC_CREATE` on `[cluster, NAME, topic, "*"]`'),
+    ("IDEMPOTENT_WRITE on the cluster", "nothing: who may produce to some topic has it"),
+    ("CREATE_TOKENS, DESCRIBE_TOKENS", "nothing: delegation tokens are for nobody"),
+    ("a PREFIXED resource; the resource `*`", '`"prefix*"`; `"*"`'),
+    ("`User:*`", '`role: "*"`'),
+    (
+        "`--deny-principal`",
+        "`effect: Deny`, which comes before each Allow here, too; to hide a thing, `exclude` it from the tenant",
+    ),
+    ("a host", "nothing: policies know no addresses. Give those clients a listener of their own"),
+    (
+        "`super.users`",
+        'a role with policies for all actions on this page, in a tenant that includes `["*"]`. '
+        "`admin_roles` gives no right to topics",
+    ),
+    ("`allow.everyone.if.no.acl.found`", "nothing: what no policy allows is denied"),
+)
+"""What else ACLs can say, and what becomes of it."""
+ELSE: Final = """
+And the rest of what ACLs can say:
 
+"""
+DIFFER: Final = """
 ## What differs
 
 """
@@ -66,7 +94,8 @@ def page() -> str:
     """The text of the page."""
     rights = table((*KINDS.values(), "Kordon's actions"), _rights())
     rows = ((f"**{one.title}**", one.kafka, one.kordon, one.why, _places(one)) for one in DIFFERENCES)
-    return HEAD + rights + DIFFER + table(("what", "Kafka", "Kordon", "why", "where"), rows) + TAIL
+    rest = table(("in Kafka", "with Kordon"), REST)
+    return HEAD + rights + ELSE + rest + DIFFER + table(("what", "Kafka", "Kordon", "why", "where"), rows) + TAIL
 
 
 def _rights() -> Iterator[tuple[str, ...]]:
