@@ -183,7 +183,7 @@ def test_when_a_broker_dies_nobody_waits_and_what_was_acknowledged_is_there(
                     if part.error_code is ErrorCode.none:
                         told.append(value)
 
-        producer = threading.Thread(target=go_on_producing)
+        producer = threading.Thread(target=go_on_producing, daemon=True)
         producer.start()
         eventually(lambda: len(told) > 100)
 
