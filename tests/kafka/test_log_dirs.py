@@ -81,10 +81,10 @@ def test_who_only_sees_the_broker_finds_what_is_his_in_one_place_without_a_name(
             ]
         )
 
-    assert held(everything.message) == {"": TX}
+    assert held(everything.message) == {"any": TX}
     assert of_foreign.body == of_missing.body
-    assert held(of_foreign.message) == {"": set()}
-    assert held(of_own.message) == held(mixed.message) == {"": {("tx.one", 0), ("tx.one", 1)}}
+    assert held(of_foreign.message) == {"any": set()}
+    assert held(of_own.message) == held(mixed.message) == {"any": {("tx.one", 0), ("tx.one", 1)}}
     assert of_own.body == mixed.body
     for reply in (everything, of_foreign, of_own, mixed):
         assert not [mark for mark in (b"disk-", b"pay.one", b"hr.one") if mark in reply.frame]
@@ -110,7 +110,7 @@ def test_the_tool_for_log_directories_tells_each_what_he_may_know(in_front: Kord
     (of_ops,) = json.loads(ops.stdout.splitlines()[-1])["brokers"]
     (of_movers,) = json.loads(movers.stdout.splitlines()[-1])["brokers"]
     assert {Path(one["logDir"]).name for one in of_ops["logDirs"]} == {"disk-a", "disk-b"}
-    assert [one["logDir"] for one in of_movers["logDirs"]] == [""]
+    assert [one["logDir"] for one in of_movers["logDirs"]] == ["any"]
     assert {part["partition"][:3] for one in of_movers["logDirs"] for part in one["partitions"]} == {"tx."}
     assert "ClusterAuthorizationException" in team.output
 

@@ -117,6 +117,21 @@ def test_replicas_of_the_tenants_topics_are_moved_and_looked_after(
     assert f"Reassignment of partition {own}-0 is completed." in verified.output
 
 
+def test_what_the_tool_writes_down_before_it_moves_leads_back(
+    quiet_cluster: Kafka, tool_at: ToolAt, make_placed: MakePlaced, tmp_path: Path
+) -> None:
+    own = make_placed("tx", 1)
+    there, back = places_file(tmp_path, {own: [3]}), tmp_path / "back.json"
+
+    moved = tool_at("movers", "kafka-reassign-partitions", "--execute", "--reassignment-json-file", there)
+    eventually(lambda: replicas(quiet_cluster, own) == [3])
+    back.write_text(next(line for line in moved.stdout.splitlines() if line.startswith("{")))
+    returned = tool_at("movers", "kafka-reassign-partitions", "--execute", "--reassignment-json-file", str(back))
+
+    assert (moved.code, returned.code) == (0, 0), moved.output + returned.output
+    eventually(lambda: replicas(quiet_cluster, own) == [1])
+
+
 def test_what_others_move_is_neither_listed_nor_given_up(
     quiet_cluster: Kafka, administered: Kordon, tool_at: ToolAt, make_placed: MakePlaced, tmp_path: Path
 ) -> None:

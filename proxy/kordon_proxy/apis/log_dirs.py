@@ -2,7 +2,7 @@
 
 Kafka knows no right by topic here, and null means all of them. What a client is told is cut to the topics of its view.
 The directories themselves, how much room there is and which of them fail are the broker's own affair: whoever may not
-edit the broker is told of one directory without a name that holds everything.
+edit the broker is told of one directory that holds everything.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,6 +24,10 @@ from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdi
 
 UNKNOWN: Final = -1
 """How many bytes Kafka says a directory has where it does not know (`DescribeLogDirsResponse.UNKNOWN_VOLUME_BYTES`)."""
+
+ANY: Final = "any"
+"""The directory that the broker is to choose, for kafka-reassign-partitions (`ReassignPartitionsCommand.ANY_LOG_DIR`).
+It writes down where each replica lies, for who wants to go back: any other name would be one to move them to."""
 
 
 # DescribeLogDirs
@@ -63,7 +67,7 @@ def _in_order(topic: Any) -> Any:
 
 
 def _as_one(directories: Iterable[Any]) -> Iterator[Any]:
-    """One directory in place of all that work, without a name and of unknown size.
+    """One directory in place of all that work, whose name says nothing, and of unknown size.
 
     A replica that is on its way from one to another is left out: of these there seems to be one only.
     """
@@ -76,7 +80,7 @@ def _as_one(directories: Iterable[Any]) -> Iterator[Any]:
             parts = there if before is None else (*before.partitions, *there)
             topics[topic.name] = replace(topic, partitions=parts)
     for one in working[:1]:
-        yield make(type(one), log_dir="", topics=tuple(topics.values()), total_bytes=UNKNOWN, usable_bytes=UNKNOWN)
+        yield make(type(one), log_dir=ANY, topics=tuple(topics.values()), total_bytes=UNKNOWN, usable_bytes=UNKNOWN)
 
 
 # AlterReplicaLogDirs

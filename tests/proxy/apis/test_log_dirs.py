@@ -144,7 +144,7 @@ def test_others_find_one_directory_with_no_name_and_no_size(version: int, role: 
     """A connection to no broker in particular may lead to one that the principal may not edit."""
     got = pass_through(DESCRIBE, describing_all(version), of(role, "seeing", broker=broker), disks).got
 
-    assert shown(got) == [("", {"acme.a": [(0, 10), (1, 11)], "acme.b": [(0, 20)]})]
+    assert shown(got) == [("any", {"acme.a": [(0, 10), (1, 11)], "acme.b": [(0, 20)]})]
     (only,) = got.results
     assert only.error_code is NONE
     assert (getattr(only, "total_bytes", -1), getattr(only, "usable_bytes", -1)) == (-1, -1)
@@ -198,7 +198,7 @@ def test_what_is_outside_the_view_is_not_asked_for_whether_it_is_there_or_not(ve
     passage = pass_through(DESCRIBE, request, of("devs", "seeing"), disks)
 
     assert [topic.topic for topic in passage.heard.topics] == ["acme.a"]
-    assert shown(passage.got) == [("", {"acme.a": [(0, 10), (1, 11)]})]
+    assert shown(passage.got) == [("any", {"acme.a": [(0, 10), (1, 11)]})]
 
 
 @pytest.mark.parametrize("version", DESCRIBE.versions)
@@ -222,7 +222,7 @@ def test_what_is_no_longer_seen_when_the_answer_leaves_is_not_told(version: int)
     cut = pass_through_leaving(request, of("devs", "seeing"), narrow)
 
     assert hidden.results == ()
-    assert shown(cut) == [("", {"acme.b": [(0, 20)]})]
+    assert shown(cut) == [("any", {"acme.b": [(0, 20)]})]
     assert refused(narrower) == [("hidden", "1")]
 
 
