@@ -13,7 +13,7 @@ from kordon_protocol.codec import request_frame
 from kordon_protocol.frames import RequestCollector
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import gate
-from kordon_proxy.apis.configs import BROKER
+from kordon_proxy.apis.configs import BROKER, GROUP
 from kordon_proxy.judging.connection import Connection
 from kordon_proxy.judging.may import May, Ruling, Standing
 from tests.kafka import requests as ask
@@ -23,6 +23,7 @@ from tests.proxy.fields import ADMITTED
 from tests.proxy.judging.worlds import a_picture, make_may
 from tests.proxy.test_texts_and_addresses import OURS, POLICY, TOPICS, requests, things
 
+DEAD_LETTERS: Final = "errors.deadletterqueue.topic.name"
 OF_ANSWERS: Final = {
     ApiKey.DESCRIBE_LOG_DIRS: {Action.BROKER_EDIT},
     ApiKey.LIST_CONFIG_RESOURCES: {Action.BROKER_EDIT},
@@ -40,6 +41,9 @@ def every_request(key: ApiKey, version: int) -> Iterator[Any]:
             yield ask.describe_settings(version, (BROKER, "1"))
         case ApiKey.INCREMENTAL_ALTER_CONFIGS:
             yield ask.alter_settings(version, (BROKER, "1"), setting=("log.cleaner.threads", "2"))
+            yield ask.alter_settings(version, (GROUP, OURS.own.group), setting=(DEAD_LETTERS, new.topic))
+        case ApiKey.ALTER_CONFIGS:
+            yield ask.replace_settings(version, (GROUP, OURS.own.group), setting=(DEAD_LETTERS, new.topic))
         case ApiKey.CREATE_TOPICS:
             placed = asked(key, version, "topics", "assignments", partition_index=0, broker_ids=(1,))
             yield ask.create_topics(version, new, num_partitions=-1, replication_factor=-1, assignments=(placed,))

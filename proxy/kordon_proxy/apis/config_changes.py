@@ -1,9 +1,9 @@
 """IncrementalAlterConfigs and AlterConfigs: one request may mix topics, groups, brokers, loggers and client metrics.
 
-A topic or a group is altered by who may edit it, all else by who may edit that broker. Where a topic's data lies is
-decided by who may edit every broker, and AlterConfigs puts back to its default what it does not mention. So before it
-goes on, Kordon asks the cluster whether anything of that kind is set on the topics. (Whoever sets it in that very
-moment has to set it again.)
+A topic or a group is altered by who may edit it, all else by who may edit that broker. A group's setting may name a
+topic (`dead_letters`). Where a topic's data lies is decided by who may edit every broker, and AlterConfigs puts back to
+its default what it does not mention. So before it goes on, Kordon asks the cluster whether anything of that kind is set
+on the topics. (Whoever sets it in that very moment has to set it again.)
 """
 
 import re
@@ -25,6 +25,7 @@ from kordon_proxy.judging.texts import DUPLICATE_RESOURCE, constant_texts, spoke
 from kordon_proxy.judging.verdict import Ask, Verdict
 
 from .configs import GROUP, LOGGER, OWN_SOURCE, TOPIC, TYPES, may_edit_broker, resource_of
+from .dead_letters import may_name
 
 REPLACES_PLACEMENT: Final = (
     "AlterConfigs would put back to its default where the data of this topic lies: that takes BROKER_EDIT on every "
@@ -82,7 +83,7 @@ def _may_alter(entry: Any, may: May, placed: Placed) -> Refusal | None:
     if entry.resource_type == TOPIC:
         return may.topic(Action.TOPIC_EDIT, entry.resource_name) or _may_place(entry, may, placed)
     if entry.resource_type == GROUP:
-        return may.edit_group(entry.resource_name)
+        return may.edit_group(entry.resource_name) or may_name(entry.configs, entry.resource_name, may)
     return may_edit_broker(entry, may)
 
 
@@ -169,7 +170,7 @@ def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
     return told
 
 
-NEEDS: Final = (Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT)
+NEEDS: Final = (Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT, Action.TOPIC_PRODUCE, Action.TOPIC_CREATE)
 
 APIS = (
     Api(

@@ -25,6 +25,8 @@ from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import spoken, without_free_text
 from kordon_proxy.judging.verdict import Answer, Mended, Rewrite, Verdict, unchanged
 
+from .dead_letters import names_hidden
+
 TOPIC: Final = 2
 BROKER: Final = 4
 LOGGER: Final = 8
@@ -153,6 +155,8 @@ def _mend_description(response: Any, may: May) -> Any:
         result = without_free_text(result)
         if result.resource_type == BROKER:
             return mend_each(result, "configs", _without_addresses)
+        if result.resource_type == GROUP:
+            result = mend_each(result, "configs", lambda config: _without_hidden_topic(config, may))
         source = OWN_SOURCE.get(result.resource_type)
         if source is None or all_shown:
             return result
@@ -166,6 +170,11 @@ def _without_addresses(config: Any) -> Any:
     if not config.name.endswith(ADDRESSES):
         return config
     return replace(config, value=None, is_sensitive=True, synonyms=())
+
+
+def _without_hidden_topic(config: Any, may: May) -> Any:
+    """A group's setting, as if it were not set where it names a topic that the view lacks."""
+    return replace(config, value="", synonyms=()) if names_hidden(config, may) else config
 
 
 def _own_setting(config: Any, source: int) -> Any:

@@ -735,3 +735,85 @@ def test_one_broker_that_may_not_be_edited_is_not_altered_through_all_of_them(ve
 
         assert names(passage.heard) == [(BROKER, "1")]
         assert [code for *_, code in outcome(passage.got)] == [CAF, NONE, CAF, CAF]
+
+
+# The topic for what a share group could not process, which a setting names from Kafka 4.4 on
+
+
+DEAD_LETTERS = "errors.deadletterqueue.topic.name"
+WRITERS = """
+  - {resource: [cluster, "*", topic, "acme.*"], effect: Allow, actions: [TOPIC_PRODUCE], role: devs}
+  - {resource: [cluster, "*", topic, "acme.keep"], effect: Deny, actions: [TOPIC_PRODUCE], role: devs}
+  - {resource: [cluster, "*", topic, "acme.new*"], effect: Allow, actions: [TOPIC_CREATE], role: devs}
+tenants:"""
+
+
+def naming(api: Api, version: int, topic: str | None, operation: int = 0) -> Any:
+    config = asked(api.key, version, "resources", "configs", name=DEAD_LETTERS, config_operation=operation, value=topic)
+    entry = asked(api.key, version, "resources", resource_type=GROUP, resource_name="acme-g", configs=(config,))
+    return a_request(api.key, version, resources=(entry,))
+
+
+def altered(request: Any) -> Any:
+    key, version = request.__api_key__, request.__version__
+    responses = (
+        said(key, version, "responses", resource_type=entry.resource_type, resource_name=entry.resource_name)
+        for entry in request.resources
+    )
+    return a_response(key, version, responses=tuple(responses))
+
+
+@pytest.mark.parametrize(
+    ("topic", "code"),
+    [
+        ("acme.a", NONE),
+        ("acme.new", NONE),
+        ("", NONE),
+        (None, NONE),
+        ("acme.keep", TAF),  # may not be written to
+        ("acme.nop", TAF),  # may not be created
+        ("globex.pay", TAF),
+        ("globex.nop", TAF),
+        (" globex.pay", TAF),
+        ("__consumer_offsets", TAF),
+    ],
+)
+@pytest.mark.parametrize("operation", range(4))
+@pytest.mark.parametrize("tenant", ["acme", "strict"])
+def test_a_group_names_a_topic_that_its_editor_may_write_to(
+    topic: str | None, code: ErrorCode, operation: int, tenant: str
+) -> None:
+    policy = POLICY.replace("\ntenants:", WRITERS)
+    topics = ("acme.a", "acme.keep", "globex.pay", "__consumer_offsets")
+
+    for api in (ALTER, REPLACE):
+        for version in api.versions:
+            may = make_may(policy, tenant=tenant, topics=topics)
+            broker = never if code else altered
+            (answer,) = pass_through(api, naming(api, version, topic, operation), may, broker).got.responses
+            assert answer.error_code is code
+
+
+@pytest.mark.parametrize("roles", [("devs",), ("owners",)])
+@pytest.mark.parametrize(("topic", "told"), [("acme.a", "acme.a"), ("globex.pay", ""), ("", ""), (None, None)])
+def test_a_group_is_described_without_a_topic_that_is_hidden(
+    roles: tuple[str, ...], topic: str | None, told: str | None
+) -> None:
+    policy = (
+        POLICY.replace("roles: [devs]", "roles: [devs, owners]")
+        + """
+  - {name: mine, resources: [{include: [[cluster, "*", topic, "acme.*"], [cluster, "*", group, "*"],
+                                        [cluster, "*", broker, "*"]]}], roles: [devs, owners]}
+"""
+    )
+    may = make_may(policy, roles, "mine", topics=("acme.a", "globex.pay"))
+
+    def describer_of_one(request: Any) -> Any:
+        configs = (setting(4, DEAD_LETTERS, topic, *(((DEAD_LETTERS, topic, 8),) if topic else ())),)
+        result = said(DESCRIBE.key, 4, "results", resource_type=GROUP, resource_name="acme-g", configs=configs)
+        return a_response(DESCRIBE.key, 4, results=(result,))
+
+    passage = pass_through(DESCRIBE, describing(4, (GROUP, "acme-g")), may, describer_of_one)
+
+    ((config,),) = [result.configs for result in passage.got.results]
+    assert (config.value, [one.value for one in config.synonyms]) == (told, [told] if told else [])
