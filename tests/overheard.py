@@ -45,12 +45,23 @@ def streams(kept: bytes) -> Mapping[int, bytes]:
 
 def addresses_in(stream: bytes, addresses: Iterable[tuple[str, int]]) -> list[tuple[str, int, bytes]]:
     """The addresses that are told in what a connection got, each with what stands around it."""
-    return [
-        (host, port, stream[max(0, at - SHOWN) : at + SHOWN])
-        for host, port in addresses
-        for mark in marks(host, port)
-        if (at := stream.find(mark)) >= 0
-    ]
+    marked = {mark: address for address in addresses for mark in marks(*address)}
+    found: dict[bytes, bytes] = {}
+    for beginning in {b":", *(host.encode() for host, _ in marked.values())}:
+        alike = tuple(mark for mark in marked if mark.startswith(beginning))
+        for at in _places(stream, beginning):
+            for mark in alike if stream.startswith(alike, at) else ():
+                if stream.startswith(mark, at):
+                    found.setdefault(mark, stream[max(0, at - SHOWN) : at + SHOWN])
+    return [(*marked[mark], shown) for mark, shown in found.items()]
+
+
+def _places(stream: bytes, beginning: bytes) -> Iterator[int]:
+    """Where something begins so. Looked for once for all that does: streams are long, and brokers many."""
+    at = stream.find(beginning)
+    while at >= 0:
+        yield at
+        at = stream.find(beginning, at + 1)
 
 
 class Overheard:

@@ -42,6 +42,7 @@ def test_a_kordon_that_tells_a_real_address_fails_when_it_stops(kafka: Kafka, ov
         b"\x0a127.0.0.1\0\0\x23\x8b",
         b"127.0.0.1\x23\x8b",
         b"cannot reach broker-1.internal:9099 (id: 1)",
+        b"127.0.0.1\0\0\x23\x8c, which is another, and 127.0.0.1\0\0\x23\x8b",
     ],
 )
 def test_an_address_is_found_as_number_and_as_text(told: bytes) -> None:
