@@ -492,6 +492,43 @@ def test_no_text_of_the_broker_leaves(version: int, sizes: list[int], text: str,
     assert expected.startswith(told_text)
 
 
+@every_version
+@pytest.mark.parametrize("names", [("a1",), ("a1", "secret")])
+@pytest.mark.parametrize("later", [False, True])
+def test_an_answer_that_is_put_together_has_kordons_texts_and_addresses(
+    version: int, names: tuple[str, ...], later: bool
+) -> None:
+    """With something refused beside it, or once the policy has moved."""
+    error, said_by_broker = ErrorCode.invalid_record_state, "of globex.pay at real-1.internal"
+    parts = (
+        part(
+            version,
+            error_code=error,
+            error_message=said_by_broker,
+            acknowledge_error_code=int(error),
+            acknowledge_error_message=said_by_broker,
+        ),
+    )
+    response = a_response(
+        ApiKey.SHARE_FETCH,
+        version,
+        error_message=said_by_broker,
+        responses=(said(ApiKey.SHARE_FETCH, version, "responses", topic_id=topic_id("a1"), partitions=parts),),
+        node_endpoints=(
+            said(ApiKey.SHARE_FETCH, version, "node_endpoints", node_id=2, host="real-2.internal", port=9092),
+        ),
+    )
+    rights = may()
+
+    mended = stale(share_fetch.judge(request(version, *names), rights), response, may() if later else rights)
+
+    assert hides(mended, "real-")
+    assert hides(mended, "globex")
+    assert [(node.node_id, node.host, node.port) for node in mended.node_endpoints] == [(2, "kordon.example", 9102)]
+    told_part = mended.responses[0].partitions[0]
+    assert {told_part.error_message, told_part.acknowledge_error_message} == {constant_text(error)}
+
+
 @given(
     version=st.sampled_from(VERSIONS),
     sizes=chunks,
