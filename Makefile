@@ -24,7 +24,7 @@ demo: .venv/made
 
 test: .venv/made
 	$(BIN)/python -m kordon_proxy.demo.prepare
-	$(BIN)/pytest $(if $(ARGS),$(ARGS),--numprocesses=$(WORKERS) --dist=loadfile)
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),--numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder)
 
 style: .venv/made
 	$(BIN)/ruff check
