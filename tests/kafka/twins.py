@@ -7,6 +7,7 @@ tap between the two.
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -190,9 +191,10 @@ class Lines:
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
     """The two clusters, each with its Kordon."""
     users = tmp_path_factory.mktemp("twins") / "users.yaml"
-    with ExitStack() as stack:
-        found = [stack.enter_context(_behind_a_tap()) for _ in range(2)]
-        ours, stocks = zip(*(_settle_acme(kafka) for kafka, _ in found), strict=True)
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        starting = [pool.submit(stack.enter_context, _behind_a_tap()) for _ in range(2)]
+        found = [one.result() for one in starting]
+        ours, stocks = zip(*pool.map(lambda one: _settle_acme(one[0]), found), strict=True)
         foreign = _settle_globex(found[1][0], ours[1])
         for kafka, _ in found:
             _use_up_producer_ids(kafka, max(one.producer_id for one in foreign))
