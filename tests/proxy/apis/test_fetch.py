@@ -378,6 +378,29 @@ def test_hints_never_tell_a_real_address(version: int, sizes: list[int], hosts: 
     assert not [host for host in hosts if len(host) > 1 and host.encode() in frame]
 
 
+@pytest.mark.parametrize("version", range(16, 19))
+@pytest.mark.parametrize(
+    ("names", "later"), [(("a1", "secret"), False), (("a1", "secret"), True), (("a1",), True), ((), True)]
+)
+def test_hints_in_an_answer_that_is_put_together_tell_kordons_address(
+    version: int, names: tuple[str, ...], later: bool
+) -> None:
+    """With something refused beside it, or once the policy has moved; in a session where nothing is named."""
+    connection = Connection()
+    rights = start_session(connection, version, "a1")
+    verdict = fetch.judge(request(version, *names, session_id=0 if names else 5, epoch=0 if names else 1), rights)
+    assert isinstance(verdict, Forward | Rewrite)
+    mend = verdict.plan.mend if isinstance(verdict.plan, Mended) else verdict.plan.stale
+    assert mend is not None
+    node = said(ApiKey.FETCH, version, "node_endpoints", node_id=2, host="real-2.internal", port=9092)
+
+    response = mend(
+        answer(version, "a1", session_id=5, node_endpoints=(node,)), may(connection=connection) if later else rights
+    )
+
+    assert [(node.node_id, node.host, node.port) for node in response.node_endpoints] == [(2, "kordon.example", 9102)]
+
+
 def test_a_session_goes_when_the_broker_says_so() -> None:
     connection = Connection()
     rights = start_session(connection, 12, "a1")
