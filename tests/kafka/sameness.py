@@ -73,9 +73,9 @@ class Counterparts:
         """Whether the two are counterparts: from now on, if neither has been seen. What nobody minted is itself's."""
         if here == there and (kind, here) not in self.ahead and (kind, there) not in self.back:
             return True
-        return bool(
-            self.ahead.setdefault((kind, here), there) == there and self.back.setdefault((kind, there), here) == here
-        )
+        if (kind, here) not in self.ahead and (kind, there) not in self.back:
+            self.ahead[kind, here], self.back[kind, there] = there, here
+        return (self.ahead.get((kind, here)), self.back.get((kind, there))) == (there, here)
 
     def mended(self, here: Any, there: Any, *, without: Mapping[str, str] = TAKEN, name: str = "") -> Any:
         """What is `there`, with what is `here` in place of each counterpart, and of fields that are left out."""
@@ -87,7 +87,7 @@ class Counterparts:
         if isinstance(here, tuple):
             if len(here) != len(there):
                 return there
-            if here and type(here[0]).__name__ in SHUFFLED:
+            if is_shuffled(here):
                 there = self._in_order_of(here, there)
             return tuple(self.mended(*pair, without=without, name=name) for pair in zip(here, there, strict=True))
         if name in without:
@@ -101,8 +101,9 @@ class Counterparts:
         return here if kind and self.are(kind, here, there) else there
 
     def _in_order_of(self, here: tuple[Any, ...], there: tuple[Any, ...]) -> tuple[Any, ...]:
-        wanted = [self.translated(one) for one in here]
-        return tuple(sorted(there, key=lambda one: wanted.index(one) if one in wanted else len(wanted)))
+        wanted = [sorted_out(self.translated(one)) for one in here]
+        places = {id(one): sorted_out(one) for one in there}
+        return tuple(sorted(there, key=lambda one: [*wanted, places[id(one)]].index(places[id(one)])))
 
     def _with_ids(self, here: str, there: str) -> str:
         """Of a text in which there are ids of topics."""
@@ -126,6 +127,20 @@ class Counterparts:
             return tuple(self.translated(one, name) for one in here)
         kind = kind_of(name, here)
         return self.ahead.get((kind, here), here) if kind else here
+
+
+def is_shuffled(entries: tuple[Any, ...]) -> bool:
+    return bool(entries) and type(entries[0]).__name__ in SHUFFLED
+
+
+def sorted_out(value: Any) -> Any:
+    """The same with all that is in a random order, at any depth, in that of its texts."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: sorted_out(getattr(value, one.name)) for one in fields(value)})
+    if isinstance(value, tuple):
+        entries = tuple(map(sorted_out, value))
+        return tuple(sorted(entries, key=str)) if is_shuffled(entries) else entries
+    return value
 
 
 def kind_of(name: str, value: Any) -> str | None:
