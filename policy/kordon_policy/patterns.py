@@ -55,3 +55,49 @@ def pattern(text: str) -> Pattern:
 def literal(name: str) -> Pattern:
     """A pattern that matches this very name, whatever letters it has: what an identity brings is no pattern."""
     return Pattern(text=name, head=name, middle=(), tail="", exact=True)
+
+
+def covers(one: Pattern | None, other: Pattern | None) -> bool:
+    """Does the one match every name that the other matches? `None` is any name.
+
+    What matches a pattern's word has a star wherever the pattern has one. So several patterns cover another together
+    only if one of them does so alone.
+    """
+    if one is None:
+        return True
+    if other is None:
+        return one.matches(SPARE)
+    return one.matches(other.head if other.exact else other.word)
+
+
+def meet(one: Pattern | None, other: Pattern | None) -> bool:
+    """Is there a name that both match? `None` is any name."""
+    if one is None or other is None:
+        return True
+    if one.exact:
+        return other.matches(one.head)
+    if other.exact:
+        return one.matches(other.head)
+    # The longer head, the pieces of the one, those of the other, the longer tail: a name that both match.
+    begin_alike = one.head.startswith(other.head) or other.head.startswith(one.head)
+    return begin_alike and (one.tail.endswith(other.tail) or other.tail.endswith(one.tail))
+
+
+def beginning(one: Pattern | None, letters: str) -> list[Pattern]:
+    """Patterns of those names among a pattern's that begin with these letters. `None` is any name."""
+    if one is not None and one.exact:
+        return [one] if one.head.startswith(letters) else []
+    texts = _beginning(STAR if one is None else one.text, letters)
+    return [pattern(text) for text in dict.fromkeys(texts)]
+
+
+def _beginning(text: str, letters: str) -> list[str]:
+    if not letters:
+        return [text]
+    if not text:
+        return []
+    if text[0] == STAR:
+        # Either the star stands for all of the letters and may go on, or it ends after some of them.
+        ends = [letters[:at] + rest for at in range(len(letters)) for rest in _beginning(text[1:], letters[at:])]
+        return [letters + text, *ends]
+    return [text[0] + rest for rest in _beginning(text[1:], letters[1:])] if text[0] == letters[0] else []

@@ -3,12 +3,12 @@
 from itertools import product
 from typing import SupportsIndex
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kordon_policy.index import PatternIndex
 from kordon_policy.memo import Memo
-from kordon_policy.patterns import literal, pattern
+from kordon_policy.patterns import Pattern, beginning, covers, literal, meet, pattern
 from tests.policy import naive
 
 texts = st.text("ab*", max_size=7)
@@ -131,3 +131,32 @@ def test_a_memo_works_an_answer_out_once_and_stays_bounded() -> None:
     for at in range(1_000):
         assert memo[at] == at * 2
         assert len(memo) <= 10
+
+
+short_patterns = st.none() | st.text("ab*", min_size=1, max_size=4).map(pattern)
+# What patterns of two letters tell apart, with the letter that neither has.
+SHORT_NAMES = ["".join(some) for size in range(7) for some in product("ab\0", repeat=size)]
+
+
+def names_of(one: Pattern | None) -> set[str]:
+    return {name for name in SHORT_NAMES if one is None or naive.matches(one.text, name)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(one=short_patterns, other=short_patterns)
+def test_patterns_cover_and_meet_as_the_names_do_that_they_match(one: Pattern | None, other: Pattern | None) -> None:
+    assert covers(one, other) == (names_of(one) >= names_of(other))
+    assert meet(one, other) == meet(other, one) == bool(names_of(one) & names_of(other))
+
+
+@settings(max_examples=100, deadline=None)
+@given(one=short_patterns, letters=st.text("ab", max_size=2))
+def test_what_begins_like_this_is_a_few_patterns(one: Pattern | None, letters: str) -> None:
+    begun = [names_of(each) for each in beginning(one, letters)]
+    assert set().union(*begun) == {name for name in names_of(one) if name.startswith(letters)}
+
+
+def test_a_star_in_a_literal_is_a_letter_when_it_is_covered_too() -> None:
+    assert covers(pattern("a*"), literal("a*"))
+    assert not covers(literal("a*"), pattern("a*"))
+    assert not meet(literal("a*"), literal("ab"))
