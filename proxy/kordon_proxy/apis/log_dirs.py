@@ -58,8 +58,12 @@ def _seen_dirs(request: Any, response: Any, may: May) -> Any:
 
 
 def _with_seen_topics(directory: Any, may: May) -> Any:
-    seen = list_each(directory, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name), attrgetter("name"))
-    return mend_each(seen, "topics", _in_order)
+    return _ordered(keep_each(directory, "topics", lambda topic: may.sees(Kind.TOPIC, topic.name)))
+
+
+def _ordered(directory: Any) -> Any:
+    sorted_topics = list_each(directory, "topics", lambda _: True, attrgetter("name"))
+    return mend_each(sorted_topics, "topics", _in_order)
 
 
 def _in_order(topic: Any) -> Any:
@@ -69,7 +73,8 @@ def _in_order(topic: Any) -> Any:
 def _as_one(directories: Iterable[Any]) -> Iterator[Any]:
     """One directory in place of all that work, whose name says nothing, and of unknown size.
 
-    A replica that is on its way from one to another is left out: of these there seems to be one only.
+    A replica that is on its way from one to another is left out: of these there seems to be one only. And so everything
+    is in order: one directory's topics behind another's would tell how many there are.
     """
     topics: dict[str, Any] = {}
     working = [one for one in directories if one.error_code is ErrorCode.none]

@@ -1,6 +1,7 @@
 """DescribeLogDirs, AlterReplicaLogDirs."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def disks(request: Any) -> Any:
             topic("acme.a", (0, 10, False)),
             topic("hr.pay", (0, 1, False)),
         ],
-        "/disks/2": [topic("acme.a", (0, 4, True), (1, 11, False)), topic("acme.b", (0, 20, False))],
+        "/disks/2": [topic("acme.a", (0, 4, True), (1, 11, False)), topic("acme.b", (0, 20, False), (1, 21, False))],
     }
     named = None if request.topics is None else [one.topic for one in request.topics]
     results = [
@@ -132,7 +133,7 @@ def test_who_may_edit_the_broker_finds_its_disks_with_the_topics_of_his_view(ver
     assert shown(passage.got) == [
         ("/disks/3", {}),
         ("/disks/1", {"globex.pay": [(0, 70)], "acme.a": [(0, 10)]}),
-        ("/disks/2", {"acme.a": [(0, 4), (1, 11)], "acme.b": [(0, 20)]}),
+        ("/disks/2", {"acme.a": [(0, 4), (1, 11)], "acme.b": [(0, 20), (1, 21)]}),
     ]
     if version >= 4:
         assert {(one.total_bytes, one.usable_bytes) for one in passage.got.results[1:]} == {(1000, 400)}
@@ -144,11 +145,32 @@ def test_others_find_one_directory_with_no_name_and_no_size(version: int, role: 
     """A connection to no broker in particular may lead to one that the principal may not edit."""
     got = pass_through(DESCRIBE, describing_all(version), of(role, "seeing", broker=broker), disks).got
 
-    assert shown(got) == [("any", {"acme.a": [(0, 10), (1, 11)], "acme.b": [(0, 20)]})]
+    assert shown(got) == [("any", {"acme.a": [(0, 10), (1, 11)], "acme.b": [(0, 20), (1, 21)]})]
     (only,) = got.results
     assert only.error_code is NONE
     assert (getattr(only, "total_bytes", -1), getattr(only, "usable_bytes", -1)) == (-1, -1)
     assert getattr(only, "is_cordoned", False) is False
+
+
+@pytest.mark.parametrize("version", DESCRIBE.versions)
+@pytest.mark.parametrize("reads", [("owners", "platform"), ("devs", "seeing")])
+def test_no_order_tells_of_other_topics_or_other_disks(version: int, reads: tuple[str, str]) -> None:
+    """Brokers list replicas as they lie in their tables, which grow with what others have."""
+
+    def turned(request: Any) -> Any:
+        answer = disks(request)
+        turned_each = (
+            replace(one, topics=tuple(replace(topic, partitions=topic.partitions[::-1]) for topic in one.topics[::-1]))
+            for one in answer.results
+        )
+        results = tuple(turned_each)
+        return replace(answer, results=results if reads[0] == "owners" else results[::-1])
+
+    found, found_turned = (
+        pass_through(DESCRIBE, describing_all(version), of(*reads), broker).got for broker in (disks, turned)
+    )
+
+    assert found_turned == found
 
 
 @pytest.mark.parametrize("version", DESCRIBE.versions)
@@ -222,7 +244,7 @@ def test_what_is_no_longer_seen_when_the_answer_leaves_is_not_told(version: int)
     cut = pass_through_leaving(request, of("devs", "seeing"), narrow)
 
     assert hidden.results == ()
-    assert shown(cut) == [("any", {"acme.b": [(0, 20)]})]
+    assert shown(cut) == [("any", {"acme.b": [(0, 20), (1, 21)]})]
     assert refused(narrower) == [("hidden", "1")]
 
 
