@@ -85,7 +85,8 @@ def _as_one(directories: Iterable[Any]) -> Iterator[Any]:
             parts = there if before is None else (*before.partitions, *there)
             topics[topic.name] = replace(topic, partitions=parts)
     for one in working[:1]:
-        yield make(type(one), log_dir=ANY, topics=tuple(topics.values()), total_bytes=UNKNOWN, usable_bytes=UNKNOWN)
+        whole = make(type(one), log_dir=ANY, topics=tuple(topics.values()), total_bytes=UNKNOWN, usable_bytes=UNKNOWN)
+        yield _ordered(whole)
 
 
 # AlterReplicaLogDirs
