@@ -129,7 +129,6 @@ SAID: Final = {
         ConsumerGroupHeartbeat: subscribed_topic_regex
         ConsumerGroupDescribe: groups.members.subscribed_topic_regex
         StreamsGroupHeartbeat: topology.subtopologies.source_topic_regex
-        StreamsGroupDescribe: groups.topology.subtopologies.source_topic_regex
     """,
     Kind.SETTING: """
         CreateTopics: topics.configs.name topics.configs.value

@@ -43,7 +43,7 @@ JUDGED: Final = """
     DescribeConfigs: resources.resource_name
     CreatePartitions: topics.name
     DeleteGroups: groups_names
-    IncrementalAlterConfigs: resources.resource_name resources.configs.name
+    IncrementalAlterConfigs: resources.resource_name resources.configs.name resources.configs.value
     OffsetDelete: group_id topics.name
     ConsumerGroupHeartbeat: group_id subscribed_topic_names subscribed_topic_regex topic_partitions.topic_id
     ConsumerGroupDescribe: group_ids
@@ -52,7 +52,7 @@ JUDGED: Final = """
     DescribeTransactions: transactional_ids
     ListTransactions: transactional_id_pattern
     WriteTxnMarkers: markers.topics.name
-    AlterConfigs: resources.resource_name resources.configs.name
+    AlterConfigs: resources.resource_name resources.configs.name resources.configs.value
     AlterReplicaLogDirs: dirs.topics.name
     DescribeLogDirs: topics.topic
     ElectLeaders: topic_partitions.topic
@@ -105,10 +105,8 @@ PLAIN: Final = """
     CreateTopics: topics.configs.value
     TxnOffsetCommit: member_id group_instance_id topics.partitions.committed_metadata
     DescribeConfigs: resources.configuration_keys
-    IncrementalAlterConfigs: resources.configs.value
     ConsumerGroupHeartbeat: member_id instance_id rack_id server_assignor
     ListTransactions: state_filters
-    AlterConfigs: resources.configs.value
     AlterReplicaLogDirs: dirs.path
     DescribeQuorum: topics.topic_name
     UpdateFeatures: feature_updates.feature
