@@ -21,6 +21,13 @@ class Scalar(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Number(Node):
+    """A number or a truth value, which only JSON has: in a file, every scalar is a text."""
+
+    value: float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sequence(Node):
     """A list."""
 

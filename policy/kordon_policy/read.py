@@ -6,7 +6,7 @@ from typing import Final
 
 from kordon_policy.findings import Report, shown
 from kordon_policy.model import EVERYBODY, RuleRef
-from kordon_policy.nodes import Broken, Mapping, Node, Scalar, Sequence
+from kordon_policy.nodes import Broken, Mapping, Node, Number, Scalar, Sequence
 from kordon_policy.patterns import STAR
 
 MODES: Final = ("shadow",)
@@ -18,7 +18,8 @@ def text_of(node: Node, what: str, report: Report, *, control: bool = False) -> 
     if isinstance(node, Broken):
         return None
     if not isinstance(node, Scalar):
-        report.error(node, f"{what} is one text", "write it without brackets or dashes")
+        hint = "put it in quotes" if isinstance(node, Number) else "write it without brackets or dashes"
+        report.error(node, f"{what} is one text", hint)
         return None
     if not control and any(letter < _FIRST_VISIBLE for letter in node.text):
         report.error(node, f"{what} with a control letter: {shown(node.text)}", "names are made of visible letters")

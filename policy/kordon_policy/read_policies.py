@@ -22,7 +22,7 @@ from kordon_policy.read import (
 )
 from kordon_policy.read_paths import Placed, path_of, paths_of
 
-_ACTIONS: Final = {**{str(action): action for action in Action}, **OTHER_NAMES}
+ACTION_NAMES: Final = {**{str(action): action for action in Action}, **OTHER_NAMES}
 POLICY_KEYS: Final = ("resource", "resources", "effect", "actions", "role", "roles", "note", "mode", "shadow_until")
 
 
@@ -90,11 +90,11 @@ def _action(text: str, at: Node, effect: Effect, report: Report) -> Action | Non
     elif text == STAR:
         report.error(at, '"*" is no action', "name the actions")
         return None
-    elif text not in _ACTIONS:
-        hint = report.nearest(text, _ACTIONS) or "docs/policies.md has a list of all actions"
+    elif text not in ACTION_NAMES:
+        hint = report.nearest(text, ACTION_NAMES) or "docs/policies.md has a list of all actions"
         report.warning(at, f"{shown(text)} is no action: {_nothing(effect)}", hint)
         return None
-    return _ACTIONS[text]
+    return ACTION_NAMES[text]
 
 
 def _parts(actions: Iterable[Action], effect: Effect, compat: Compat) -> frozenset[Action]:
