@@ -4,7 +4,7 @@ Decided for every name that there is or ever will be, as a temporary policy is a
 this is asked, and it is asked seldom, so all of them are looked at.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -40,21 +40,27 @@ class Judgement:
 
 
 class _Place(NamedTuple):
-    """One thing, or many, that a rule is about."""
+    """What a rule is about by one action on one TYPE, in one cluster or in all."""
 
     action: Action
     kind: Kind | None
     domain_id: str | None
-    names: frozenset[str]  # of one cluster; none of a cluster that nobody has named yet
+    clusters: tuple[frozenset[str], ...]  # the names of each; for all clusters, of one that nobody has named yet
     pattern: Pattern | None
 
     @property
     def domain(self) -> Domain:
         return self.action.domain
 
-    def is_of(self, path: Path) -> bool:
-        """Is the path about this kind of thing in this cluster?"""
-        return path.reaches(self.kind, self.domain) and path.is_in(self.names)
+    def meets(self, path: Path) -> bool:
+        """Are some of these things on the path, too, in some cluster?"""
+        if not (path.reaches(self.kind, self.domain) and meet(path.name, self.pattern)):
+            return False
+        return self.domain_id is None or any(path.is_in(names) for names in self.clusters)
+
+    def is_covered(self, path: Path, names: frozenset[str]) -> bool:
+        """Are all of these things in this cluster on the path?"""
+        return path.is_in(names) and path.reaches(self.kind, self.domain) and covers(path.name, self.pattern)
 
     def __str__(self) -> str:
         text = thing(self.kind, self.pattern.text if self.pattern else "") if self.kind else f"the {self.domain}"
@@ -78,9 +84,9 @@ def judge_author(rule: Rule, author: Author, snapshot: Snapshot, known: Known) -
         return view
     if rule.effect is Effect.DENY:
         return Judgement(granted=True, reason="a Deny takes no right of one's own", rules=view.rules)
-    own = _Own(author, snapshot)
+    own = _Own(author, snapshot, known)
     rests_on: dict[RuleRef, None] = {}
-    for place in _places(rule, known, own.paths):
+    for place in _places(rule, known):
         answer = own.holds(place)
         if not answer.granted:
             return answer
@@ -98,9 +104,8 @@ def judge_view(rule: Rule, author: Author, snapshot: Snapshot, known: Known) -> 
     tenant = next((one for one in snapshot.tenants if one.name == author.tenant and one.takes(held)), None)
     if tenant is None:
         return _no(f"{_name(author)} is in no tenant, and sees nothing that a policy could be about")
-    selected = [path for one in (*tenant.includes, *tenant.excludes) for path in one.paths]
-    for place in _places(rule, known, selected):
-        if not _is_known(place):
+    for place in _places(rule, known):
+        if not place.clusters:
             return _no(f"no {place.domain} is known as {printable(place.domain_id or '')}")
         outside = _why_outside(place, tenant)
         if outside is not None:
@@ -112,9 +117,10 @@ def judge_view(rule: Rule, author: Author, snapshot: Snapshot, known: Known) -> 
 class _Own:
     """What one administrator holds himself, and what holds him back."""
 
-    def __init__(self, author: Author, snapshot: Snapshot) -> None:
+    def __init__(self, author: Author, snapshot: Snapshot, known: Known) -> None:
         self._author = author
         self._snapshot = snapshot
+        self._known = known
         held = author.roles | {EVERYBODY}
         self._lasting = [rule for rule in snapshot.document.policies if not rule.shadow and rule.roles & held]
         self._lent = [
@@ -125,96 +131,95 @@ class _Own:
         taken = tuple(one for one in snapshot.temporary if one.rule.effect is not Effect.ALLOW)
         self._unlent = Snapshot(snapshot.compiled, epoch=snapshot.epoch, temporary=taken)
 
-    @property
-    def paths(self) -> list[Path]:
-        """The paths of all rules that are about him."""
-        return [path for rule in (*self._lasting, *self._lent) for path in rule.paths]
-
     def holds(self, place: _Place) -> Judgement:
         lacks = f"{_name(self._author)} does not hold {place.action} on all of {place}"
+        lasting = [rule for rule in self._lasting if place.action in rule.actions]
+        lent = [rule for rule in self._lent if place.action in rule.actions]
         for effect in (Effect.DENY, Effect.STAGE):
-            against = _refs(self._of(place, (*self._lasting, *self._lent), meet, effect))
+            against = _meeting(place, (*lasting, *lent), effect)
             if against:
                 return _no(f"{lacks}: {listed(against)} {_SAID[effect]}", against)
-        allows = _refs(self._of(place, self._lasting, covers, Effect.ALLOW)) or self._stand_ins(place)
+        allows = _allowing(place, lasting) or self._stand_ins(place)
         if allows:
             return Judgement(granted=True, reason="", rules=allows)
-        lent = _refs(self._of(place, self._lent, covers, Effect.ALLOW))
-        if lent:
-            return _no(f"{lacks}: {listed(lent)} allows it, and what is lent cannot be lent on", lent)
-        partly = _refs(self._of(place, self._lasting, meet, Effect.ALLOW))
+        allows = _allowing(place, lent)
+        if allows:
+            return _no(f"{lacks}: {listed(allows)} allows it, and what is lent cannot be lent on", allows)
+        partly = _meeting(place, lasting, Effect.ALLOW)
         if partly:
             return _no(f"{lacks}: {listed(partly)} allows it on a part of that alone", partly)
         return _no(f"{lacks}: no policy allows it to {who(self._author.roles - {EVERYBODY})}")
-
-    def _of(
-        self,
-        place: _Place,
-        rules: Iterable[Rule],
-        relation: Callable[[Pattern | None, Pattern | None], bool],
-        effect: Effect,
-    ) -> Iterator[Rule]:
-        """The rules that do this to the action, on paths that stand in this relation to the place."""
-        for rule in rules:
-            if place.action in rule.actions and effect_on(place.action, rule) is effect:
-                paths = (path for path in rule.paths if place.is_of(path))
-                if any(relation(path.name, place.pattern) for path in paths):
-                    yield rule
 
     def _stand_ins(self, place: _Place) -> tuple[RuleRef, ...]:
         """The rules that stand for it where none speaks of it, by `compat.members_by_inspect`."""
         if place.action not in STAND_INS or not self._snapshot.document.compat.members_by_inspect:
             return ()
-        rights = self._unlent.rights(self._author.roles, place.names, self._author.principal)
-        return rights.decide_somewhere(*STAND_INS[place.action]).rules
+        found: dict[RuleRef, None] = {}
+        for names in place.clusters if place.domain_id is not None else self._every_cluster(place.domain):
+            rights = self._unlent.rights(self._author.roles, names, self._author.principal)
+            answer = rights.decide_somewhere(*STAND_INS[place.action])
+            if not answer.allowed:
+                return ()
+            found.update(dict.fromkeys(answer.rules))
+        return tuple(found)
+
+    def _every_cluster(self, domain: Domain) -> list[frozenset[str]]:
+        """The known ones, those that policies alone speak of, and one that may come."""
+        ids = {path.domain_id for rule in (*self._lasting, *self._lent) for path in rule.paths}
+        known = list(self._known.get(domain, ()))
+        unheard = ids.difference({None}, *known)
+        return [*known, *(frozenset({name}) for name in unheard if name is not None), frozenset()]
 
 
-def _places(rule: Rule, known: Known, others: Iterable[Path]) -> Iterator[_Place]:
-    """All that a rule is about, cut so that no other path is about a part of one."""
-    mentioned = {path.domain_id for path in others if path.domain_id is not None}
+def _places(rule: Rule, known: Known) -> Iterator[_Place]:
+    """All that a rule is about."""
     for path in rule.paths:
         for action in sorted(rule.actions):
+            clusters: tuple[frozenset[str], ...] = (frozenset(),)
+            if path.domain_id is not None:
+                clusters = tuple(names for names in known.get(action.domain, ()) if path.domain_id in names)
             for kind in action.kinds:
                 if path.reaches(kind, action.domain):
-                    for names in _clusters(path, known.get(action.domain, ()), mentioned):
-                        yield _Place(action, kind, path.domain_id, names, path.name)
+                    yield _Place(action, kind, path.domain_id, clusters, path.name)
 
 
-def _clusters(path: Path, known: Collection[frozenset[str]], mentioned: Collection[str]) -> list[frozenset[str]]:
-    if path.domain_id is not None:
-        return [names for names in known if path.domain_id in names] or [frozenset()]
-    # Every cluster: the known ones, those that other paths speak of, and whichever may come.
-    return [*known, *(frozenset({name}) for name in sorted(mentioned)), frozenset()]
+def _meeting(place: _Place, rules: Iterable[Rule], effect: Effect) -> tuple[RuleRef, ...]:
+    """The rules that do this to some of it."""
+    found = (rule for rule in rules if effect_on(place.action, rule) is effect and any(map(place.meets, rule.paths)))
+    return tuple(rule.ref for rule in found)
+
+
+def _allowing(place: _Place, rules: Iterable[Rule]) -> tuple[RuleRef, ...]:
+    """The rules that allow all of it in each of its clusters, one at least; none if a cluster has none."""
+    allows = [rule for rule in rules if rule.effect is Effect.ALLOW]
+    found: dict[RuleRef, None] = {}
+    for names in place.clusters:
+        here = [rule.ref for rule in allows if any(place.is_covered(path, names) for path in rule.paths)]
+        if not here:
+            return ()
+        found.update(dict.fromkeys(here))
+    return tuple(found)
 
 
 def _why_outside(place: _Place, tenant: Tenant) -> tuple[str, tuple[RuleRef, ...]] | None:
     """Why not all of it is in the view, and by which excludes. `None` if it is."""
     for exclude in tenant.excludes:
-        if any(place.is_of(path) and meet(path.name, place.pattern) for path in exclude.paths):
+        if any(map(place.meets, exclude.paths)):
             return f"excluded by {exclude.ref}", (exclude.ref,)
-    included = [path for one in tenant.includes for path in one.paths if place.is_of(path)]
-    if place.kind is not Kind.TOPIC or tenant.internal:
-        return None if _covered(place.pattern, included) else ("no include covers it", ())
-    internal = beginning(place.pattern, INTERNAL)
-    if internal != [place.pattern] and not _covered(place.pattern, included):
+    included = [path for one in tenant.includes for path in one.paths]
+    if not _covered(place, included):
         return "no include covers it", ()
+    if place.kind is not Kind.TOPIC or tenant.internal:
+        return None
     # Internal topics are shown only by paths that say so.
     naming = [path for path in included if path.name is not None and path.name.head.startswith(INTERNAL)]
-    if not all(_covered(pattern, naming) for pattern in internal):
+    if not all(_covered(place._replace(pattern=pattern), naming) for pattern in beginning(place.pattern, INTERNAL)):
         return f"no include that begins with {INTERNAL} covers the internal topics among them", ()
     return None
 
 
-def _covered(pattern: Pattern | None, paths: Iterable[Path]) -> bool:
-    return any(covers(path.name, pattern) for path in paths)
-
-
-def _refs(rules: Iterable[Rule]) -> tuple[RuleRef, ...]:
-    return tuple(dict.fromkeys(rule.ref for rule in rules))
-
-
-def _is_known(place: _Place) -> bool:
-    return place.domain_id is None or place.domain_id in place.names
+def _covered(place: _Place, paths: Collection[Path]) -> bool:
+    return all(any(place.is_covered(path, names) for path in paths) for names in place.clusters)
 
 
 def _name(author: Author) -> str:

@@ -109,7 +109,8 @@ def test_what_an_administrator_holds_he_may_give_in_part() -> None:
         (
             [a_rule("Allow", ["GROUP_EDIT"], "cluster", "prod")],
             a_rule("Stage", ["GROUP_EDIT"], "cluster", "*"),
-            "ann does not hold GROUP_EDIT on all of every group: no policy allows it to role owners",
+            "ann does not hold GROUP_EDIT on all of every group: "
+            "policies[0] (rbac.yaml:1) allows it on a part of that alone",
         ),
         (
             [EDIT],
@@ -231,6 +232,16 @@ def test_a_stand_in_is_a_right_unless_it_is_lent() -> None:
     assert not judged(a_file(), join, compat=compat, temporary=lent(inspect)).granted
     assert not judged(a_file(inspect, {**join, "effect": "Deny"}), join, compat=compat).granted
     assert not judged(a_file(inspect, {**inspect, "effect": "Deny"}), join, compat=compat).granted
+
+
+@pytest.mark.parametrize("cluster", ["prod", "live", "unheard"])
+def test_a_stand_in_for_every_cluster_stands_in_each(cluster: str) -> None:
+    join = a_rule("Allow", ["GROUP_CONSUME"], "cluster", "*", "group", "g")
+    inspect = a_rule("Allow", ["TOPIC_INSPECT"], "cluster", "*", "topic", "tx")
+    compat = Compat(members_by_inspect=True)
+    assert judged(a_file(inspect), join, compat=compat).granted
+    against = a_rule("Deny", ["TOPIC_INSPECT"], "cluster", cluster, "topic", "t*")
+    assert not judged(a_file(inspect, against), join, compat=compat).granted
 
 
 def test_the_view_is_asked_alone_by_whoever_lists_or_revokes() -> None:
