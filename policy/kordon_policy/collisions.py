@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from kordon_policy.actions import Domain, Kind
 from kordon_policy.model import Path, Tenant
-from kordon_policy.patterns import Pattern
+from kordon_policy.patterns import Pattern, meet, pattern
 
 COMPARED: Final = 100_000
 """Pairs of patterns that are looked at. A file with more is not looked at to its end: this is good to know, no more."""
@@ -43,7 +43,7 @@ def collisions(tenants: Iterable[Tenant]) -> Iterator[tuple[Included, Included]]
 
 def may_collide(one: Pattern, other: Pattern) -> bool:
     """Can a name of the one differ from a name of the other in dots and underscores alone, and none be of both?"""
-    return _meet(_folded(one), _folded(other)) and not _meet(_ends(one), _ends(other))
+    return meet(_folded(one), _folded(other)) and not meet(one, other)
 
 
 def _included(tenants: Iterable[Tenant]) -> Iterator[Included]:
@@ -69,25 +69,8 @@ def _in_one_cluster(one: Path, other: Path) -> bool:
     return one.domain_id is None or other.domain_id is None or one.domain_id == other.domain_id
 
 
-def _meet(one: tuple[str, str, bool], other: tuple[str, str, bool]) -> bool:
-    """Can a name begin and end as both say? What stands between stars is not looked at."""
-    (head, tail, exact), (other_head, other_tail, other_exact) = one, other
-    if exact and other_exact:
-        return head == other_head
-    if exact:
-        return head.startswith(other_head) and head.endswith(other_tail)
-    if other_exact:
-        return other_head.startswith(head) and other_head.endswith(tail)
-    begin_alike = head.startswith(other_head) or other_head.startswith(head)
-    return begin_alike and (tail.endswith(other_tail) or other_tail.endswith(tail))
-
-
-def _ends(pattern: Pattern) -> tuple[str, str, bool]:
-    return pattern.head, pattern.tail, pattern.exact
-
-
-def _folded(pattern: Pattern) -> tuple[str, str, bool]:
-    return _fold(pattern.head), _fold(pattern.tail), pattern.exact
+def _folded(one: Pattern) -> Pattern:
+    return pattern(_fold(one.text))
 
 
 def _fold(text: str) -> str:
