@@ -189,28 +189,30 @@ def test_a_tenant_lets_a_client_of_its_own_come_to_the_brokers_and_takes_that_ba
     topic, name, password = new_topic("tx_story", at=guarded.kafka), fresh("trade-al"), "the-password-of-al"
     rule = ("--allow-principal", f"User:{name}", "--operation", "Write", "--topic", topic)
 
+    told: list[KafkaError | None] = []
+
     def code() -> int:
-        error = produce(guarded, topic, name, password)
-        return 0 if error is None else error.code()
+        told.append(produce(guarded, topic, name, password))
+        return 0 if told[-1] is None else told[-1].code()
 
     # He has a credential, and no right
     run("kafka-configs", *user(name), "--alter", "--add-config", f"SCRAM-SHA-256=[iterations=4096,password={password}]")
     assert "SCRAM-SHA-256=iterations=4096" in run("kafka-configs", *user(name), "--describe")
-    eventually(lambda: code() == KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    eventually(lambda: code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, instead=told)
 
     # He has a right
     run("kafka-acls", "--add", *rule)
-    eventually(lambda: code() == 0)
+    eventually(lambda: code() == 0, instead=told)
 
     # He has none again, and then no credential either
     run("kafka-acls", "--remove", "--force", *rule)
-    eventually(lambda: code() == KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    eventually(lambda: code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, instead=told)
     run("kafka-configs", *user(name), "--alter", "--delete-config", "SCRAM-SHA-256")
-    eventually(lambda: code() == KafkaError._AUTHENTICATION)
+    eventually(lambda: code() == KafkaError._AUTHENTICATION, instead=told)
 
     (added, removed) = (guarded.events(api, name)[0] for api in ("CreateAcls", "DeleteAcls"))
-    told = {"resource": "topic", "name": topic, "pattern": "LITERAL", "principal": f"User:{name}", "host": "*"}
-    rule_told = told | {"operation": "WRITE", "permission": "ALLOW"}
+    where = {"resource": "topic", "name": topic, "pattern": "LITERAL", "principal": f"User:{name}", "host": "*"}
+    rule_told = where | {"operation": "WRITE", "permission": "ALLOW"}
     assert added["what"]["parameters"] == {"acls": [rule_told]}
     assert removed["what"]["parameters"] == {"filters": [rule_told], "deleted": [rule_told]}
     assert added["what"]["resources"] == [["cluster", "prod", "principal", f"User:{name}"]]
@@ -486,9 +488,9 @@ fields = {
 }
 
 
-@pytest.fixture(scope="module")
-def various(guarded: Guarded) -> list[Binding]:
-    """ACLs of all kinds, at the broker."""
+@pytest.fixture
+def various(guarded: Guarded) -> Iterator[list[Binding]]:
+    """ACLs of all kinds, at the broker, and for no longer than they are needed: some let everybody do everything."""
     found = [
         Binding(kind, name, pattern, principal, host, operation, permission)
         for kind, name, pattern in (
@@ -507,7 +509,8 @@ def various(guarded: Guarded) -> list[Binding]:
         )
     ]
     guarded.settle(create(3, *found))
-    return found
+    yield found
+    guarded.settle(delete(3, *map(exact, found)))
 
 
 @given(wanted=st.fixed_dictionaries(fields))
