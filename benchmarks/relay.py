@@ -3,6 +3,7 @@
     python -m benchmarks.relay                    # three rounds, about three minutes
     python -m benchmarks.relay --rounds 1 --megabytes 100
     python -m benchmarks.relay --out results.json
+    python -m benchmarks.relay --before ../kordon-before    # a checkout of an older commit, in the same run
 
 One real Kafka, one real `kordon serve` with tenant, policies, audit and metrics, and the bare relay of
 `benchmarks.bare`, which is the least that a proxy in Python costs on this machine. Every round measures each of them
@@ -23,8 +24,8 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -193,7 +194,7 @@ def run(targets: list[Target], admin: str, rounds: int, size: int, trips: int) -
     for number in range(rounds + 1):  # the first one warms up, and is forgotten
         for place in range(len(targets)):
             target = targets[(place + number) % len(targets)]
-            topic = f"bench-{number}-{target.name}"
+            topic = f"bench-{number}-{target.name.replace(' ', '-')}"
             cluster.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
             time.sleep(1.5)  # Kordon looks at all topics again when it is asked for one that it does not know
             steps: tuple[Callable[[], None], ...] = (
@@ -221,15 +222,27 @@ def ratio(mine: Target, theirs: Target, name: str) -> str:
     return "–" if base is None else "× " + spread([a / b for a, b in zip(ours, base, strict=True) if b])
 
 
-def table(direct: Target, bare: Target, kordon: Target) -> str:
-    lines = [
-        "| measure | direct | bare relay | Kordon | Kordon ÷ direct | Kordon ÷ bare relay |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+def table(kordon: Target, others: Sequence[Target]) -> str:
+    """A row for each figure: of each way, and Kordon's ratio to each of the others."""
+    names = [way.name for way in (*others, kordon)]
+    head = ["measure", *names, *(f"{kordon.name} ÷ {way.name}" for way in others)]
+    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     for name in kordon.figures:
-        cells = [spread(way.figures[name]) if name in way.figures else "–" for way in (direct, bare, kordon)]
-        lines.append(f"| {name} | {' | '.join(cells)} | {ratio(kordon, direct, name)} | {ratio(kordon, bare, name)} |")
+        cells = [spread(way.figures[name]) if name in way.figures else "–" for way in (*others, kordon)]
+        lines.append(f"| {' | '.join([name, *cells, *(ratio(kordon, way, name) for way in others)])} |")
     return "\n".join(lines)
+
+
+def a_kordon(bootstrap: str, checkout: Path | None = None) -> Kordon:
+    """Kordon in front of a cluster; of another checkout, if one is given."""
+    rooms = [str(checkout / room) for room in ("proxy", "protocol", "policy")] if checkout else []
+    return Kordon(
+        clusters={"bench": bootstrap},
+        policy=POLICY,
+        listeners=LISTENERS,
+        settings={"log": {"level": "warning"}},
+        environment={"PYTHONPATH": os.pathsep.join(rooms)} if rooms else {},
+    )
 
 
 @contextmanager
@@ -240,7 +253,7 @@ def bare_relay(address: str) -> Iterator[Target]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield Target("bare", f"127.0.0.1:{process.stdout.readline().strip()}", process.pid)
+            yield Target("bare relay", f"127.0.0.1:{process.stdout.readline().strip()}", process.pid)
         finally:
             process.terminate()
 
@@ -252,22 +265,24 @@ def main() -> None:
     parser.add_argument("--round-trips", type=int, default=2_000)
     parser.add_argument("--connections", type=int, default=1_000)
     parser.add_argument("--out", type=Path, help="also write the figures of every round as JSON")
+    parser.add_argument("--before", type=Path, help="a checkout of another commit, to compare with")
     options = parser.parse_args()
-    log = {"log": {"level": "warning"}}
     quick = {"log.segment.bytes": 268_435_456}
-    with (
-        Kafka(jvm=("-Xms1g", "-Xmx2g"), properties=quick) as kafka,
-        Kordon(clusters={"bench": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS, settings=log) as kordon,
-        bare_relay(kafka.bootstrap) as bare,
-    ):
-        ways = [Target("direct", kafka.bootstrap), bare, Target("kordon", kordon.bootstrap, kordon.pid)]
+    with ExitStack() as stack:
+        kafka = stack.enter_context(Kafka(jvm=("-Xms1g", "-Xmx2g"), properties=quick))
+        ways = [Target("direct", kafka.bootstrap), stack.enter_context(bare_relay(kafka.bootstrap))]
+        if options.before is not None:
+            before = stack.enter_context(a_kordon(kafka.bootstrap, options.before.resolve()))
+            ways.append(Target("before", before.bootstrap, before.pid))
+        kordon = stack.enter_context(a_kordon(kafka.bootstrap))
+        ways.append(Target("Kordon", kordon.bootstrap, kordon.pid))
         for way in ways[1:]:
             idle_connections(way, options.connections)
         idle = [dict(way.figures) for way in ways]
         run(ways, kafka.bootstrap, options.rounds, options.megabytes * MEGABYTE, options.round_trips)
         for way, at_rest in zip(ways, idle, strict=True):
             way.figures |= at_rest
-    print(table(*ways))
+    print(table(ways[-1], ways[:-1]))
     if options.out:
         figures: dict[str, Any] = {way.name: way.figures for way in ways}
         options.out.write_text(
