@@ -29,6 +29,7 @@ class EventType(StrEnum):
     LOGIN = "kordon.audit.login.v1"
     AGGREGATE = "kordon.audit.aggregate.v1"
     CONFIGURATION = "kordon.audit.configuration.v1"
+    TEMPORARY_POLICY = "kordon.audit.temporary_policy.v1"  # one change of one temporary policy
     INTERRUPTION = "kordon.audit.interruption.v1"  # for a time, the log could not be written
 
     @property
