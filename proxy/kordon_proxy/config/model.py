@@ -16,6 +16,7 @@ from .findings import Mistake
 from .section import Section
 from .values import (
     Address,
+    Bound,
     BrokerIds,
     Duration,
     FilePath,
@@ -206,6 +207,27 @@ class Inference(Section):
     """How often groups are asked for, besides after changes that Kordon sees itself."""
 
 
+class Store(Section):
+    """Where Kordon keeps what is changed while it runs: temporary policies."""
+
+    type: Literal["sqlite"] = "sqlite"
+    """sqlite: one file on a local disk, which several Kordons of one machine may share."""
+    file: FilePath | None = None
+    """Default: `kordon.db` in the folder that the audit's directory is in."""
+
+
+class TemporaryPolicies(Section):
+    """What administrators may put in force for a time."""
+
+    max_duration: Bound = 3600.0
+    """How long one may hold, from its start; `unlimited`: as long as whoever makes it says, or until it is revoked."""
+
+    @property
+    def max_duration_ms(self) -> int | None:
+        """The bound in milliseconds; None if there is none."""
+        return None if self.max_duration is None else round(self.max_duration * 1000)
+
+
 class Log(Section):
     """Kordon's own log, on standard error."""
 
@@ -229,6 +251,8 @@ class Config(Section):
     """YAML, role to list of principals: roles on top of those that the providers give."""
     audit: Annotated[AuditConfig, Field(validate_default=True)] = _UNSAID
     """Where the audit goes."""
+    store: Store = Store()
+    temporary_policies: TemporaryPolicies = TemporaryPolicies()
     admin: Admin = Admin()
     limits: Limits = Limits()
     drain: Annotated[Duration, Field(ge=0)] = 10.0
@@ -237,6 +261,11 @@ class Config(Section):
     log: Log = Log()
     allow_open_files: bool = False
     """true: users files, keys and secrets may be readable by group and others, as where Kubernetes mounts them."""
+
+    @property
+    def store_file(self) -> Path:
+        """Where the embedded store is."""
+        return self.store.file or self.audit.directory.parent / "kordon.db"
 
     def limits_of(self, listener: Listener) -> Limits:
         """The limits of the file with those of the listener on top."""

@@ -33,6 +33,7 @@ from .findings import Mistake
 DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 SIZE_UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)", re.ASCII)
+UNLIMITED: Final = "unlimited"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 MAX_PORT: Final = 65535
 
@@ -61,6 +62,19 @@ def parse_duration(value: object) -> float:
     if match is None or (match[2] not in DURATION_UNITS and not (match[2] == "" and float(match[1]) == 0)):
         raise Mistake(f"`{text}` is no duration", f"a number and one of {', '.join(DURATION_UNITS)}, as in 30s")
     return float(match[1]) * DURATION_UNITS.get(match[2], 1.0)
+
+
+def parse_bound(value: object) -> float | None:
+    """Return seconds for a duration that is not 0, None for `unlimited`."""
+    if value is None or value == UNLIMITED:
+        return None
+    try:
+        seconds = parse_duration(value)
+    except Mistake as mistake:
+        raise Mistake(str(mistake), f"{mistake.hint}, or `{UNLIMITED}`" if mistake.hint else "") from None
+    if seconds <= 0:
+        raise Mistake("this must be more than 0", f"`{UNLIMITED}` is no bound at all")
+    return seconds
 
 
 def parse_size(value: object) -> int:
@@ -237,6 +251,11 @@ def spell_duration(seconds: float) -> str:
     return f"{seconds * 1000:g}ms" if seconds else "0"
 
 
+def spell_bound(seconds: float | None) -> str:
+    """Write a bound as a file would."""
+    return UNLIMITED if seconds is None else spell_duration(seconds)
+
+
 def spell_size(size: int) -> str:
     """Write bytes as a file would: `64KiB`."""
     for unit in ("GiB", "MiB", "KiB"):
@@ -247,6 +266,7 @@ def spell_size(size: int) -> str:
 
 _TEXT: Final = {"type": "string"}
 _QUANTITY: Final = {"anyOf": [_TEXT | {"pattern": r"^[0-9]+(\.[0-9]+)? ?[A-Za-z]*$"}, {"type": "integer"}]}
+_BOUND: Final = {"anyOf": [_TEXT | {"const": UNLIMITED}, *_QUANTITY["anyOf"]]}
 _ADDRESS: Final = _TEXT | {"pattern": "^.+:[0-9]{1,5}$"}
 _IDS: Final = {"anyOf": [_TEXT | {"pattern": "^[0-9][0-9, -]*$"}, {"type": "integer"}]}
 
@@ -257,6 +277,8 @@ def _in_json(spell: Callable[[Any], str]) -> PlainSerializer:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_QUANTITY), _in_json(spell_duration)]
 """Seconds."""
+Bound = Annotated[float | None, PlainValidator(parse_bound), WithJsonSchema(_BOUND), _in_json(spell_bound)]
+"""Seconds, or None: unlimited."""
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_QUANTITY), _in_json(spell_size)]
 """Bytes."""
 HostPort = Annotated[Address, PlainValidator(parse_address), WithJsonSchema(_ADDRESS), _in_json(str)]
