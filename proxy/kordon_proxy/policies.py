@@ -1,7 +1,7 @@
 """The policy in force: one immutable snapshot at a time, replaced as a whole or not at all."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ import structlog
 
 from kordon_policy.findings import Finding, Severity
 from kordon_policy.load import load
-from kordon_policy.model import Compat
+from kordon_policy.model import Compat, TemporaryRule
 from kordon_policy.snapshot import Compiled, Snapshot, compile_snapshot
 
 from .config.findings import Refused
@@ -21,14 +21,21 @@ MOST_WARNINGS: Final = 20
 """How many are told each time that a file is read; `kordon check` tells all."""
 
 
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class Policies:
     """Keeps the snapshot that every request is judged by. The last good one stays in force when a reload fails."""
 
-    def __init__(self, path: Path, compat: Compat) -> None:
+    def __init__(self, path: Path, compat: Compat, *, clock: Callable[[], int] = _now) -> None:
+        """clock: what time it is, in ms since the epoch."""
+        self._clock = clock
         self._path = path
         self._compat = compat
         self._file: WatchedFile[Compiled] | None = None
         self._snapshot: Snapshot | None = None
+        self._temporary: tuple[TemporaryRule, ...] = ()
         self._listeners: list[Callable[[Snapshot], None]] = []
         self.loaded = 0.0
         """When the file in force was loaded, in seconds since the epoch."""
@@ -51,7 +58,7 @@ class Policies:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.valid_until is None:
             return snapshot
-        return self.at(time.time_ns() // 1_000_000)
+        return self.at(self._clock())
 
     def at(self, now: int) -> Snapshot:
         """The snapshot that holds at an instant (ms since the epoch). One that has run out is made anew, without a
@@ -69,6 +76,17 @@ class Policies:
         """Read the file and put it in force. Raises Refused or OSError."""
         self._file = WatchedFile(self._path, self._read)
         return self._put_in_force(self._file.value)
+
+    @property
+    def lent(self) -> tuple[TemporaryRule, ...]:
+        """The temporary policies in force."""
+        return self._temporary
+
+    def lend(self, temporary: Iterable[TemporaryRule]) -> Snapshot:
+        """Put these temporary policies in force in place of those before, from the next request on."""
+        self._temporary = tuple(temporary)
+        snapshot = self.snapshot
+        return self._take(snapshot.compiled, snapshot.epoch + 1, self._clock())
 
     async def reload(self) -> bool:
         """Take the file over if it has changed and is good; whether a new snapshot is in force. Never raises."""
@@ -91,7 +109,7 @@ class Policies:
         return {"file": str(self._path), "in_force": self.snapshot.epoch}
 
     def _read(self, text: bytes) -> Compiled:
-        loaded = load(text, str(self._path), compat=self._compat, now=time.time_ns() // 1_000_000)
+        loaded = load(text, str(self._path), compat=self._compat, now=self._clock())
         if loaded.document is None:
             raise Refused(finding for finding in loaded.findings if finding.severity is Severity.ERROR)
         self._warn([finding for finding in loaded.findings if finding.severity is Severity.WARNING])
@@ -111,10 +129,12 @@ class Policies:
     def _put_in_force(self, compiled: Compiled) -> Snapshot:
         self.loaded = time.time()
         epoch = 1 if self._snapshot is None else self._snapshot.epoch + 1
-        return self._take(compiled, epoch, time.time_ns() // 1_000_000)
+        return self._take(compiled, epoch, self._clock())
 
     def _take(self, compiled: Compiled, epoch: int, now: int) -> Snapshot:
-        self._snapshot = compile_snapshot(compiled, epoch=epoch, now=now)
+        # What is over stays over here, too, though the clock may be set back before somebody says so.
+        self._temporary = tuple(one for one in self._temporary if one.expires_ts is None or now < one.expires_ts)
+        self._snapshot = compile_snapshot(compiled, epoch=epoch, temporary=self._temporary, now=now)
         for listener in self._listeners:
             listener(self._snapshot)
         return self._snapshot

@@ -11,11 +11,12 @@ from structlog.testing import capture_logs
 
 from kordon_policy import load as policy_load
 from kordon_policy.actions import Action, Kind
-from kordon_policy.model import Compat
+from kordon_policy.model import Compat, TemporaryRule
 from kordon_policy.snapshot import Snapshot, compile_snapshot
 from kordon_proxy import policies as module
 from kordon_proxy.config.findings import Refused
 from kordon_proxy.policies import MOST_WARNINGS, Policies
+from tests.policy.given import a_document, a_policy
 
 GOOD: Final = """\
 policies:
@@ -258,3 +259,32 @@ def test_every_subscriber_is_told_at_the_start_too(path: Path) -> None:
 
     assert told == [snapshot]
     assert snapshot.epoch == 1
+
+
+def lent(topic: str, expires_ts: int | None) -> TemporaryRule:
+    rule = a_document(a_policy("Allow", ["TOPIC_INSPECT"], ["cluster", "prod", "topic", topic])).policies[0]
+    return TemporaryRule(id=topic, rule=rule, starts_ts=0, expires_ts=expires_ts)
+
+
+def test_what_is_lent_holds_at_once_and_until_its_end_through_a_reload_and_a_clock_that_is_set_back(path: Path) -> None:
+    clock = [1_000]
+    policies = Policies(path, Compat(), clock=lambda: clock[0])
+    policies.load()
+    told: list[int] = []
+    policies.subscribe(lambda snapshot: told.append(snapshot.epoch))
+
+    policies.lend([lent("for_an_hour", 2_000), lent("for_ever", None)])
+
+    assert [allows(policies.current(), topic) for topic in ("for_an_hour", "for_ever", "tx_1")] == [True, True, True]
+    path.write_text(BETTER)
+    assert reload(policies)
+    assert [allows(policies.current(), topic) for topic in ("for_an_hour", "for_ever", "tx_1")] == [True, True, False]
+    for clock[0], is_in_force in ((1_999, True), (2_000, False), (1_500, False)):
+        assert allows(policies.current(), "for_an_hour") is is_in_force
+        assert allows(policies.current(), "for_ever")
+    path.write_text(GOOD)
+    assert reload(policies)
+    assert not allows(policies.current(), "for_an_hour")
+    policies.lend([])
+    assert not allows(policies.current(), "for_ever")
+    assert told == [2, 3, 4, 5, 6]
