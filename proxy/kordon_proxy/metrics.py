@@ -79,6 +79,8 @@ class Metrics:
         self.policy_epoch = self._gauge("policy_epoch", "Number of the policy snapshot in force")
         self.policy_loaded = self._gauge("policy_loaded_timestamp_seconds", "When the policy file in force was loaded")
         self.policy_reload_failures = self._counter("policy_reload_failures", "Policy files that were not taken over")
+        self.temporary_policies = self._gauge("temporary_policies", "Temporary policies in force")
+        self.store_healthy = self._gauge("store_healthy", "1 while the store of temporary policies answers")
         self.users_reload_failures = self._counter(
             "users_reload_failures", "Users and groups files that were not taken over"
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import structlog
 
+from kordon_policy.actions import Domain
 from kordon_policy.model import Effect
 
 from . import config
@@ -22,6 +23,7 @@ from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.pool import Reach
 from .cluster.watch import Cluster, Settings
+from .grants import Grants, Places, Rules
 from .health import Check, HealthServer, Pulse
 from .heap import keep_freed_memory
 from .identity.directory import DirectoryFiles
@@ -34,6 +36,7 @@ from .metrics import Metrics
 from .policies import Policies
 from .ports import Ports
 from .standings import Standings, is_group_wanted
+from .store.sqlite import SqliteStore
 from .table import apis_at
 from .upstream import TlsFiles, Upstream, client_settings
 
@@ -72,6 +75,7 @@ class Server:
         self._directory = DirectoryFiles(settings)
         self._passwords = PasswordChecker()
         self._audit: AuditLog | None = None
+        self._grants: Grants | None = None
         self._pulse = Pulse(self.metrics.event_loop_lag)
         self._health = HealthServer(
             settings.admin.bind.host,
@@ -101,7 +105,7 @@ class Server:
     async def start(self) -> None:
         """Open everything.
 
-        Raises Refused, AuditError, CannotServe, or OSError for a policy file that cannot be read.
+        Raises Refused, AuditError, StoreUnavailable, CannotServe, or OSError for a policy file that cannot be read.
         """
         self.policies.subscribe(self._new_snapshot)
         self.policies.load()
@@ -113,6 +117,8 @@ class Server:
         self._record_configuration(None)
         for cluster in settings.clusters:
             self.upstreams[cluster.name] = self._upstream(cluster)
+        self._grants = self._temporary_policies(self._audit)
+        await self._grants.start()
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
         self._tell_shut()
         self._health.start()
@@ -124,6 +130,7 @@ class Server:
         self._signals()
         self._loops += [
             asyncio.create_task(self._pulse.beat()),
+            asyncio.create_task(self._grants.run()),
             asyncio.create_task(self._every(FILES_EVERY, self._look_at_files)),
             asyncio.create_task(self._every(SWEEP_EVERY, self._sweep)),
         ]
@@ -162,6 +169,27 @@ class Server:
     def _names(self, cluster: config.Cluster) -> frozenset[str]:
         """The names by which policies know a cluster."""
         return frozenset(filter(None, (cluster.name, cluster.environment)))
+
+    def _temporary_policies(self, audit: AuditLog) -> Grants:
+        settings = self._settings
+        return Grants(
+            SqliteStore(settings.store_file, self._instance),
+            self.policies,
+            audit,
+            Rules(
+                places=self._places,
+                compat=settings.compat,
+                max_duration=settings.temporary_policies.max_duration_ms,
+            ),
+            writer=self._instance,
+        )
+
+    def _places(self) -> Places:
+        """All names that policies may know the clusters by."""
+        pictures = {name: upstream.cluster.picture for name, upstream in self.upstreams.items()}
+        ids = {name: frozenset({picture.cluster_id}) for name, picture in pictures.items() if picture is not None}
+        clusters = [self._names(one) | ids.get(one.name, frozenset()) for one in self._settings.clusters]
+        return Places(known={Domain.CLUSTER: clusters}, complete=len(ids) == len(clusters))
 
     def _is_group_wanted(self, cluster: config.Cluster, group: str) -> bool:
         """Whether any tenant includes the group, so that the topics that it reads are inferred."""
@@ -213,6 +241,9 @@ class Server:
         if self._audit is not None:
             failure = self._audit.failure
             checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
+        if self._grants is not None:
+            problem = self._grants.problem
+            checks.append(Check(name="store", ok=problem is None, detail=problem or "", required=self._grants.stale))
         reload_failure = self.policies.last_failure
         checks.append(Check(name="policy", ok=reload_failure is None, detail=reload_failure or "", required=False))
         checks += [
@@ -359,6 +390,9 @@ class Server:
             self._show_upstream(upstream)
             if upstream.tls is not None:
                 upstream.tls.look_again()
+        if self._grants is not None:
+            self.metrics.store_healthy.set(self._grants.problem is None)
+            self.metrics.temporary_policies.set(self._grants.live)
         await self._follow_again()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -391,6 +425,8 @@ class Server:
             task.cancel()
         for upstream in self.upstreams.values():
             await upstream.cluster.close()
+        if self._grants is not None:
+            await self._grants.close()
         if self._audit is not None:
             await self._audit.close()
         self._passwords.close()

@@ -36,6 +36,7 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
     from kordon_proxy.binding import CannotServe
     from kordon_proxy.identity.tls import TlsFault
     from kordon_proxy.logs import configure_logging
+    from kordon_proxy.store.interface import StoreUnavailable
 
     configure_logging(level=config.log.level, format=config.log.format)
     log = structlog.get_logger()
@@ -46,7 +47,7 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
         server.serve(config)
     except Refused as refused:
         return _refused(refused.findings)
-    except (AuditError, CannotServe, TlsFault) as error:
+    except (AuditError, CannotServe, StoreUnavailable, TlsFault) as error:
         complain(str(error))
         return UNTRIED
     except OSError as error:

@@ -1,0 +1,57 @@
+"""An administrator who makes temporary policies from another process's place: through the store that Kordons share."""
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from kordon_policy.actions import Domain
+from kordon_policy.model import Compat
+from kordon_policy.temporary import TemporaryPolicy
+from kordon_proxy.audit.event import Who
+from kordon_proxy.grants import Grants, Places, Rules
+from kordon_proxy.policies import Policies
+from kordon_proxy.store.sqlite import SqliteStore
+from tests.proxy.granting import Log
+
+ADA: Final = Who(principal="ada", roles=("admin",), tenant="Everything")
+
+
+class Grantor:
+    """Has no audit log that can be written: what is to be told of its changes, the Kordons have to tell."""
+
+    def __init__(self, store: Path, policy: Path) -> None:
+        self._runner = asyncio.Runner()
+        self._store, self._policy = store, policy
+
+    def __enter__(self) -> Self:
+        self._runner.run(self._start())
+        return self
+
+    async def _start(self) -> None:
+        policies = Policies(self._policy, Compat())
+        policies.load()
+        log = Log()
+        log.healthy = False
+        places = Places(known={Domain.CLUSTER: [frozenset({"prod"})]}, complete=True)
+        rules = Rules(places=lambda: places, compat=Compat())
+        self._grants = Grants(SqliteStore(self._store, "grantor"), policies, log, rules, writer="grantor")
+        await self._grants.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self._grants.close())
+        self._runner.close()
+
+    def create(self, action: str, *resource: str, effect: str = "Allow", **asked: Any) -> TemporaryPolicy:
+        """For the traders, for an hour unless said otherwise."""
+        rule = {"role": "traders", "actions": [action], "effect": effect, "resource": ["cluster", "prod", *resource]}
+        self._runner.run(self._grants.step())
+        made = self._runner.run(self._grants.create({"duration_ms": 3_600_000, "policy": rule} | asked, ADA))
+        assert made.policy is not None
+        return made.policy
+
+    def revoke(self, made: TemporaryPolicy) -> None:
+        self._runner.run(self._grants.step())
+        self._runner.run(self._grants.revoke(made.id, ADA, "done"))

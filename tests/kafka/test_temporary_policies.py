@@ -1,0 +1,214 @@
+"""What is put in force for a time holds from the next request of every open connection on, in every process that has
+the store, and until its end."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Final
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kordon_proxy.demo.kafka import Kafka
+from kordon_proxy.demo.kordon import Kordon
+from tests.kafka.changing import Changing
+from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
+from tests.kafka.grantor import Grantor
+from tests.kafka.tap import readiness
+from tests.kafka.tenants import LISTENERS, POLICY, MakeTenantTopic, eventually
+from tests.kafka.wire import Wire
+
+BLIND: Final = POLICY.replace("actions: [TOPIC_INSPECT, TOPIC_PRODUCE", "actions: [TOPIC_PRODUCE", 1)
+"""Traders may not read."""
+Codes = list[tuple[ErrorCode, bool]]
+MAY: Final = [(ErrorCode.none, True)]
+MAY_NOT: Final = [(ErrorCode.topic_authorization_failed, False)]
+
+
+def a_kordon(kafka: Kafka, **settings: Any) -> Kordon:
+    return Kordon(
+        clusters={"prod": kafka.bootstrap},
+        policy=BLIND,
+        listeners=LISTENERS,
+        settings={"audit": {"window": "200ms"}, **settings},
+    )
+
+
+@pytest.fixture(scope="module")
+def one(kafka: Kafka) -> Iterator[Changing]:
+    with a_kordon(kafka) as kordon:
+        yield Changing(kordon)
+
+
+@pytest.fixture(scope="module")
+def two(kafka: Kafka, one: Changing) -> Iterator[Changing]:
+    """Another process with the same store."""
+    with a_kordon(kafka, store={"file": str(one.kordon.folder / "kordon.db")}) as kordon:
+        yield Changing(kordon)
+
+
+@pytest.fixture(scope="module")
+def grantor(one: Changing) -> Iterator[Grantor]:
+    with Grantor(one.kordon.folder / "kordon.db", one.kordon.policy_file) as grantor:
+        yield grantor
+
+
+@pytest.fixture
+def topic(one: Changing, two: Changing, kafka: Kafka, tenant_topic: MakeTenantTopic) -> str:
+    topic = tenant_topic("tx_lent", at=one.kordon)
+    append(kafka, topic, b"before")
+    return topic
+
+
+def all_get(clients: Sequence[Fetching], wanted: Codes) -> None:
+    for client in clients:
+        eventually(partial(gets, client, wanted))
+
+
+def gets(client: Fetching, wanted: Codes) -> bool:
+    return codes_and_records(client.fetch()) == wanted
+
+
+def told(policy_id: str, *kordons: Changing) -> list[str]:
+    """What the Kordons have told the audit of a temporary policy, in its order, each as often as it was told."""
+    events = [event for one in kordons for event in one.kordon.audit() if event["id"].startswith(f"{policy_id}/")]
+    return [event["data"]["what"]["action"].rpartition("_")[2] for event in sorted(events, key=lambda one: one["id"])]
+
+
+def test_open_connections_at_every_process_are_let_on_and_refused_again(
+    one: Changing, two: Changing, grantor: Grantor, topic: str
+) -> None:
+    with ExitStack() as stack:
+        # Given
+        clients = [Fetching(stack.enter_context(Wire(kordon.trading)), 12, topic) for kordon in (one, two)]
+        assert [codes_and_records(client.fetch()) for client in clients] == [MAY_NOT, MAY_NOT]
+        opened = one.opened() + two.opened()
+
+        # When
+        made = grantor.create("TOPIC_INSPECT", "topic", topic, reason="poison")
+
+        # Then
+        all_get(clients, MAY)
+
+        # When
+        grantor.revoke(made)
+
+        # Then
+        all_get(clients, MAY_NOT)
+        assert one.opened() + two.opened() == opened
+        # Its own process cannot tell of it, so the others do.
+        eventually(lambda: set(told(made.id, one, two)) == {"CREATED", "STARTED", "REVOKED"})
+
+
+@pytest.mark.parametrize(("effect", "before", "meanwhile"), [("Allow", MAY_NOT, MAY), ("Deny", MAY, MAY_NOT)])
+def test_it_ends_by_itself(
+    one: Changing, two: Changing, grantor: Grantor, topic: str, effect: str, before: Codes, meanwhile: Codes
+) -> None:
+    with ExitStack() as stack:
+        # Given
+        clients = [Fetching(stack.enter_context(Wire(kordon.trading)), 17, topic) for kordon in (one, two)]
+        if effect == "Deny":
+            grantor.create("TOPIC_INSPECT", "topic", topic)
+        all_get(clients, before)
+        opened = one.opened() + two.opened()
+
+        # When
+        made = grantor.create("TOPIC_INSPECT", "topic", topic, effect=effect, duration_ms=4_000)
+
+        # Then
+        all_get(clients, meanwhile)
+        all_get(clients, before)
+        assert one.opened() + two.opened() == opened
+        eventually(lambda: "EXPIRED" in told(made.id, one, two))
+
+
+@pytest.mark.parametrize("how", ["revoked", "over"])
+@pytest.mark.parametrize("version", [4, 12, 17])
+def test_a_parked_long_poll_gives_nothing_once_its_right_is_gone(
+    one: Changing, two: Changing, kafka: Kafka, grantor: Grantor, topic: str, version: int, how: str
+) -> None:
+    lasts = 3_600_000 if how == "revoked" else 6_000
+    made = grantor.create("TOPIC_INSPECT", "topic", topic, duration_ms=lasts)
+    with Wire(two.trading) as wire, Wire(two.trading) as other:
+        # Given
+        fetching = Fetching(wire, version, topic)
+        eventually(lambda: codes_and_records(fetching.fetch()) == MAY)
+        forwarded = two.metric("kordon_requests_total", api="Fetch", verdict="forwarded")
+        wire.send(fetching.request(offset=1, wait=LONG_POLL))
+        eventually(lambda: two.metric("kordon_requests_total", api="Fetch", verdict="forwarded") > forwarded)
+
+        # When
+        if how == "revoked":
+            grantor.revoke(made)
+        all_get([Fetching(other, 12, topic)], MAY_NOT)
+        append(kafka, topic, b"meanwhile")
+
+        # Then
+        assert codes_and_records(wire.receive().message) == MAY_NOT
+
+
+def test_a_fetch_session_that_lost_its_right_ends(
+    one: Changing, two: Changing, kafka: Kafka, grantor: Grantor, topic: str
+) -> None:
+    made = grantor.create("TOPIC_INSPECT", "topic", topic)
+    with Wire(one.trading) as wire, Wire(one.trading) as other:
+        # Given
+        fetching = Fetching(wire, 17, topic)
+        eventually(lambda: codes_and_records(fetching.fetch()) == MAY)
+        session = fetching.fetch(epoch=0, offset=1).session_id
+        assert session
+
+        # When
+        grantor.revoke(made)
+        all_get([Fetching(other, 12, topic)], MAY_NOT)
+        append(kafka, topic, b"meanwhile")
+
+        # Then
+        answer = fetching.fetch(session=session, epoch=1)
+        assert (top(answer), answer.responses) == (ErrorCode.fetch_session_id_not_found, ())
+
+
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+def test_it_is_in_force_for_the_first_client_after_a_restart(
+    kafka: Kafka, tenant_topic: MakeTenantTopic, how: str
+) -> None:
+    with a_kordon(kafka) as kordon:
+        # Given
+        topic = tenant_topic("tx_lent", at=kordon)
+        append(kafka, topic, b"before")
+        with Grantor(kordon.folder / "kordon.db", kordon.policy_file) as grantor:
+            grantor.create("TOPIC_INSPECT", "topic", topic)
+
+            # When
+            getattr(kordon, how)()
+            kordon.start()
+
+            # Then
+            with Wire(kordon.listener("trading")) as wire:
+                assert codes_and_records(Fetching(wire, 12, topic).fetch()) == MAY
+
+
+def test_without_the_store_clients_are_served_as_before_and_readiness_says_so(
+    kafka: Kafka, tenant_topic: MakeTenantTopic
+) -> None:
+    with a_kordon(kafka) as kordon:
+        # Given
+        file = kordon.folder / "kordon.db"
+        topic = tenant_topic("tx_lent", at=kordon)
+        append(kafka, topic, b"before")
+        with Grantor(file, kordon.policy_file) as grantor:
+            grantor.create("TOPIC_INSPECT", "topic", topic, duration_ms=8_000)
+        with Wire(kordon.listener("trading")) as wire:
+            fetching = Fetching(wire, 12, topic)
+            eventually(lambda: codes_and_records(fetching.fetch()) == MAY)
+            assert readiness(kordon)["store"] == (True, "")
+
+            # When
+            file.rename(file.with_suffix(".away"))
+
+            # Then
+            eventually(lambda: not readiness(kordon)["store"][0])
+            assert readiness(kordon)["store"][1] == f"the store {file} cannot be used: no such file or directory"
+            assert kordon.get("/readyz")[0] == 200
+            assert codes_and_records(fetching.fetch()) == MAY
+            eventually(lambda: codes_and_records(fetching.fetch()) == MAY_NOT)

@@ -1,0 +1,47 @@
+"""A process that makes, renews and revokes temporary policies as fast as it can until it is killed.
+
+`python -m tests.proxy.store.changer FOLDER NAME`. Each change that was acknowledged is a line: id and revision.
+"""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+import structlog
+
+from kordon_policy.temporary import NotPossible
+from kordon_proxy.grants import Clock
+from tests.proxy.granting import ANN, Process, a_process
+
+
+async def change(process: Process) -> None:
+    grants = process.grants
+    made = await process.create(duration_ms=random.choice([50, 60_000]))
+    tell(made.id, made.revision)
+    running = [policy.id for policy in grants.all if not policy.state.final]
+    one = random.choice(running or [made.id])  # perhaps another's
+    try:
+        after = await (
+            grants.revoke(one, ANN) if random.random() < 0.5 else grants.renew(one, {"duration_ms": 60_000}, ANN)
+        )
+        tell(after.id, after.revision)
+    except NotPossible:
+        pass  # it is over
+
+
+def tell(policy_id: str, revision: int) -> None:
+    sys.stdout.write(f"{policy_id} {revision}\n")
+    sys.stdout.flush()
+
+
+async def main(folder: Path, name: str) -> None:
+    async with a_process(folder, name, clock=Clock()) as process:
+        following = asyncio.create_task(process.grants.run())
+        while not following.done():
+            await change(process)
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
