@@ -52,16 +52,26 @@ class Clocks:
 
 
 class Log:
-    """An audit log of which a test says when it can be written."""
+    """An audit log of which a test says whether it can be written, and when it is."""
 
     def __init__(self) -> None:
         self.healthy = True
+        self.flushes = True
         self.events: list[Event] = []
+        self._waiting: list[Callable[[], None]] = []
 
     def record(self, event: Event, on_durable: Callable[[], None] | None = None) -> None:
         self.events.append(event)
         if on_durable is not None:
-            asyncio.get_running_loop().call_soon(on_durable)
+            self._waiting.append(on_durable)
+        if self.flushes:
+            self.flush()
+
+    def flush(self) -> None:
+        """All of it is on disk."""
+        for on_durable in self._waiting:
+            on_durable()
+        self._waiting.clear()
 
 
 @dataclass

@@ -34,6 +34,7 @@ from tests.proxy.granting import (
     told,
     until_taken_out,
     until_told,
+    untold,
 )
 
 
@@ -424,6 +425,21 @@ def test_what_cannot_be_told_now_is_told_later_also_after_a_restart(tmp_path: Pa
             await stepped(later)
             clocks.pass_by(TAKE_OVER)
             await until_told(tmp_path, "CREATED", "STARTED", by=[later])
+
+    run(work())
+
+
+def test_an_event_stays_in_the_store_until_it_is_on_disk_in_an_audit_log(tmp_path: Path) -> None:
+    async def work() -> None:
+        log = Log()
+        log.flushes = False
+        async with a_process(tmp_path, log=log) as one:
+            await one.create()
+            await stepped(one, times=3)
+            assert len(log.events) == len(untold(tmp_path)) == 2
+            log.flush()
+            await stepped(one)
+            assert untold(tmp_path) == []
 
     run(work())
 
