@@ -47,7 +47,10 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
         server.serve(config)
     except Refused as refused:
         return _refused(refused.findings)
-    except (AuditError, CannotServe, StoreUnavailable, TlsFault) as error:
+    except StoreUnavailable as error:
+        complain(f"{error}; mend it, or name another file in `store.file`")
+        return UNTRIED
+    except (AuditError, CannotServe, TlsFault) as error:
         complain(str(error))
         return UNTRIED
     except OSError as error:

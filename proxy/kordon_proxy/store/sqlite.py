@@ -153,7 +153,7 @@ class SqliteStore:
         if version > len(MIGRATIONS):
             raise self._unusable(
                 f"a newer Kordon has brought it to version {version}, and this one knows versions up to "
-                f"{len(MIGRATIONS)}; start that Kordon, or name another file in `store.file`"
+                f"{len(MIGRATIONS)}"
             )
         return version
 

@@ -137,6 +137,20 @@ def test_a_start_with_a_broken_policy_tells_its_mistakes(folder: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_a_start_with_a_store_that_cannot_be_used_is_one_line(folder: Path) -> None:
+    """In a process of its own, because a server takes over signals and logging."""
+    (folder / "kordon.db").write_text("a store, but not of this kind\n")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "kordon_proxy", "serve"], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+    why = f"the store {folder / 'kordon.db'} cannot be used: file is not a database"
+    assert ran.stderr.splitlines()[-1] == f"kordon: {why}; mend it, or name another file in `store.file`"
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode == 2
+
+
 def test_serving_loads_nothing_large_that_it_may_not_need() -> None:
     program = (
         "import sys\n"

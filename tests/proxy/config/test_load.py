@@ -161,6 +161,30 @@ def test_a_broker_has_the_port_base_plus_its_id(folder: Path) -> None:
     assert listener.address_of(3) is None
 
 
+@pytest.mark.parametrize(
+    ("said", "file"),
+    [
+        ("", "kordon.db"),
+        ("audit: {directory: state/audit}\n", "state/kordon.db"),
+        ("audit: {directory: state/audit}\nstore: {file: grants.db}\n", "grants.db"),
+    ],
+)
+def test_the_store_is_beside_the_audit_unless_it_is_said_where(folder: Path, said: str, file: str) -> None:
+    assert good(folder, SMALLEST + said).store_file == folder / file
+
+
+@pytest.mark.parametrize(("said", "longest"), [("", 3_600_000), ("90min", 5_400_000), ("unlimited", None)])
+def test_a_temporary_policy_holds_for_an_hour_at_most_unless_said_otherwise(
+    folder: Path, said: str, longest: int | None
+) -> None:
+    section = f"temporary_policies: {{max_duration: {said}}}\n" if said else ""
+
+    config = good(folder, SMALLEST + section)
+
+    assert config.temporary_policies.max_duration_ms == longest
+    assert f'"max_duration":"{said or "1h"}"' in config.model_dump_json()
+
+
 def test_a_configuration_does_not_change(folder: Path) -> None:
     config = good(folder, SMALLEST)
 

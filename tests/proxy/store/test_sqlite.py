@@ -208,7 +208,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Path], object], str]]] = {
     "newer": (
         lambda path: alter(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}"),
         f"a newer Kordon has brought it to version {len(MIGRATIONS) + 1}, and this one knows versions up to "
-        f"{len(MIGRATIONS)}; start that Kordon, or name another file in `store.file`",
+        f"{len(MIGRATIONS)}",
     ),
     "another's": (
         lambda path: alter(path, "PRAGMA application_id = 1"),
