@@ -227,12 +227,13 @@ class Grants:
                 raise Malformed(asked.findings)
             judgement = judge_author(asked.policy.rule, author, snapshot, known)
             changes = create(asked.policy, judgement, now)
-            if not judgement.granted:
-                await self._tell(changes[0], who, judgement)
-                raise NotGranted(judgement.reason)
-            if not await self._take(0, *changes, who=who, judgement=judgement):
-                raise StoreUnavailable(f"the store has {named(asked.policy)} already")
-            return replace(asked, policy=changes[-1].policy)
+            if judgement.granted:
+                if not await self._take(0, *changes, who=who, judgement=judgement):
+                    raise StoreUnavailable(f"the store has {named(asked.policy)} already")
+                return replace(asked, policy=changes[-1].policy)
+        # Nothing may wait for the audit's disk but whoever asks.
+        await self._tell(changes[0], who, judgement)
+        raise NotGranted(judgement.reason)
 
     async def revoke(self, policy_id: str, who: Who, reason: str = "") -> TemporaryPolicy:
         """End one before its time. Here it is over when this returns, on the others within a second.

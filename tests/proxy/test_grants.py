@@ -220,6 +220,23 @@ def test_who_may_not_is_told_why_and_so_is_the_auditor(tmp_path: Path) -> None:
     run(work())
 
 
+def test_nobody_waits_for_the_audit_of_a_refusal_but_who_was_refused(tmp_path: Path) -> None:
+    async def work() -> None:
+        log = Log()
+        log.flushes = False
+        async with a_process(tmp_path, log=log) as one:
+            refused = asyncio.create_task(one.create(who=replace(ANN, roles=("devs",))))
+            await until(lambda: log.events)
+            await one.create()
+            assert one.may_edit()
+            assert not refused.done()
+            log.flush()
+            with pytest.raises(NotGranted):
+                await refused
+
+    run(work())
+
+
 def test_what_is_none_is_told_with_all_that_is_wrong_with_it(tmp_path: Path) -> None:
     async def work() -> None:
         async with a_process(tmp_path) as one:

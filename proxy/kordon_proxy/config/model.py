@@ -211,7 +211,7 @@ class Store(Section):
     """Where Kordon keeps what is changed while it runs: temporary policies."""
 
     type: Literal["sqlite"] = "sqlite"
-    """sqlite: one file on a local disk, which several Kordons of one machine may share."""
+    """sqlite: one file on a local disk. Kordons of one machine with the same clusters and policy may share it."""
     file: FilePath | None = None
     """Default: `kordon.db` in the folder that the audit's directory is in."""
 
