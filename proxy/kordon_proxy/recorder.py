@@ -9,6 +9,7 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
+from kordon_policy.decision import Decision
 from kordon_policy.model import Effect
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import RequestHead
@@ -199,6 +200,7 @@ class Recorder:
         return Why(
             effect=decision.effect or Effect.DENY,
             rules=tuple(str(rule) for rule in decision.rules),
+            temporary_policy=None if may is None else _lent(may, decision),
             epoch=epoch,
             reason=decision.reason,
         )
@@ -221,6 +223,12 @@ class Recorder:
             why=why,
             outcome=outcome,
         )
+
+
+def _lent(may: May, decision: Decision) -> str | None:
+    """The temporary policy that decided; the first, where there are several."""
+    temporary = may.standing.snapshot.temporary
+    return next((one.id for one in temporary if one.rule.ref in decision.rules), None)
 
 
 def _kept(name: str) -> str:

@@ -3,6 +3,7 @@ the store, and until its end."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -11,15 +12,20 @@ from kio.schema.errors import ErrorCode
 
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from tests.kafka import requests as ask
+from tests.kafka.administration import things
 from tests.kafka.changing import Changing
 from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
+from tests.kafka.fixtures import Fresh
 from tests.kafka.grantor import Grantor
 from tests.kafka.tap import readiness
 from tests.kafka.tenants import LISTENERS, POLICY, MakeTenantTopic, eventually
 from tests.kafka.wire import Wire
 
-BLIND: Final = POLICY.replace("actions: [TOPIC_INSPECT, TOPIC_PRODUCE", "actions: [TOPIC_PRODUCE", 1)
-"""Traders may not read."""
+BLIND: Final = POLICY.replace("actions: [TOPIC_INSPECT, TOPIC_PRODUCE", "actions: [TOPIC_PRODUCE", 1).replace(
+    "actions: [GROUP_CONSUME, GROUP_EDIT", "actions: [GROUP_CONSUME", 1
+)
+"""Traders may not read, nor move offsets."""
 Codes = list[tuple[ErrorCode, bool]]
 MAY: Final = [(ErrorCode.none, True)]
 MAY_NOT: Final = [(ErrorCode.topic_authorization_failed, False)]
@@ -166,6 +172,35 @@ def test_a_fetch_session_that_lost_its_right_ends(
         # Then
         answer = fetching.fetch(session=session, epoch=1)
         assert (top(answer), answer.responses) == (ErrorCode.fetch_session_id_not_found, ())
+
+
+def test_a_mutation_is_told_with_the_temporary_policy_that_allowed_it(
+    one: Changing, grantor: Grantor, topic: str, fresh: Fresh
+) -> None:
+    group = fresh("trade_stuck")
+    skip = ask.commit(8, replace(things(topic), group=group), things(topic), offset=1)
+
+    def code(wire: Wire) -> ErrorCode:
+        (answered,) = wire.ask(skip).message.topics
+        found: ErrorCode = answered.partitions[0].error_code
+        return found
+
+    with Wire(one.trading) as wire:
+        assert code(wire) is ErrorCode.group_authorization_failed
+        made = grantor.create("GROUP_EDIT", "group", group)
+        eventually(lambda: code(wire) is ErrorCode.none)
+        grantor.revoke(made)
+        eventually(lambda: code(wire) is ErrorCode.group_authorization_failed)
+
+    edits = [event["data"] for event in one.kordon.audit() if ["cluster", "prod", "group", group] in of(event)]
+    lent = {edit["why"].get("temporary_policy") for edit in edits if edit["outcome"].get("error_name") == "NONE"}
+    assert lent == {made.id}
+
+
+def of(event: dict[str, Any]) -> list[list[str]]:
+    """What a decision was about."""
+    resources: list[list[str]] = event["data"]["what"]["resources"]
+    return resources if event["data"]["what"].get("api") == "OffsetCommit" else []
 
 
 @pytest.mark.parametrize("how", ["terminate", "kill"])

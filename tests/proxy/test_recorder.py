@@ -1,17 +1,20 @@
 """What the audit learns of a request: who was told what, by which rule, and how it ended."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.model import RuleRef, TemporaryRule
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.exchange import Exchange
 from kordon_proxy.recorder import LONGEST_NAME, Recorder
 from kordon_proxy.table import APIS
+from tests.policy.given import a_document, a_policy
 from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.judging.worlds import make_may
 from tests.proxy.sessions import FakeAudit
@@ -40,11 +43,11 @@ def a_recorder() -> Recorder:
     return Recorder(FakeAudit(), "prod", who)  # type: ignore[arg-type]
 
 
-def judged(request: Any) -> Exchange:
+def judged(request: Any, temporary: Iterable[TemporaryRule] = ()) -> Exchange:
     """An exchange whose request has been judged."""
     api = APIS[request.__api_key__]
     assert api.judge is not None
-    rights = make_may(POLICY, topics=("a1",))
+    rights = make_may(POLICY, topics=("a1",), temporary=temporary)
     head = RequestHead(
         api_key=api.key, api_version=request.__version__, correlation_id=7, client_id="test", body_offset=0
     )
@@ -58,8 +61,8 @@ def growing(*names: str) -> Any:
     return a_request(GROW, 3, topics=tuple(asked(GROW, 3, "topics", name=name, count=5) for name in names))
 
 
-def denials(request: Any) -> list[Event]:
-    exchange = judged(request)
+def denials(request: Any, temporary: Iterable[TemporaryRule] = ()) -> list[Event]:
+    exchange = judged(request, temporary)
     return a_recorder().denials(exchange, exchange.may)
 
 
@@ -69,6 +72,17 @@ def test_a_denial_names_its_rule_and_what_the_client_is_told() -> None:
     assert (event.what.action, event.what.resources) == ("TOPIC_EDIT", (("cluster", "prod", "topic", "a-no"),))
     assert (event.why.effect, event.why.rules) == ("Deny", ("policies[2] (rbac.yaml:5)",))
     assert event.outcome.error_name == "TOPIC_AUTHORIZATION_FAILED"
+
+
+def test_a_temporary_policy_that_decides_is_named() -> None:
+    deny = a_policy("Deny", ["TOPIC_EDIT"], ["cluster", "*", "topic", "a1"])
+    rule = replace(a_document(deny).policies[0], ref=RuleRef(place="temporary policy 7f3a"))
+    lent = TemporaryRule(id="7f3a", rule=rule, starts_ts=0, expires_ts=None)
+
+    (by_file,), (by_lent,) = (denials(growing(name), [lent]) for name in ("a-no", "a1"))
+
+    assert (by_file.why.rules, by_file.why.temporary_policy) == (("policies[2] (rbac.yaml:5)",), None)
+    assert (by_lent.why.rules, by_lent.why.temporary_policy) == (("temporary policy 7f3a",), "7f3a")
 
 
 def test_what_is_hidden_and_what_is_staged_are_events_of_their_own() -> None:

@@ -5,6 +5,7 @@ from typing import Final
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
 from kordon_policy.load import load
+from kordon_policy.model import TemporaryRule
 from kordon_policy.snapshot import compile_snapshot
 from kordon_policy.view import Inferred
 from kordon_proxy.cluster.picture import NO_FEATURES, Broker, Picture, Topic
@@ -55,13 +56,14 @@ def make_may(
     brokers: Iterable[int] = (1, 2, 3),
     picture: Picture | None = None,
     connection: Connection | None = None,
+    temporary: Iterable[TemporaryRule] = (),
 ) -> May:
     """The rights of somebody with these roles in a tenant, in a cluster with these topics."""
     document = load(policy, "rbac.yaml").document
     assert document is not None
     seen = picture or a_picture(topics, brokers=brokers, inferred=inferred)
     held = frozenset(roles)
-    snapshot = compile_snapshot(document, epoch=1)
+    snapshot = compile_snapshot(document, epoch=1, temporary=temporary)
     view = snapshot.view(tenant, CLUSTER, seen.inferred, admin=snapshot.is_admin(held))
     standing = Standing(snapshot, view, snapshot.rights(held, CLUSTER, "User:somebody"))
     cluster = SyntheticCluster("synthetic-acme", lambda broker: ("kordon.example", 9100 + broker))
