@@ -18,7 +18,7 @@ from tests.kafka.changing import Changing
 from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
 from tests.kafka.fixtures import Fresh
 from tests.kafka.grantor import Grantor
-from tests.kafka.tap import readiness
+from tests.kafka.tap import metric, readiness
 from tests.kafka.tenants import LISTENERS, POLICY, MakeTenantTopic, eventually
 from tests.kafka.wire import Wire
 
@@ -119,10 +119,11 @@ def test_it_ends_by_itself(
         opened = one.opened() + two.opened()
 
         # When
-        made = grantor.create("TOPIC_INSPECT", "topic", topic, effect=effect, duration_ms=4_000)
+        made = grantor.create("TOPIC_INSPECT", "topic", topic, effect=effect)
 
         # Then
         all_get(clients, meanwhile)
+        grantor.end_soon(made)
         all_get(clients, before)
         assert one.opened() + two.opened() == opened
         eventually(lambda: "EXPIRED" in told(made.id, one, two))
@@ -133,8 +134,7 @@ def test_it_ends_by_itself(
 def test_a_parked_long_poll_gives_nothing_once_its_right_is_gone(
     one: Changing, two: Changing, kafka: Kafka, grantor: Grantor, topic: str, version: int, how: str
 ) -> None:
-    lasts = 3_600_000 if how == "revoked" else 6_000
-    made = grantor.create("TOPIC_INSPECT", "topic", topic, duration_ms=lasts)
+    made = grantor.create("TOPIC_INSPECT", "topic", topic)
     with Wire(two.trading) as wire, Wire(two.trading) as other:
         # Given
         fetching = Fetching(wire, version, topic)
@@ -144,8 +144,7 @@ def test_a_parked_long_poll_gives_nothing_once_its_right_is_gone(
         eventually(lambda: two.metric("kordon_requests_total", api="Fetch", verdict="forwarded") > forwarded)
 
         # When
-        if how == "revoked":
-            grantor.revoke(made)
+        (grantor.revoke if how == "revoked" else grantor.end_soon)(made)
         all_get([Fetching(other, 12, topic)], MAY_NOT)
         append(kafka, topic, b"meanwhile")
 
@@ -229,13 +228,16 @@ def test_without_the_store_clients_are_served_as_before_and_readiness_says_so(
     with a_kordon(kafka) as kordon:
         # Given
         file = kordon.folder / "kordon.db"
-        topic = tenant_topic("tx_lent", at=kordon)
-        append(kafka, topic, b"before")
-        with Grantor(file, kordon.policy_file) as grantor:
-            grantor.create("TOPIC_INSPECT", "topic", topic, duration_ms=8_000)
-        with Wire(kordon.listener("trading")) as wire:
-            fetching = Fetching(wire, 12, topic)
-            eventually(lambda: codes_and_records(fetching.fetch()) == MAY)
+        topics = [tenant_topic("tx_lent", at=kordon) for _ in range(2)]
+        for topic in topics:
+            append(kafka, topic, b"before")
+        with Grantor(file, kordon.policy_file) as grantor, Wire(kordon.listener("trading")) as wire:
+            made = [grantor.create("TOPIC_INSPECT", "topic", topic) for topic in topics]
+            lasting, ending = (Fetching(wire, 12, topic) for topic in topics)
+            all_get([lasting, ending], MAY)
+            epoch = metric(kordon, "kordon_policy_epoch")
+            grantor.end_soon(made[1])
+            eventually(lambda: metric(kordon, "kordon_policy_epoch") > epoch)
             assert readiness(kordon)["store"] == (True, "")
 
             # When
@@ -245,5 +247,5 @@ def test_without_the_store_clients_are_served_as_before_and_readiness_says_so(
             eventually(lambda: not readiness(kordon)["store"][0])
             assert readiness(kordon)["store"][1] == f"the store {file} cannot be used: no such file or directory"
             assert kordon.get("/readyz")[0] == 200
-            assert codes_and_records(fetching.fetch()) == MAY
-            eventually(lambda: codes_and_records(fetching.fetch()) == MAY_NOT)
+            all_get([ending], MAY_NOT)
+            assert gets(lasting, MAY)
