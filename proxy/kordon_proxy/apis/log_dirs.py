@@ -18,7 +18,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.brokers import is_editable, is_seen, may_edit, of_connection, whole_cluster
 from kordon_proxy.judging.entries import make, respond, struct_type
 from kordon_proxy.judging.may import May
-from kordon_proxy.judging.parts import keep_each, list_each, mend_each, refuse, refused_response
+from kordon_proxy.judging.parts import keep_each, mend_each, refuse, refused_response, sort_each
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
@@ -62,12 +62,11 @@ def _with_seen_topics(directory: Any, may: May) -> Any:
 
 
 def _ordered(directory: Any) -> Any:
-    sorted_topics = list_each(directory, "topics", lambda _: True, attrgetter("name"))
-    return mend_each(sorted_topics, "topics", _in_order)
+    return mend_each(sort_each(directory, "topics", attrgetter("name")), "topics", _in_order)
 
 
 def _in_order(topic: Any) -> Any:
-    return list_each(topic, "partitions", lambda _: True, attrgetter("partition_index"))
+    return sort_each(topic, "partitions", attrgetter("partition_index"))
 
 
 def _as_one(directories: Iterable[Any]) -> Iterator[Any]:

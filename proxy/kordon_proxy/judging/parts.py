@@ -166,15 +166,20 @@ def keep_each(message: Any, field: str, keep: Callable[[Any], bool]) -> Any:
     return message if len(after) == len(before) else replace(message, **{field: after})
 
 
-def list_each(message: Any, field: str, keep: Callable[[Any], bool], order: Key) -> Any:
-    """The same for a list of all there is, in an order of its own.
+def sort_each(message: Any, field: str, order: Key) -> Any:
+    """The message with the entries of a field in this order; the same object where they are.
 
     A broker lists things as they lie in its tables, which are the longer the more there is: whoever finds his own in
     another order than before could tell that others have come.
     """
     before = getattr(message, field)
-    after = tuple(sorted(filter(keep, before), key=order))
+    after = tuple(sorted(before, key=order))
     return message if after == before else replace(message, **{field: after})
+
+
+def list_each(message: Any, field: str, keep: Callable[[Any], bool], order: Key) -> Any:
+    """A list of all there is: what of it is kept, in an order of its own."""
+    return sort_each(keep_each(message, field, keep), field, order)
 
 
 def in_order(entries: Iterable[Any], order: Mapping[Any, int], key: Key) -> tuple[Any, ...]:
