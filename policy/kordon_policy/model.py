@@ -166,7 +166,11 @@ class TemporaryRule:
 
     def is_live(self, now: int) -> bool:
         """Is it in force at this instant (ms since the epoch)?"""
-        return self.starts_ts <= now and (self.expires_ts is None or now < self.expires_ts)
+        return self.starts_ts <= now and not self.is_over(now)
+
+    def is_over(self, now: int) -> bool:
+        """Has its end come by this instant (ms since the epoch)?"""
+        return self.expires_ts is not None and now >= self.expires_ts
 
 
 def is_kordons_own(kind: Kind | None, name: str | None) -> bool:

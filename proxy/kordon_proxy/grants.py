@@ -34,8 +34,9 @@ from kordon_policy.temporary import (
 from kordon_policy.temporary_record import Record, UnreadableRecord, from_record, to_record
 from kordon_policy.temporary_request import HOUR, Asked, read_renewal, read_request
 
-from .audit.event import Who, new_id
-from .audit.temporary import KORDON, event_of
+from .audit.event import KORDON, Who, new_id
+from .audit.temporary import event_of
+from .clock import wall_ms
 from .policies import Policies
 from .store.interface import Step, Store, StoreUnavailable
 from .store.outbox import Audit, Outbox
@@ -72,7 +73,7 @@ class NoSuchPolicy(Exception):
 class Clock:
     """What time it is, in ms: since the epoch, and by a clock that nobody sets."""
 
-    wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    wall: Callable[[], int] = wall_ms
     monotonic: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
 
 

@@ -15,6 +15,7 @@ from kordon_protocol.outcomes import error_name
 
 from .apis import versions
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
+from .clock import wall_ms
 from .holds import Hold
 from .identity.directory import anonymous
 from .identity.identify import identify
@@ -83,7 +84,7 @@ class Login:
 
     def identify(self, facts: Facts) -> Identity | Refused:
         """Who the proved one is under the policy of this moment."""
-        now = time.time_ns() // 1_000_000
+        now = wall_ms()
         return identify(facts, self._peer, self._listener.policies.at(now), self._listener.directory())
 
     # ---- before the first login is over
@@ -272,7 +273,7 @@ class Login:
         return Event(
             id=new_id(),
             type=EventType.LOGIN,
-            time=time.time_ns() // 1_000_000,
+            time=wall_ms(),
             who=who,
             what=What(cluster=self._listener.upstream.name),
             why=Why(

@@ -12,6 +12,7 @@ from kordon_policy.load import load
 from kordon_policy.model import Compat, TemporaryRule
 from kordon_policy.snapshot import Compiled, Snapshot, compile_snapshot
 
+from .clock import wall_ms
 from .config.findings import Refused
 from .watched import WatchedFile
 
@@ -21,14 +22,10 @@ MOST_WARNINGS: Final = 20
 """How many are told each time that a file is read; `kordon check` tells all."""
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Policies:
     """Keeps the snapshot that every request is judged by. The last good one stays in force when a reload fails."""
 
-    def __init__(self, path: Path, compat: Compat, *, clock: Callable[[], int] = _now) -> None:
+    def __init__(self, path: Path, compat: Compat, *, clock: Callable[[], int] = wall_ms) -> None:
         """clock: what time it is, in ms since the epoch."""
         self._clock = clock
         self._path = path
@@ -133,7 +130,7 @@ class Policies:
 
     def _take(self, compiled: Compiled, epoch: int, now: int) -> Snapshot:
         # What is over stays over here, too, though the clock may be set back before somebody says so.
-        self._temporary = tuple(one for one in self._temporary if one.expires_ts is None or now < one.expires_ts)
+        self._temporary = tuple(one for one in self._temporary if not one.is_over(now))
         self._snapshot = compile_snapshot(compiled, epoch=epoch, temporary=self._temporary, now=now)
         for listener in self._listeners:
             listener(self._snapshot)

@@ -17,6 +17,7 @@ from kordon_protocol.outcomes import body_error_codes, error_name
 
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from .audit.log import AuditLog
+from .clock import wall_ms
 from .exchange import Exchange
 from .judging.may import Access, May, Ruling
 from .judging.table import Record
@@ -217,7 +218,7 @@ class Recorder:
         return Event(
             id=new_id(),
             type=EventType.DECISION,
-            time=time.time_ns() // 1_000_000,
+            time=wall_ms(),
             who=self.who,
             what=what,
             why=why,

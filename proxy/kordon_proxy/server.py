@@ -18,8 +18,9 @@ from kordon_policy.actions import Domain
 from kordon_policy.model import Effect
 
 from . import config
-from .audit.event import Event, EventType, What, Who, Why, new_id
+from .audit.event import KORDON, Event, EventType, What, Why, new_id
 from .audit.log import AuditLog
+from .clock import wall_ms
 from .cluster.picture import Picture
 from .cluster.pool import Reach
 from .cluster.watch import Cluster, Settings
@@ -371,8 +372,8 @@ class Server:
             Event(
                 id=new_id(),
                 type=EventType.CONFIGURATION,
-                time=time.time_ns() // 1_000_000,
-                who=Who(principal="kordon"),
+                time=wall_ms(),
+                who=KORDON,
                 what=What(action="LOAD_POLICY", parameters={"file": self._settings.policy.name}),
                 why=Why(
                     effect=Effect.ALLOW if failure is None else Effect.DENY,

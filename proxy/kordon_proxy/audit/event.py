@@ -65,6 +65,10 @@ class Who:
         return Who(principal=principal, roles=roles, mechanism=mechanism, listener=listener, tenant=tenant)
 
 
+KORDON: Final = Who(principal="kordon")
+"""Who does what Kordon does by itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class What:
     """What was asked for. `parameters` are the facts that matter: old and new offsets, names of changed configs."""

@@ -16,11 +16,12 @@ from typing import Any, Final
 import structlog
 
 from kordon_policy.model import Effect
+from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.audit import AuditConfig
 from kordon_proxy.metrics import Metrics
 
 from .aggregate import Aggregates, Repeats
-from .event import Event, EventType, Who, Why, Window, new_id
+from .event import KORDON, Event, EventType, Why, Window, new_id
 from .forward import Forwarder, Sink
 from .journal import Callback, Journal
 from .sinks import KafkaSink, Stdout
@@ -63,7 +64,7 @@ class AuditLog:
         metrics: Metrics,
         kafka: Mapping[str, Any] | None = None,
         sinks: Iterable[Sink] = (),
-        now: Callable[[], int] = lambda: int(time.time() * 1000),
+        now: Callable[[], int] = wall_ms,
     ) -> None:
         self._config = config
         self._refuses = config.on_failure == "refuse"
@@ -207,7 +208,7 @@ class AuditLog:
             id=new_id(),
             type=EventType.INTERRUPTION,
             time=now,
-            who=Who(principal="kordon"),
+            who=KORDON,
             why=Why(reason=reason),
             window=Window(count=self._journal.take_lost(), first=since, last=now),
         )

@@ -1,16 +1,13 @@
 """What an auditor is told of a temporary policy: one event for each of its changes."""
 
-from typing import Any, Final
+from typing import Any
 
 from kordon_policy.model import Effect
 from kordon_policy.own_rights import Judgement
 from kordon_policy.patterns import STAR
 from kordon_policy.temporary import Change, State, TemporaryPolicy
 
-from .event import Event, EventType, What, Who, Why, rfc3339
-
-KORDON: Final = Who(principal="kordon")
-"""Who does what it is time for."""
+from .event import KORDON, Event, EventType, What, Who, Why, rfc3339
 
 
 def event_of(change: Change, *, who: Who = KORDON, judgement: Judgement | None = None, epoch: int) -> Event:

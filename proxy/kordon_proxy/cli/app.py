@@ -1,7 +1,6 @@
 """The command's words and options."""
 
 import sys
-import time
 from enum import Enum
 from importlib import import_module, metadata
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
@@ -80,7 +80,7 @@ def check(
     from .check import check as run
 
     try:
-        findings = run(files, now=time.time_ns() // 1_000_000, read_secrets=not without_secrets)
+        findings = run(files, now=wall_ms(), read_secrets=not without_secrets)
     except OSError as error:
         complain(f"cannot read {error.filename}: {reason_of(error)}")
         raise typer.Exit(UNTRIED) from None
