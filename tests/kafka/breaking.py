@@ -7,13 +7,13 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Final
 
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import peek_request
 from tests.kafka.crowd import RESET
+from tests.kafka.looping import Looping
 
 CHUNK: Final = 1 << 16
 
@@ -43,46 +43,22 @@ class _Side:
         self.writer.transport.abort()
 
 
-@dataclass(slots=True)
-class Breaker:
+class Breaker(Looping):
     """Listens where the broker is said to be, and passes on what each connection's fate lets pass.
 
     `target` tells, at each connection, where the broker is. What no client id has been given passes.
     """
 
-    target: Callable[[], int]
-    fates: dict[str, Fate] = field(default_factory=dict)
-    port: int = 0
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
-    _server: asyncio.Server | None = None
-    _thread: threading.Thread | None = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._loop.run_forever, name="breaker")
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        assert self._thread is not None
-        self._thread.join()
-        self._loop.close()
+    def __init__(self, target: Callable[[], int]) -> None:
+        super().__init__()
+        self.target = target
+        self.fates: dict[str, Fate] = {}
+        self.port = 0
 
     async def _open(self) -> None:
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, backlog=512)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, backlog=512)
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -5,13 +5,12 @@ import json
 import re
 import select
 import struct
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from kordon_protocol.frames import FrameSplitter
 from kordon_proxy.demo.kordon import BROKERS, Kordon
+from tests.kafka.looping import Looping
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Gone, Wire
 
@@ -20,23 +19,20 @@ TAP_HOST: Final = "127.0.0.2"
 CHUNK: Final = 1 << 18
 
 
-class FrontTap:
+class FrontTap(Looping):
     """Listens at TAP_HOST on all ports of one listener of Kordon, and passes everything on.
 
     The listener has to advertise TAP_HOST, so that clients stay in front of the tap.
     """
 
     def __init__(self, kordon: Kordon, listener: str) -> None:
+        super().__init__()
         host, _, port = kordon.listener(listener).rpartition(":")
         self._target = host
         self._ports = range(int(port), int(port) + 1 + BROKERS)
         self.asked: set[tuple[int, int]] = set()
         """API key and version of all requests."""
         self._received: list[bytearray] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="front-tap")
-        self._servers: list[asyncio.Server] = []
-        self._pumps: set[asyncio.Task[None]] = set()
 
     @property
     def bootstrap(self) -> str:
@@ -46,29 +42,9 @@ class FrontTap:
         """What clients have received so far, by connection."""
         return [bytes(data) for data in self._received]
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
     async def _open(self) -> None:
         for port in self._ports:
             self._servers.append(await asyncio.start_server(self._accept(port), TAP_HOST, port))
-
-    async def _close(self) -> None:
-        for server in self._servers:
-            server.close()
-        for pump in tuple(self._pumps):
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
 
     def _accept(self, port: int) -> Any:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -84,9 +60,9 @@ class FrontTap:
                 asyncio.create_task(_pump(reader, back, lambda data: self._note(splitter.feed(data)))),
                 asyncio.create_task(_pump(there, writer, kept.extend)),
             ]
-            self._pumps.update(pumps)
+            self._tasks.update(pumps)
             await asyncio.wait(pumps)
-            self._pumps.difference_update(pumps)
+            self._tasks.difference_update(pumps)
 
         return accepted
 
