@@ -18,7 +18,7 @@ from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka import share_requests as share
 from tests.kafka.access import access
-from tests.kafka.neighbours import LOCK, SESSION
+from tests.kafka.neighbours import LASTING
 from tests.kafka.requests import Things, errors_of
 from tests.kafka.settlers import Settlers
 from tests.kafka.tenants import eventually
@@ -31,19 +31,6 @@ ALL, READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFI
 ALICE, OLGA, BOB = "alice", "olga", "bob"
 """Who asks: with rights to some things, to the whole cluster, to nothing."""
 PEOPLE: Final[Mapping[str, str]] = {name: f"{name}-secret" for name in (ALICE, OLGA, BOB)}
-PROPERTIES: Final[Mapping[str, object]] = {
-    "group.max.session.timeout.ms": SESSION,
-    "group.consumer.max.session.timeout.ms": SESSION,
-    "group.consumer.session.timeout.ms": SESSION,
-    "group.share.max.session.timeout.ms": SESSION,
-    "group.share.session.timeout.ms": SESSION,
-    "group.share.max.record.lock.duration.ms": LOCK,
-    "group.share.record.lock.duration.ms": LOCK,
-    "group.streams.max.session.timeout.ms": SESSION,
-    "group.streams.session.timeout.ms": SESSION,
-    "group.streams.initial.rebalance.delay.ms": 0,
-    "transaction.max.timeout.ms": SESSION,
-}
 GRANTED: Final[Mapping[str, Mapping[int, tuple[int, ...]]]] = {
     "allowed": {TOPIC: (ALL,), GROUP: (ALL,), TRANSACTIONAL_ID: (ALL,)},
     "second": {TOPIC: (ALL,), GROUP: (ALL,), TRANSACTIONAL_ID: (ALL,)},
@@ -361,8 +348,8 @@ BEFORE_THE_FIRST: Final = "-guarded"
 def all_worlds() -> Iterator[Worlds]:
     """Start them, and give the rights."""
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
-        judging = Kafka(users=PEOPLE, authorizer=True, auto_create_topics=True, properties=PROPERTIES)
-        plain = Kafka(auto_create_topics=True, properties=PROPERTIES)
+        judging = Kafka(users=PEOPLE, authorizer=True, auto_create_topics=True, properties=LASTING)
+        plain = Kafka(auto_create_topics=True, properties=LASTING)
         for started in [pool.submit(stack.enter_context, kafka) for kafka in (judging, plain)]:
             started.result()
         doors = {who: {"identity": {"principal": who, "roles": [who]}} for who in PEOPLE}

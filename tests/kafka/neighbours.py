@@ -61,12 +61,14 @@ policies:
 tenants:
   - name: Acme
     resources: &acme
-      - include:
+      - &acmes
+        include:
           - [cluster, prod, topic, "acme.*"]
           - [cluster, prod, group, "acme-*"]
           - [cluster, prod, transactional-id, "acme-*"]
           - [cluster, prod, principal, "User:acme-*"]
-      - exclude:
+      - &vault
+        exclude:
           - [cluster, prod, topic, "acme.vault.*"]
           - [cluster, prod, group, "acme-vault-*"]
           - [cluster, prod, transactional-id, "acme-vault-*"]
@@ -78,17 +80,9 @@ tenants:
     outside_view: denied
   - name: Works
     resources:
-      - include:
-          - [cluster, prod, broker, "*"]
-          - [cluster, prod, topic, "acme.*"]
-          - [cluster, prod, group, "acme-*"]
-          - [cluster, prod, transactional-id, "acme-*"]
-          - [cluster, prod, principal, "User:acme-*"]
-      - exclude:
-          - [cluster, prod, topic, "acme.vault.*"]
-          - [cluster, prod, group, "acme-vault-*"]
-          - [cluster, prod, transactional-id, "acme-vault-*"]
-          - [cluster, prod, principal, "User:acme-vault-*"]
+      - include: [cluster, prod, broker, "*"]
+      - *acmes
+      - *vault
     roles: [worker, keeper]
   - name: Globex
     resources:
@@ -122,6 +116,21 @@ PASSWORD: Final = "a-password-of-everybodys"
 
 SESSION: Final = int(LONG.total_seconds() * 1000)
 LOCK: Final = 3_600_000
+LASTING: Final[Mapping[str, object]] = {
+    "group.max.session.timeout.ms": SESSION,
+    "group.consumer.max.session.timeout.ms": SESSION,
+    "group.consumer.session.timeout.ms": SESSION,
+    "group.share.max.session.timeout.ms": SESSION,
+    "group.share.session.timeout.ms": SESSION,
+    # What a member has got and not accepted stays his, or the group's offsets would move by themselves.
+    "group.share.max.record.lock.duration.ms": LOCK,
+    "group.share.record.lock.duration.ms": LOCK,
+    "group.streams.max.session.timeout.ms": SESSION,
+    "group.streams.session.timeout.ms": SESSION,
+    "group.streams.initial.rebalance.delay.ms": 0,
+    "transaction.max.timeout.ms": SESSION,
+}
+"""Settings of a broker by which members and transactions outlive all tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,18 +232,7 @@ def a_cluster(tap: Tap) -> Kafka:
         auto_create_topics=True,
         properties={
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{tap.port}",
-            "group.max.session.timeout.ms": SESSION,
-            "group.consumer.max.session.timeout.ms": SESSION,
-            "group.consumer.session.timeout.ms": SESSION,
-            "group.share.max.session.timeout.ms": SESSION,
-            "group.share.session.timeout.ms": SESSION,
-            # What a member has got and not accepted stays his, or the group's offsets would move by themselves.
-            "group.share.max.record.lock.duration.ms": LOCK,
-            "group.share.record.lock.duration.ms": LOCK,
-            "group.streams.max.session.timeout.ms": SESSION,
-            "group.streams.session.timeout.ms": SESSION,
-            "group.streams.initial.rebalance.delay.ms": 0,
-            "transaction.max.timeout.ms": SESSION,
+            **LASTING,
         },
     )
 
