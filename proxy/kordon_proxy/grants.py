@@ -38,7 +38,7 @@ from .audit.event import KORDON, Who, new_id
 from .audit.temporary import event_of
 from .clock import wall_ms
 from .policies import Policies
-from .store.interface import Step, Store, StoreUnavailable
+from .store.interface import Kind, Step, Store, StoreUnavailable
 from .store.outbox import Audit, Outbox
 
 log = structlog.get_logger()
@@ -339,7 +339,9 @@ class Grants:
         epoch = self._policies.snapshot.epoch
         events = tuple(event_of(change, who=who, judgement=judgement, epoch=epoch) for change in changes)
         after = changes[-1].policy
-        if not await self._store.take(Step(record=to_record(after), before=before, events=events)):
+        if not await self._store.take(
+            Step(kind=Kind.TEMPORARY_POLICY, record=to_record(after), before=before, events=events)
+        ):
             return False
         self._learn(after)
         self._enforce()
@@ -348,7 +350,7 @@ class Grants:
     async def _look(self) -> None:
         news = await self._store.news()
         if news is not None:
-            for record in news.records:
+            for _, record in news.records:
                 self._read(record)
             self._outbox.see(news.untold)
 

@@ -582,8 +582,8 @@ def test_a_policy_that_cannot_be_read_is_told_and_changes_nothing_and_nobody_sta
         database.execute("BEGIN")
         database.execute("UPDATE store SET changes = changes + 1")
         database.execute(
-            "UPDATE temporary_policies SET record = json_set(record, '$.schema', ?),"
-            " changed = (SELECT changes FROM store) WHERE id = (SELECT min(id) FROM temporary_policies)",
+            "UPDATE records SET record = json_set(record, '$.schema', ?),"
+            " changed = (SELECT changes FROM store) WHERE id = (SELECT min(id) FROM records)",
             (schema,),
         )
         database.execute("COMMIT")

@@ -60,7 +60,7 @@ def kept(folder: Path) -> dict[str, int]:
     """The revision of each temporary policy in the store."""
     database = sqlite3.connect(file_of(folder))
     found = {policy_id: json.loads(record)["revision"] for policy_id, record in database.execute(
-        "SELECT id, record FROM temporary_policies")}  # fmt: skip
+        "SELECT id, record FROM records")}  # fmt: skip
     database.close()
     return found
 

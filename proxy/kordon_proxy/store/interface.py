@@ -1,29 +1,54 @@
-"""What every store of temporary policies can do, wherever it keeps them.
+"""What every store can do, wherever it keeps things.
 
-A store holds records, each with a revision that grows by its changes, and an *outbox*: the audit events of changes
-that are not known to be in an audit log yet. A change and its events are kept together or not at all, and of two
-processes that change the same revision one succeeds. So every transition happens once, and has its event.
+A store holds records of several kinds (temporary policies, scheduled and staged mutations), each with a revision that
+grows by its changes, and an *outbox*: the audit events of changes that are not known to be in an audit log yet. A
+change and its events are kept together or not at all, and of two processes that change the same revision one succeeds.
+So every transition happens once, and has its event.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
 
-from kordon_policy.temporary_record import Record
 from kordon_proxy.audit.event import Event
+
+Record = dict[str, Any]
+"""What is kept of one thing, for `json.dumps`; `id` and `revision` are among its fields."""
 
 
 class StoreUnavailable(Exception):
     """The store cannot be read or written; the text is a sentence without its end, and says which and why."""
 
 
+class Kind(StrEnum):
+    """What a record is about."""
+
+    TEMPORARY_POLICY = "temporary_policy"
+    SCHEDULED = "scheduled"
+    STAGED = "staged"
+
+
+class Key(NamedTuple):
+    """What a record is found by."""
+
+    kind: Kind
+    id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One change of one record: `before` is the revision that it was made from, 0 for one that does not exist yet."""
 
+    kind: Kind
     record: Record
     before: int
     events: tuple[Event, ...]
+
+    @property
+    def key(self) -> Key:
+        """Which record it is."""
+        return Key(self.kind, self.record["id"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +64,7 @@ class Untold:
 class News:
     """The records that have changed since the last time, each as it is now, and the whole outbox."""
 
-    records: tuple[Record, ...]
+    records: tuple[tuple[Kind, Record], ...]
     untold: tuple[Untold, ...]
 
 
@@ -60,6 +85,9 @@ class Store(Protocol):
 
     async def told(self, numbers: Collection[int]) -> None:
         """Take events out of the outbox: they are in an audit log, on disk."""
+
+    async def forget(self, keys: Collection[Key]) -> None:
+        """Take records out that are over for long. Nobody is told: every process forgets them by itself."""
 
     async def close(self) -> None:
         """Let go of it. Never raises."""

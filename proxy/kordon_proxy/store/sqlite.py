@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from kordon_proxy.audit.kept import from_kept, to_kept
 from kordon_proxy.reasons import reason_of
 
-from .interface import News, Step, StoreUnavailable, Untold
+from .interface import Key, Kind, News, Step, StoreUnavailable, Untold
 
 T = TypeVar("T")
 
@@ -31,9 +31,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         "CREATE TABLE store (id TEXT NOT NULL, changes INTEGER NOT NULL)",
         "INSERT INTO store VALUES (lower(hex(randomblob(16))), 0)",
-        "CREATE TABLE temporary_policies ("
-        " id TEXT PRIMARY KEY, revision INTEGER NOT NULL, changed INTEGER NOT NULL, record TEXT NOT NULL)",
-        "CREATE INDEX temporary_policies_changed ON temporary_policies (changed)",
+        "CREATE TABLE records ("
+        " kind TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, changed INTEGER NOT NULL,"
+        " record TEXT NOT NULL, PRIMARY KEY (kind, id))",
+        "CREATE INDEX records_changed ON records (changed)",
         # AUTOINCREMENT: a number is never given twice, or a late `told` would take out somebody else's event.
         "CREATE TABLE outbox ("
         " number INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -80,6 +81,10 @@ class SqliteStore:
     async def told(self, numbers: Collection[int]) -> None:
         """Take events out of the outbox."""
         await self._do(lambda database: self._told(database, numbers))
+
+    async def forget(self, keys: Collection[Key]) -> None:
+        """Take records out that are over for long."""
+        await self._do(lambda database: self._forget(database, keys))
 
     async def close(self) -> None:
         """Close the file. Does not wait for a disk that hangs."""
@@ -183,12 +188,12 @@ class SqliteStore:
             store, changes = database.execute("SELECT id, changes FROM store").fetchone()
             after = 0 if self._seen is None else self._seen.changes
             rows = database.execute(
-                "SELECT record FROM temporary_policies WHERE changed > ? ORDER BY changed", (after,)
+                "SELECT kind, record FROM records WHERE changed > ? ORDER BY changed", (after,)
             ).fetchall()
             outbox = database.execute("SELECT number, writer, event FROM outbox ORDER BY number").fetchall()
         try:
             news = News(
-                records=tuple(json.loads(record) for (record,) in rows),
+                records=tuple((Kind(kind), json.loads(record)) for kind, record in rows),
                 untold=tuple(
                     Untold(number=number, writer=writer, event=from_kept(json.loads(event)))
                     for number, writer, event in outbox
@@ -200,7 +205,14 @@ class SqliteStore:
         return news
 
     def _take(self, database: sqlite3.Connection, step: Step) -> bool:
-        row = {**step.record, "before": step.before, "text": json.dumps(step.record)}
+        record = step.record
+        row = {
+            "kind": step.kind.value,
+            "id": record["id"],
+            "revision": record["revision"],
+            "before": step.before,
+            "text": json.dumps(record),
+        }
         with _changing(database):
             (row["changed"],) = database.execute("SELECT changes + 1 FROM store").fetchone()
             if database.execute(_UPDATE if step.before else _INSERT, row).rowcount != 1:
@@ -218,11 +230,15 @@ class SqliteStore:
             database.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in numbers])
         self._version = None
 
+    def _forget(self, database: sqlite3.Connection, keys: Collection[Key]) -> None:
+        with _changing(database):
+            database.executemany("DELETE FROM records WHERE kind = ? AND id = ?", [(key.kind, key.id) for key in keys])
 
-_INSERT: Final = "INSERT OR IGNORE INTO temporary_policies VALUES (:id, :revision, :changed, :text)"
+
+_INSERT: Final = "INSERT OR IGNORE INTO records VALUES (:kind, :id, :revision, :changed, :text)"
 _UPDATE: Final = (
-    "UPDATE temporary_policies SET revision = :revision, changed = :changed, record = :text"
-    " WHERE id = :id AND revision = :before"
+    "UPDATE records SET revision = :revision, changed = :changed, record = :text"
+    " WHERE kind = :kind AND id = :id AND revision = :before"
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kordon_proxy.audit.event import Event, EventType, What, Who, Why
-from kordon_proxy.store.interface import News, Step
+from kordon_proxy.store.interface import Kind, News, Step
 from kordon_proxy.store.sqlite import SqliteStore
 
 
@@ -21,7 +21,12 @@ def a_step(policy_id: str = "7f3a", before: int = 0, **fields: Any) -> Step:
         what=What(action="TEMPORARY_POLICY_CREATED", resources=(("cluster", "prod"),), parameters={"actions": ["A"]}),
         why=Why(reason="poison"),
     )
-    return Step(record={"id": policy_id, "revision": after, **fields}, before=before, events=(event,))
+    return Step(
+        kind=Kind.TEMPORARY_POLICY,
+        record={"id": policy_id, "revision": after, **fields},
+        before=before,
+        events=(event,),
+    )
 
 
 @asynccontextmanager

@@ -5,13 +5,14 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from kordon_proxy.store import sqlite as module
-from kordon_proxy.store.interface import Step, StoreUnavailable
+from kordon_proxy.store.interface import Key, Kind, StoreUnavailable
 from kordon_proxy.store.sqlite import MIGRATIONS, SqliteStore
 from tests.proxy.store.given import a_step, a_store, news_of
 
@@ -27,7 +28,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 def revisions(path: Path) -> dict[str, int]:
     with sqlite3.connect(path) as database:
-        found = dict(database.execute("SELECT id, revision FROM temporary_policies").fetchall())
+        found = dict(database.execute("SELECT id, revision FROM records").fetchall())
     database.close()
     return found
 
@@ -41,11 +42,25 @@ def test_a_change_and_its_event_are_there_for_another_process_and_after_a_restar
             assert await one.take(step)
             for store in (one, two):
                 news = await news_of(store)
-                assert news.records == (step.record,)
+                assert news.records == ((step.kind, step.record),)
                 assert [(untold.writer, untold.event) for untold in news.untold] == [("one", step.events[0])]
                 assert await store.news() is None
         async with a_store(path) as later:
-            assert (await news_of(later)).records == (step.record,)
+            assert (await news_of(later)).records == ((step.kind, step.record),)
+
+    run(work())
+
+
+def test_what_is_over_for_long_is_forgotten_and_records_of_another_kind_stay(path: Path) -> None:
+    async def work() -> None:
+        async with a_store(path) as one:
+            await one.take(a_step("a"))
+            await one.take(replace(a_step("b"), kind=Kind.STAGED))
+            await one.take(replace(a_step("a"), kind=Kind.SCHEDULED, events=()))
+            await one.forget([Key(Kind.TEMPORARY_POLICY, "a"), Key(Kind.STAGED, "nobody's")])
+        async with a_store(path) as later:
+            records = (await news_of(later)).records
+            assert {(kind, record["id"]) for kind, record in records} == {(Kind.STAGED, "b"), (Kind.SCHEDULED, "a")}
 
     run(work())
 
@@ -57,7 +72,7 @@ def test_only_what_has_changed_is_news(path: Path) -> None:
             await one.take(a_step("b"))
             await news_of(two)
             await one.take(a_step("a", before=1))
-            assert [record["id"] for record in (await news_of(two)).records] == ["a"]
+            assert [record["id"] for _, record in (await news_of(two)).records] == ["a"]
 
     run(work())
 
@@ -70,7 +85,7 @@ def test_a_change_of_another_revision_leaves_no_trace(path: Path) -> None:
             assert not await one.take(a_step(before=2))
             assert not await one.take(a_step("none", before=1))
             news = await news_of(one)
-            assert [record["revision"] for record in news.records] == [1]
+            assert [record["revision"] for _, record in news.records] == [1]
             assert [untold.event.id for untold in news.untold] == ["7f3a/1"]
 
     run(work())
@@ -110,8 +125,8 @@ def test_a_change_whose_event_cannot_be_kept_is_not_made(path: Path) -> None:
             await one.take(a_step("a"))
             twice = a_step("b")
             with pytest.raises(StoreUnavailable):
-                await one.take(Step(record=twice.record, before=0, events=(*twice.events, *twice.events)))
-            assert [record["id"] for record in (await news_of(one)).records] == ["a"]
+                await one.take(replace(twice, events=(*twice.events, *twice.events)))
+            assert [record["id"] for _, record in (await news_of(one)).records] == ["a"]
 
     run(work())
 
@@ -218,7 +233,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Path], object], str]]] = {
     "damaged": (damage, "it is damaged: *** in database main"),
     "a folder": (folder_in_its_place, "is a directory"),
     "no folder": (lambda path: path.parent.rename(path.parent.parent / "away"), "no such file or"),
-    "no JSON": (lambda path: alter(path, "UPDATE temporary_policies SET record = '{', changed = 2"), "cannot read"),
+    "no JSON": (lambda path: alter(path, "UPDATE records SET record = '{', changed = 2"), "cannot read"),
     "no event": (lambda path: alter(path, "UPDATE outbox SET event = '{}'"), "cannot read: KeyError: 'id'"),
 }
 
@@ -281,7 +296,7 @@ def test_a_file_that_goes_away_is_not_made_anew_and_is_used_again_when_it_is_bac
 
             shutil.move(path.with_suffix(".away"), path)
             assert await one.take(a_step(before=1))
-            assert [record["revision"] for record in (await news_of(one)).records] == [2]
+            assert [record["revision"] for _, record in (await news_of(one)).records] == [2]
 
     run(work())
 
