@@ -1,13 +1,9 @@
 """The temporary policies of this process: what the store holds, what time asks for, and what people ask for.
 
-Several processes may use one store. Each of them looks for news a few times a second, takes the transitions that are
-due (of each, the store lets one process through), puts what is live in force, and tells the audit.
+What is live is put in force, wherever it was made; and every transition is told to the audit.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,24 +27,17 @@ from kordon_policy.temporary import (
     revoke,
     start,
 )
-from kordon_policy.temporary_record import Record, UnreadableRecord, from_record, to_record
+from kordon_policy.temporary_record import from_record, to_record
 from kordon_policy.temporary_request import HOUR, Asked, read_renewal, read_request
 
 from .audit.event import KORDON, Who, new_id
 from .audit.temporary import event_of
-from .clock import wall_ms
 from .policies import Policies
-from .store.interface import Kind, Step, Store, StoreUnavailable
-from .store.outbox import Audit, Outbox
+from .store.interface import Kind, Record, Step, StoreUnavailable
+from .store.ledger import Ledger
 
 log = structlog.get_logger()
 
-EVERY: Final = 0.25
-"""Seconds between two looks: others' changes are in force within a second."""
-SILENT: Final = 5.0
-"""Seconds after which a store that does not answer is said to be away."""
-STALE: Final = 30.0
-"""Seconds behind the store after which no more clients are to be sent here."""
 _ATTEMPTS: Final = 10
 """How often a change is made anew, as somebody else has just changed the same policy."""
 
@@ -70,14 +59,6 @@ class NoSuchPolicy(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """What time it is, in ms: since the epoch, and by a clock that nobody sets."""
-
-    wall: Callable[[], int] = wall_ms
-    monotonic: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """The names of what is configured. complete: no cluster may still turn out to have another name, its id."""
 
@@ -95,35 +76,20 @@ class Rules:
 
 
 class Grants:
-    """All temporary policies, and how they change. Belongs to the event loop; `problem` and `stale` are for any thread.
+    """All temporary policies, and how they change. Belongs to the event loop. A book of the ledger."""
 
-    writer: names this process in the store.
-    """
+    kind: Final = Kind.TEMPORARY_POLICY
 
-    def __init__(
-        self,
-        store: Store,
-        policies: Policies,
-        audit: Audit,
-        rules: Rules,
-        *,
-        writer: str,
-        clock: Clock = Clock(),
-    ) -> None:
-        self._store = store
+    def __init__(self, ledger: Ledger, policies: Policies, rules: Rules) -> None:
+        self._ledger = ledger
         self._policies = policies
-        self._audit = audit
         self._rules = rules
-        self._clock = clock
-        self._outbox = Outbox(store, audit, writer, clock.monotonic)
+        self._clock = ledger.clock
         self._all: dict[str, TemporaryPolicy] = {}
         self._running: dict[str, TemporaryPolicy] = {}
         self._sightings: dict[str, Sighting] = {}
-        self._unreadable: dict[str, str] = {}
         self._in_force: frozenset[str] = frozenset()
-        self._one_at_a_time = asyncio.Lock()
-        self._failure: str | None = None
-        self._answered = clock.monotonic()
+        ledger.keep(self)
 
     # ---- what there is
 
@@ -137,74 +103,6 @@ class Grants:
         """How many are in force."""
         return len(self._in_force)
 
-    @property
-    def problem(self) -> str | None:
-        """Why the store cannot be relied on; None while it can."""
-        if self._failure is not None:
-            return self._failure
-        if self._behind > SILENT:
-            return f"the store has not answered for {self._behind:.0f} s"
-        return next(iter(tuple(self._unreadable.values())), None)
-
-    @property
-    def stale(self) -> bool:
-        """Whether so much may have happened without us that clients should go to another process."""
-        return bool(self._unreadable) or self._behind > STALE
-
-    @property
-    def _behind(self) -> float:
-        return (self._clock.monotonic() - self._answered) / 1000
-
-    # ---- from start to end
-
-    async def start(self) -> None:
-        """Open the store and put in force what is live. Raises StoreUnavailable."""
-        await self._store.open()
-        await self._look()
-        for problem in self._unreadable.values():
-            raise StoreUnavailable(problem)
-        self._enforce()
-
-    async def run(self) -> None:
-        """Follow store and clock for ever."""
-        step = asyncio.create_task(self.step())
-        try:
-            while True:
-                await asyncio.sleep(EVERY)
-                self._enforce()  # the step before may still wait for the store
-                if step.done():
-                    step = asyncio.create_task(self.step())
-        finally:
-            step.cancel()
-
-    async def step(self) -> None:
-        """Look once at what others have changed, what is due, and what the audit has not been told. Never raises."""
-        self._enforce()  # whether or not the store can be reached
-        try:
-            async with self._one_at_a_time:
-                await self._look()
-                self._enforce()
-                await self._do_what_is_due()
-                self._enforce()
-                await self._outbox.drain()
-            self._answered = self._clock.monotonic()
-            self._has_failed(None)
-        except StoreUnavailable as error:
-            self._has_failed(str(error))
-        except Exception as error:
-            log.exception("temporary_policies_failed")
-            self._has_failed(f"an error that nobody foresaw: {error!r}")
-
-    async def close(self, within: float = 2.0) -> None:
-        """Tell the audit what there is to tell, for so many seconds at most, and let go of the store."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self.step()
-                while self._outbox.is_being_told and self._failure is None:
-                    await asyncio.sleep(0.02)
-                    await self.step()
-        await self._store.close()
-
     # ---- what people ask for
 
     async def create(self, body: object, who: Who) -> Asked:
@@ -212,7 +110,7 @@ class Grants:
 
         It is in force here when this returns, unless it starts later. Raises Malformed, NotGranted, StoreUnavailable.
         """
-        async with self._changing():
+        async with self._ledger.changing():
             now, author = self._clock.wall(), _author(who)
             snapshot, known = self._policies.current(), self._rules.places().known
             asked = read_request(
@@ -232,8 +130,7 @@ class Grants:
                 if not await self._take(0, *changes, who=who, judgement=judgement):
                     raise StoreUnavailable(f"the store has {named(asked.policy)} already")
                 return replace(asked, policy=changes[-1].policy)
-        # Nothing may wait for the audit's disk but whoever asks.
-        await self._tell(changes[0], who, judgement)
+        await self._ledger.tell(event_of(changes[0], who=who, judgement=judgement, epoch=snapshot.epoch))
         raise NotGranted(judgement.reason)
 
     async def revoke(self, policy_id: str, who: Who, reason: str = "") -> TemporaryPolicy:
@@ -266,9 +163,9 @@ class Grants:
     async def _change(
         self, policy_id: str, who: Who, make: Callable[[TemporaryPolicy], tuple[Change, Judgement | None]]
     ) -> TemporaryPolicy:
-        async with self._changing():
+        async with self._ledger.changing():
             for _ in range(_ATTEMPTS):
-                await self._look()
+                await self._ledger.look()
                 change, judgement = make(self._visible(policy_id, _author(who)))
                 if await self._take(change.policy.revision - 1, change, who=who, judgement=judgement):
                     return change.policy
@@ -284,28 +181,10 @@ class Grants:
             raise NoSuchPolicy(f"there is no temporary policy {policy_id}")
         return policy
 
-    @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[None]:
-        """Nothing else changes meanwhile. Nobody waits for a store that has not answered for long."""
-        self._must_be_usable()
-        async with self._one_at_a_time:
-            self._must_be_usable()
-            yield
+    # ---- what time asks for, and the ledger
 
-    def _must_be_usable(self) -> None:
-        if self.problem is not None:
-            raise StoreUnavailable(self.problem)
-
-    async def _tell(self, change: Change, who: Who, judgement: Judgement) -> None:
-        """Record what is not kept, and return when it is on disk."""
-        durable = asyncio.get_running_loop().create_future()
-        event = event_of(change, who=who, judgement=judgement, epoch=self._policies.snapshot.epoch)
-        self._audit.record(event, lambda: None if durable.done() else durable.set_result(None))
-        await durable
-
-    # ---- what time asks for
-
-    async def _do_what_is_due(self) -> None:
+    async def do_what_is_due(self) -> None:
+        """Start and expire what is due. Raises StoreUnavailable."""
         for policy in tuple(self._running.values()):
             now = self._now(policy)
             what = due(policy, now)
@@ -339,30 +218,20 @@ class Grants:
         epoch = self._policies.snapshot.epoch
         events = tuple(event_of(change, who=who, judgement=judgement, epoch=epoch) for change in changes)
         after = changes[-1].policy
-        if not await self._store.take(
-            Step(kind=Kind.TEMPORARY_POLICY, record=to_record(after), before=before, events=events)
-        ):
-            return False
-        self._learn(after)
-        self._enforce()
-        return True
+        return await self._ledger.take(Step(kind=self.kind, record=to_record(after), before=before, events=events))
 
-    async def _look(self) -> None:
-        news = await self._store.news()
-        if news is not None:
-            for _, record in news.records:
-                self._read(record)
-            self._outbox.see(news.untold)
+    def read(self, record: Record) -> None:
+        """Learn of a policy as it is now. Raises UnreadableRecord."""
+        self._learn(from_record(record, compat=self._rules.compat))
 
-    def _read(self, record: Record) -> None:
-        try:
-            policy = from_record(record, compat=self._rules.compat)
-        except UnreadableRecord as error:
-            policy_id = str(record.get("id"))
-            self._unreadable[policy_id] = f"temporary policy {policy_id} in the store cannot be read: {error}"
-        else:
-            self._unreadable.pop(policy.id, None)
-            self._learn(policy)
+    def over(self, before: int) -> Collection[str]:
+        """The ids of those that were over before that instant (ms since the epoch)."""
+        return [one.id for one in self._all.values() if one.ended is not None and one.ended.ts < before]
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Know no more of these, which are over."""
+        for one in ids:
+            self._all.pop(one, None)
 
     def _learn(self, policy: TemporaryPolicy) -> None:
         """Know of a policy as it is now."""
@@ -377,7 +246,7 @@ class Grants:
         if policy.state is State.LIVE:
             self._sightings[policy.id] = Sighting(wall=self._clock.wall(), monotonic=self._clock.monotonic())
 
-    def _enforce(self) -> None:
+    def refresh(self) -> None:
         """Put in force what is live and not over, whether or not the store has been told that it is over."""
         live = [
             policy
@@ -390,14 +259,6 @@ class Grants:
             self._in_force = in_force
             snapshot = self._policies.lend(enforced(live))
             log.info("temporary_policies", live=len(live), epoch=snapshot.epoch)
-
-    def _has_failed(self, problem: str | None) -> None:
-        if problem != self._failure:
-            if problem is None:
-                log.info("store_restored")
-            else:
-                log.error("store_unavailable", reason=problem)
-        self._failure = problem
 
 
 def _author(who: Who) -> Author:

@@ -37,6 +37,7 @@ from .metrics import Metrics
 from .policies import Policies
 from .ports import Ports
 from .standings import Standings, is_group_wanted
+from .store.ledger import Ledger
 from .store.sqlite import SqliteStore
 from .table import apis_at
 from .upstream import TlsFiles, Upstream, client_settings
@@ -76,6 +77,7 @@ class Server:
         self._directory = DirectoryFiles(settings)
         self._passwords = PasswordChecker()
         self._audit: AuditLog | None = None
+        self._ledger: Ledger | None = None
         self._grants: Grants | None = None
         self._pulse = Pulse(self.metrics.event_loop_lag)
         self._health = HealthServer(
@@ -118,8 +120,9 @@ class Server:
         self._record_configuration(None)
         for cluster in settings.clusters:
             self.upstreams[cluster.name] = self._upstream(cluster)
-        self._grants = self._temporary_policies(self._audit)
-        await self._grants.start()
+        self._ledger = Ledger(SqliteStore(settings.store_file, self._instance), self._audit, writer=self._instance)
+        self._grants = Grants(self._ledger, self.policies, self._rules())
+        await self._ledger.start()
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
         self._tell_shut()
         self._health.start()
@@ -131,7 +134,7 @@ class Server:
         self._signals()
         self._loops += [
             asyncio.create_task(self._pulse.beat()),
-            asyncio.create_task(self._grants.run()),
+            asyncio.create_task(self._ledger.run()),
             asyncio.create_task(self._every(FILES_EVERY, self._look_at_files)),
             asyncio.create_task(self._every(SWEEP_EVERY, self._sweep)),
         ]
@@ -171,18 +174,12 @@ class Server:
         """The names by which policies know a cluster."""
         return frozenset(filter(None, (cluster.name, cluster.environment)))
 
-    def _temporary_policies(self, audit: AuditLog) -> Grants:
+    def _rules(self) -> Rules:
         settings = self._settings
-        return Grants(
-            SqliteStore(settings.store_file, self._instance),
-            self.policies,
-            audit,
-            Rules(
-                places=self._places,
-                compat=settings.compat,
-                max_duration=settings.temporary_policies.max_duration_ms,
-            ),
-            writer=self._instance,
+        return Rules(
+            places=self._places,
+            compat=settings.compat,
+            max_duration=settings.temporary_policies.max_duration_ms,
         )
 
     def _places(self) -> Places:
@@ -242,9 +239,9 @@ class Server:
         if self._audit is not None:
             failure = self._audit.failure
             checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
-        if self._grants is not None:
-            problem = self._grants.problem
-            checks.append(Check(name="store", ok=problem is None, detail=problem or "", required=self._grants.stale))
+        if self._ledger is not None:
+            problem = self._ledger.problem
+            checks.append(Check(name="store", ok=problem is None, detail=problem or "", required=self._ledger.stale))
         reload_failure = self.policies.last_failure
         checks.append(Check(name="policy", ok=reload_failure is None, detail=reload_failure or "", required=False))
         checks += [
@@ -391,8 +388,8 @@ class Server:
             self._show_upstream(upstream)
             if upstream.tls is not None:
                 upstream.tls.look_again()
-        if self._grants is not None:
-            self.metrics.store_healthy.set(self._grants.problem is None)
+        if self._ledger is not None and self._grants is not None:
+            self.metrics.store_healthy.set(self._ledger.problem is None)
             self.metrics.temporary_policies.set(self._grants.live)
         await self._follow_again()
 
@@ -426,8 +423,8 @@ class Server:
             task.cancel()
         for upstream in self.upstreams.values():
             await upstream.cluster.close()
-        if self._grants is not None:
-            await self._grants.close()
+        if self._ledger is not None:
+            await self._ledger.close()
         if self._audit is not None:
             await self._audit.close()
         self._passwords.close()

@@ -11,6 +11,7 @@ from kordon_policy.temporary import TemporaryPolicy
 from kordon_proxy.audit.event import Who
 from kordon_proxy.grants import Grants, Places, Rules
 from kordon_proxy.policies import Policies
+from kordon_proxy.store.ledger import Ledger
 from kordon_proxy.store.sqlite import SqliteStore
 from tests.proxy.granting import Log
 
@@ -35,28 +36,29 @@ class Grantor:
         log.healthy = False
         places = Places(known={Domain.CLUSTER: [frozenset({"prod"})]}, complete=True)
         rules = Rules(places=lambda: places, compat=Compat())
-        self._grants = Grants(SqliteStore(self._store, "grantor"), policies, log, rules, writer="grantor")
-        await self._grants.start()
+        self._ledger = Ledger(SqliteStore(self._store, "grantor"), log, writer="grantor")
+        self._grants = Grants(self._ledger, policies, rules)
+        await self._ledger.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._runner.run(self._grants.close())
+        self._runner.run(self._ledger.close())
         self._runner.close()
 
     def create(self, action: str, *resource: str, effect: str = "Allow", **asked: Any) -> TemporaryPolicy:
         """For the traders, for an hour unless said otherwise."""
         rule = {"role": "traders", "actions": [action], "effect": effect, "resource": ["cluster", "prod", *resource]}
-        self._runner.run(self._grants.step())
+        self._runner.run(self._ledger.step())
         made = self._runner.run(self._grants.create({"duration_ms": 3_600_000, "policy": rule} | asked, ADA))
         assert made.policy is not None
         return made.policy
 
     def end_soon(self, made: TemporaryPolicy) -> None:
         """By itself. So a test can see it in force first, however slow the machine is."""
-        self._runner.run(self._grants.step())
+        self._runner.run(self._ledger.step())
         self._runner.run(self._grants.renew(made.id, {"duration_ms": 1_500}, ADA))
 
     def revoke(self, made: TemporaryPolicy) -> None:
-        self._runner.run(self._grants.step())
+        self._runner.run(self._ledger.step())
         self._runner.run(self._grants.revoke(made.id, ADA, "done"))

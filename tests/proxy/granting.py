@@ -15,10 +15,11 @@ from kordon_policy.temporary import TemporaryPolicy
 from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.audit.tail import read_events
-from kordon_proxy.grants import Clock, Grants, Places, Rules
+from kordon_proxy.grants import Grants, Places, Rules
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.policies import Policies
 from kordon_proxy.store.interface import Store
+from kordon_proxy.store.ledger import Clock, Ledger
 from kordon_proxy.store.sqlite import SqliteStore
 from tests.proxy.audit.events import SOURCE, a_config
 
@@ -77,6 +78,7 @@ class Log:
 @dataclass
 class Process:
     grants: Grants
+    ledger: Ledger
     policies: Policies
     places: Places = field(default_factory=lambda: Places(known={Domain.CLUSTER: [PROD]}, complete=True))
 
@@ -129,14 +131,12 @@ async def a_process(
     audit = AuditLog(a_config(folder / f"audit-{name}"), source=SOURCE, metrics=Metrics())
     await audit.start()
     rules = Rules(places=lambda: process.places, compat=Compat())
-    grants = Grants(
-        store or SqliteStore(file_of(folder), name), policies, log or audit, rules, writer=name, clock=clock
-    )
-    process = Process(grants, policies)
+    ledger = Ledger(store or SqliteStore(file_of(folder), name), log or audit, writer=name, clock=clock)
+    process = Process(Grants(ledger, policies, rules), ledger, policies)
     try:
-        await grants.start()
+        await ledger.start()
         yield process
-        await grants.close()
+        await ledger.close()
     finally:
         await audit.close()
 
@@ -154,7 +154,7 @@ def ids(folder: Path, name: str = "*") -> Counter[str]:
 
 async def stepped(*processes: Process, times: int = 1) -> None:
     for _ in range(times):
-        await asyncio.gather(*(process.grants.step() for process in processes))
+        await asyncio.gather(*(process.ledger.step() for process in processes))
 
 
 async def until_told(folder: Path, *happened: str, by: Sequence[Process]) -> None:

@@ -13,8 +13,9 @@ import pytest
 from kordon_policy.actions import Domain
 from kordon_policy.temporary import NotPossible
 from kordon_proxy.audit.event import Who
-from kordon_proxy.grants import SILENT, STALE, Malformed, NoSuchPolicy, NotGranted, Places
+from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted, Places
 from kordon_proxy.store.interface import News, Step, StoreUnavailable
+from kordon_proxy.store.ledger import KEPT, SILENT, STALE
 from kordon_proxy.store.outbox import TAKE_OVER
 from kordon_proxy.store.sqlite import SqliteStore
 from tests.proxy.audit.events import until
@@ -494,13 +495,13 @@ def test_without_its_store_it_keeps_what_it_knows_and_nothing_lives_past_its_end
         async with a_process(tmp_path, clocks=clocks) as one:
             made = await one.create()
             await stepped(one)
-            assert (one.grants.problem, one.grants.stale) == (None, False)
+            assert (one.ledger.problem, one.ledger.stale) == (None, False)
 
             shutil.move(file, away)
             await stepped(one)
             assert one.may_edit()
-            assert one.grants.problem == f"the store {file} cannot be used: no such file or directory"
-            assert not one.grants.stale
+            assert one.ledger.problem == f"the store {file} cannot be used: no such file or directory"
+            assert not one.ledger.stale
             for change in (one.create(), one.grants.revoke(made.id, ANN), one.grants.renew(made.id, {}, ANN)):
                 with pytest.raises(StoreUnavailable, match="no such file"):
                     await change
@@ -509,11 +510,11 @@ def test_without_its_store_it_keeps_what_it_knows_and_nothing_lives_past_its_end
             clocks.pass_by(HOUR)
             await stepped(one)
             assert not one.may_edit()
-            assert one.grants.stale
+            assert one.ledger.stale
 
             shutil.move(away, file)
             await stepped(one)
-            assert (one.grants.problem, one.grants.stale) == (None, False)
+            assert (one.ledger.problem, one.ledger.stale) == (None, False)
             assert one.state(made.id) == "expired"
             assert not one.may_edit()
             await until_told(tmp_path, "CREATED", "STARTED", "EXPIRED", by=[one])
@@ -542,17 +543,17 @@ def test_a_store_that_does_not_answer_is_told_and_nothing_lives_past_its_end(tmp
         async with a_process(tmp_path, clocks=clocks, store=store) as one:
             await one.create()
             store.answers.clear()
-            following = asyncio.create_task(one.grants.run())
+            following = asyncio.create_task(one.ledger.run())
             await until(lambda: store.is_asked)
             clocks.wall -= HOUR
             clocks.pass_by(HOUR)
             await until(lambda: not one.may_edit())
-            assert one.grants.problem == f"the store has not answered for {HOUR / 1000:.0f} s"
-            assert one.grants.stale
+            assert one.ledger.problem == f"the store has not answered for {HOUR / 1000:.0f} s"
+            assert one.ledger.stale
             with pytest.raises(StoreUnavailable, match="has not answered"):
                 await asyncio.wait_for(one.create(), 1)
             store.answers.set()
-            await until(lambda: one.grants.problem is None)
+            await until(lambda: one.ledger.problem is None)
             following.cancel()
 
     run(work())
@@ -571,7 +572,7 @@ def test_a_store_is_silent_and_a_process_stale_after_a_time(tmp_path: Path, ms: 
         clocks = Clocks()
         async with a_process(tmp_path, clocks=clocks) as one:
             clocks.monotonic += int(ms)
-            assert (one.grants.problem is not None, one.grants.stale) == said
+            assert (one.ledger.problem is not None, one.ledger.stale) == said
 
     run(work())
 
@@ -596,9 +597,9 @@ def test_a_policy_that_cannot_be_read_is_told_and_changes_nothing_and_nobody_sta
             first = min(policy.id for policy in one.grants.all)
             alter(2)
             await stepped(one)
-            assert one.grants.problem is not None
-            assert f"temporary policy {first} in the store cannot be read: it was written by" in one.grants.problem
-            assert one.grants.stale
+            assert one.ledger.problem is not None
+            assert f"temporary policy {first} in the store cannot be read: it was written by" in one.ledger.problem
+            assert one.ledger.stale
             assert one.may_edit()
             assert one.may_edit("trade_c3")
             with pytest.raises(StoreUnavailable, match="cannot be read"):
@@ -608,7 +609,7 @@ def test_a_policy_that_cannot_be_read_is_told_and_changes_nothing_and_nobody_sta
                     pass
             alter(1)
             await stepped(one)
-            assert one.grants.problem is None
+            assert one.ledger.problem is None
             await one.grants.revoke(made.id, ANN)
 
     run(work())
@@ -630,3 +631,27 @@ def test_a_change_that_never_gets_its_turn_is_given_up(tmp_path: Path) -> None:
             assert one.may_edit()
 
     run(work())
+
+
+def test_what_is_over_for_long_is_forgotten_by_every_process_and_by_the_store(tmp_path: Path) -> None:
+    async def work() -> None:
+        clocks = Clocks()
+        async with a_process(tmp_path, "one", clocks) as one, a_process(tmp_path, "two", clocks) as two:
+            over, later = await one.create(duration_ms=60_000), await one.create("trade_b3", duration_ms=60_000)
+            clocks.pass_by(30_000)
+            await stepped(one, two)
+            await one.grants.renew(later.id, {"duration_ms": 3_600_000}, ANN)
+            clocks.pass_by(30_000)
+            await stepped(one, two)
+            clocks.pass_by(KEPT)
+            await stepped(one, two)
+            assert one.state(over.id) == two.state(over.id) == "expired"  # for so long it is kept
+
+            clocks.pass_by(1)
+            await stepped(one, two)
+            await stepped(one, two)
+            assert [one.id for one in one.grants.all] == [two.id for two in two.grants.all] == [later.id]
+        async with a_process(tmp_path, "three", clocks) as three:
+            assert [one.id for one in three.grants.all] == [later.id]
+
+    asyncio.run(work())

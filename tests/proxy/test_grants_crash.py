@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kordon_proxy.demo.kordon import Kordon
-from kordon_proxy.grants import Clock
+from kordon_proxy.store.ledger import Clock
 from tests.kafka.tap import log_lines
 from tests.kafka.tenants import eventually
 from tests.proxy.granting import POLICY, a_process, file_of, told, untold

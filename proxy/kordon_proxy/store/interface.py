@@ -28,6 +28,11 @@ class Kind(StrEnum):
     SCHEDULED = "scheduled"
     STAGED = "staged"
 
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return self.value.replace("_", " ") if self is Kind.TEMPORARY_POLICY else f"{self.value} mutation"
+
 
 class Key(NamedTuple):
     """What a record is found by."""

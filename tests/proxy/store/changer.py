@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from kordon_policy.temporary import NotPossible
-from kordon_proxy.grants import Clock
+from kordon_proxy.store.ledger import Clock
 from tests.proxy.granting import ANN, Process, a_process
 
 
@@ -37,7 +37,7 @@ def tell(policy_id: str, revision: int) -> None:
 
 async def main(folder: Path, name: str) -> None:
     async with a_process(folder, name, clock=Clock()) as process:
-        following = asyncio.create_task(process.grants.run())
+        following = asyncio.create_task(process.ledger.run())
         while not following.done():
             await change(process)
 
