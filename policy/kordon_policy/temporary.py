@@ -13,15 +13,12 @@ over is a state and no comparison, so it stays over when the clock is set back.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import Enum, StrEnum
-from typing import Final
 
 from kordon_policy.decision import printable
+from kordon_policy.lifecycle import Ended, NotPossible, instant
 from kordon_policy.model import Effect, Rule, TemporaryRule
 from kordon_policy.own_rights import Author, Judgement
-
-LAST_INSTANT: Final = 253_402_300_799_999  # the end of the year 9999, in ms since the epoch
 
 
 class State(StrEnum):
@@ -65,15 +62,6 @@ class Wording:
     actions: tuple[str, ...]
     effect: Effect
     resource: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """When it was over (ms since the epoch), by whom ("" where it was time), and why."""
-
-    ts: int
-    by: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,26 +115,6 @@ class Change:
     def id(self) -> str:
         """Tells this change of this policy from every other."""
         return f"{self.policy.id}/{self.policy.revision}"
-
-
-class NotPossible(ValueError):
-    """The state of a temporary policy does not allow it; the text is for people."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """When a process first saw a live policy as it is: by the clock on the wall and by one that is never set, in ms."""
-
-    wall: int
-    monotonic: int
-
-    def reached(self, wall: int, monotonic: int) -> int:
-        """The instant that it is for this policy at least, in ms since the epoch.
-
-        What is lent for an hour is over when an hour has gone by, though the clock was set back meanwhile. Take a new
-        sighting when the policy is renewed.
-        """
-        return max(wall, self.wall + monotonic - self.monotonic)
 
 
 def create(policy: TemporaryPolicy, judgement: Judgement, now: int) -> tuple[Change, ...]:
@@ -242,11 +210,6 @@ def next_due(policies: Iterable[TemporaryPolicy]) -> int | None:
 def named(policy: TemporaryPolicy) -> str:
     """A temporary policy in a sentence."""
     return f"temporary policy {printable(policy.id)}"
-
-
-def instant(ts: int) -> str:
-    """An instant (ms since the epoch) in a sentence, to the second."""
-    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _ended(

@@ -7,30 +7,28 @@ written for what is still to come, and this is put in force as it stands: what a
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final, NamedTuple
 
-from kordon_policy.decision import listed
 from kordon_policy.findings import Finding, Report, Severity, TooManyFindings, shown
 from kordon_policy.json_tree import JsonTree
+from kordon_policy.lifecycle import LAST_INSTANT, instant
 from kordon_policy.model import EVERYBODY, Compat, Rule, RuleRef
-from kordon_policy.nodes import Broken, Mapping, Node, Number, Scalar, Sequence
+from kordon_policy.nodes import Mapping, Node, Scalar, Sequence
 from kordon_policy.own_rights import Author, Known
 from kordon_policy.patterns import STAR
-from kordon_policy.read import known_keys, name_of, report_missing, text_of
+from kordon_policy.read import known_keys, report_missing
 from kordon_policy.read_policies import policies_of
+from kordon_policy.read_requests import LONGEST, free_text, hint_of_instant, long, milliseconds_of, must_be_known
 from kordon_policy.snapshot import Snapshot
-from kordon_policy.temporary import LAST_INSTANT, TemporaryPolicy, Wording, instant
+from kordon_policy.temporary import TemporaryPolicy, Wording
 
 HOUR: Final = 3_600_000
 UNLIMITED: Final = "unlimited"
 KEYS: Final = ("duration_ms", "starts_ts", "expires_ts", "principal", "reason", "ticket", "policy")
 RENEWAL_KEYS: Final = ("duration_ms", "expires_ts", "reason")
 POLICY_KEYS: Final = ("role", "actions", "effect", "resource")
-LONGEST: Final = {"reason": 1_000, "ticket": 200, "principal": 1_000}  # letters
 _WHAT: Final = "a temporary policy"
 _INSTANTS: Final = ("duration_ms", "starts_ts", "expires_ts")
-_SECONDS: Final = 100_000_000_000  # as ms in 1973, as seconds in 5138: whoever means now has left three digits out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ def read_request(
                 report_missing("policy", _WHAT, tree.root, report)
             read = read_rule(values.get("policy"), policy_id, snapshot.document.compat, report)
             span = _span(values, tree.root, now, max_duration, report)
-            texts = {key: _text(key, values.get(key), report) for key in LONGEST}
+            texts = {key: free_text(key, values, report) for key in LONGEST}
             if read is not None:
                 rule, wording = read
                 _lint_role(values["policy"], snapshot, report)
@@ -120,7 +118,7 @@ def read_renewal(body: object, policy: TemporaryPolicy, *, now: int, max_duratio
         values = known_keys(tree.root, "a renewal", RENEWAL_KEYS, report)
         if values is not None:
             span = _span(values, tree.root, now, max_duration, report, starts_ts=max(now, policy.starts_ts))
-            reason = _text("reason", values.get("reason"), report)
+            reason = free_text("reason", values, report)
     findings = tree.findings(strict=True)
     return Renewal(possible=not report.has_errors, expires_ts=span.expires_ts, reason=reason, findings=findings)
 
@@ -154,16 +152,6 @@ def _refused(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.ERROR) if at_path else finding
 
 
-def _text(key: str, node: Node | None, report: Report) -> str:
-    """Free text, or the name of a principal; "" if it is left out."""
-    if node is None:
-        return ""
-    text = name_of(node, f"`{key}`", report) if key == "principal" else text_of(node, f"`{key}`", report, control=True)
-    if text is not None and len(text) > LONGEST[key]:
-        report.error(node, f"`{key}` is longer than {LONGEST[key]} letters", "say it in fewer")
-    return text or ""
-
-
 def _lint_role(policy: Node, snapshot: Snapshot, report: Report) -> None:
     node = _within(policy, "role")
     if not isinstance(node, Scalar) or not node.text:
@@ -186,10 +174,7 @@ def _lint_place(policy: Node, rule: Rule, known: Known, report: Report) -> None:
         # Patterns in that place are told of where they are read.
         if path.domain is None or name is None or STAR in name or not isinstance(node, Sequence):
             continue
-        names = sorted(frozenset().union(*known.get(path.domain, ())))
-        if name not in names:
-            hint = report.nearest(name, names) or (f"known are {listed(names)}" if names else "none is configured")
-            report.error(node.items[1], f"no {path.domain} is known as {shown(name)}", hint)
+        must_be_known(node.items[1], path.domain, name, known, report)
 
 
 def _within(node: Node, key: str) -> Node | None:
@@ -219,7 +204,7 @@ def _span(
         return _NO_SPAN
     unlimited = _is_unlimited(values.get("duration_ms"))
     numbers = {
-        key: _whole_number(values[key], key, report)
+        key: _milliseconds(values[key], key, report)
         for key in _INSTANTS
         if key in values and not (unlimited and key == "duration_ms")
     }
@@ -249,7 +234,7 @@ def _lint_unlimited(values: dict[str, Node], max_duration: int | None, report: R
     if "expires_ts" in values:
         report.error(node, "`duration_ms` is unlimited, and `expires_ts` is an end", "leave one of them out")
     if max_duration is not None:
-        report.error(node, "it would have no end, and there is a max_duration", f"at most {_long(max_duration)}")
+        report.error(node, "it would have no end, and there is a max_duration", f"at most {long(max_duration)}")
 
 
 def _lint_end(node: Node, span: _Span, now: int, max_duration: int | None, report: Report) -> None:
@@ -259,34 +244,19 @@ def _lint_end(node: Node, span: _Span, now: int, max_duration: int | None, repor
     if expires <= starts:
         report.error(node, "it would end before it starts", "an end is later than the start")
     elif expires <= now:
-        hint = "instants are in milliseconds since the epoch" if expires < _SECONDS else f"now it is {instant(now)}"
-        report.error(node, f"it would be over already, since {instant(expires)}", hint)
+        report.error(node, f"it would be over already, since {instant(expires)}", hint_of_instant(expires, now))
     elif expires > LAST_INSTANT:
         report.error(node, "it would end after the year 9999", f'write "{UNLIMITED}" if it has no end')
     elif max_duration is not None and expires - starts > max_duration:
-        message = f"it would hold for {_long(expires - starts)}, longer than max_duration"
-        report.error(node, message, f"at most {_long(max_duration)}")
+        message = f"it would hold for {long(expires - starts)}, longer than max_duration"
+        report.error(node, message, f"at most {long(max_duration)}")
 
 
-def _whole_number(node: Node, key: str, report: Report) -> int | None:
-    value = node.value if isinstance(node, Number) else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        if not isinstance(node, Broken):
-            also = f', or "{UNLIMITED}"' if key == "duration_ms" else ""
-            example = HOUR if key == "duration_ms" else 1_767_225_600_000
-            report.error(node, f"`{key}` is a whole number of milliseconds", f"write it like {example}{also}")
-        return None
-    if 0 < value <= LAST_INSTANT:
-        return value
-    what = "not above 0" if value <= 0 else "after the year 9999"
-    report.error(node, f"`{key}` is {what}", "it is in milliseconds")
-    return None
+def _milliseconds(node: Node, key: str, report: Report) -> int | None:
+    also = f', or "{UNLIMITED}"' if key == "duration_ms" else ""
+    example = HOUR if key == "duration_ms" else 1_767_225_600_000
+    return milliseconds_of(node, f"`{key}`", report, example=f"{example}{also}")
 
 
 def _is_unlimited(node: Node | None) -> bool:
     return isinstance(node, Scalar) and node.text == UNLIMITED
-
-
-def _long(ms: int) -> str:
-    """A time in a sentence: 3600000 ms (1:00:00)."""
-    return f"{ms} ms ({timedelta(milliseconds=ms)})"

@@ -10,12 +10,12 @@ from typing import Final
 import structlog
 
 from kordon_policy.findings import Finding
+from kordon_policy.lifecycle import Sighting
 from kordon_policy.model import Compat
 from kordon_policy.own_rights import Author, Judgement, Known, judge_author, judge_view
 from kordon_policy.temporary import (
     Change,
     Due,
-    Sighting,
     State,
     TemporaryPolicy,
     create,

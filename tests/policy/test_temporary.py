@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from kordon_policy.actions import Action, Kind
+from kordon_policy.lifecycle import NotPossible, Sighting
 from kordon_policy.model import RuleRef
 from kordon_policy.own_rights import Author, Judgement
 from kordon_policy.snapshot import Snapshot, compile_snapshot
@@ -14,8 +15,6 @@ from kordon_policy.temporary import (
     Change,
     Due,
     Event,
-    NotPossible,
-    Sighting,
     State,
     TemporaryPolicy,
     create,

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kordon_policy.actions import Action
+from kordon_policy.lifecycle import LAST_INSTANT, Ended
 from kordon_policy.model import Compat, Effect, Rule, RuleRef
 from kordon_policy.own_rights import Author
-from kordon_policy.temporary import LAST_INSTANT, Ended, State, TemporaryPolicy, Wording
-from kordon_policy.temporary_record import UnreadableRecord, from_record, to_answer, to_record
+from kordon_policy.records import UnreadableRecord
+from kordon_policy.temporary import State, TemporaryPolicy, Wording
+from kordon_policy.temporary_record import from_record, to_answer, to_record
 
 A_RULE = Rule(
     ref=RuleRef(place="temporary policy 7f3a"), effect=Effect.ALLOW, actions=frozenset(), paths=(), roles=frozenset()

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from kordon_policy.actions import Action, Domain, Kind
 from kordon_policy.findings import Severity
+from kordon_policy.lifecycle import LAST_INSTANT
 from kordon_policy.load import load
 from kordon_policy.model import Effect
 from kordon_policy.own_rights import Author, Known
 from kordon_policy.snapshot import Snapshot
-from kordon_policy.temporary import LAST_INSTANT, State, TemporaryPolicy
+from kordon_policy.temporary import State, TemporaryPolicy
 from kordon_policy.temporary_request import HOUR, Asked, read_renewal, read_request
 from tests.policy.given import a_snapshot
 

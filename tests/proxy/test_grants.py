@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kordon_policy.actions import Domain
-from kordon_policy.temporary import NotPossible
+from kordon_policy.lifecycle import NotPossible
 from kordon_proxy.audit.event import Who
 from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted, Places
 from kordon_proxy.store.interface import News, Step, StoreUnavailable

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from kordon_policy.temporary_record import UnreadableRecord
+from kordon_policy.records import UnreadableRecord
 from kordon_proxy.audit.event import Event
 from kordon_proxy.clock import wall_ms
 

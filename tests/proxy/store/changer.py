@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from kordon_policy.temporary import NotPossible
+from kordon_policy.lifecycle import NotPossible
 from kordon_proxy.store.ledger import Clock
 from tests.proxy.granting import ANN, Process, a_process
 
