@@ -89,6 +89,7 @@ class Metrics:
         self.audit_healthy = self._gauge("audit_healthy", "1 while the audit journal can be written")
         self.audit_waiting = self._gauge("audit_waiting", "Audit events that are not on disk yet")
         self.audit_journal_bytes = self._gauge("audit_journal_bytes", "Size of the audit journal on disk")
+        self.audit_sequence = self._gauges("audit_sequence", "Number of the last audit event on disk", "writer")
         self.audit_events = self._counters("audit_events", "Audit events", "kind")
         self.audit_lost = self._counter("audit_events_lost", "Audit events without room (on_failure: continue)")
         self.audit_backlog = self._gauges("audit_backlog", "Audit events that a sink has not got yet", "sink")

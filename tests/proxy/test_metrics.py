@@ -31,6 +31,7 @@ def metrics() -> Metrics:
     metrics.broker_seconds["Fetch"].observe(0.5)
     metrics.upstream_up["prod", "1"].set(1)
     metrics.unmapped_brokers["prod"].set(0)
+    metrics.audit_sequence["w1"].set(42)
     metrics.audit_events["decision"].inc()
     metrics.audit_backlog["kafka"].set(0)
     metrics.audit_forwarded["kafka"].inc()

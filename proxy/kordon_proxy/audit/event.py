@@ -1,12 +1,10 @@
 """An audit event is a value, and its text is CloudEvents 1.0 JSON (structured mode), one event a line.
 
-The envelope is the CloudEvents one; `data` has the four parts who, what, why and outcome. Two extension attributes are
-added by the journal when the event gets its place: `writer` and `sequence`. They stand last, so that a reader finds
-them without parsing the line; what will chain one line to the one before has its place after them.
+The envelope is the CloudEvents one; `data` has the four parts who, what, why and outcome. What the journal adds when
+the event gets its place stands after them: see `line`.
 """
 
 import json
-import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -137,7 +135,7 @@ def new_id() -> str:
 
 
 def cloud_event(event: Event, source: str) -> dict[str, Any]:
-    """Return the event in CloudEvents' JSON shape, without `writer` and `sequence`."""
+    """Return the event in CloudEvents' JSON shape, without what the journal adds."""
     fields: dict[str, Any] = {
         "specversion": "1.0",
         "id": event.id,
@@ -155,20 +153,6 @@ def cloud_event(event: Event, source: str) -> dict[str, Any]:
 def encode(event: Event, source: str) -> bytes:
     """Return the event as one line of ASCII without its end, to be sealed by the journal."""
     return _to_json(cloud_event(event, source))[:-1].encode("ascii")
-
-
-def seal(body: bytes, writer: str, sequence: int) -> bytes:
-    """Return the whole line. CloudEvents' integers have 32 bits, hence a text, padded to sort as the number does."""
-    return b'%b,"writer":"%b","sequence":"%020d"}\n' % (body, writer.encode("ascii"), sequence)
-
-
-_SEALED: Final = re.compile(rb'^\{.*,"writer":"([^"]+)","sequence":"(\d{20})"\}\n?$', re.DOTALL)
-
-
-def sealed(line: bytes) -> tuple[str, int] | None:
-    """Return writer and sequence of a whole line, None when the line is damaged."""
-    match = _SEALED.match(line)
-    return (match[1].decode("ascii"), int(match[2])) if match else None
 
 
 def parts(event: Event) -> Iterator[Event]:

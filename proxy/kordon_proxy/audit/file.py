@@ -1,4 +1,4 @@
-"""The end of a journal: appends whole lines to the newest segment, and makes them durable.
+"""The end of a journal: gives events their place, appends them to the newest segment, and makes them durable.
 
 Used by one thread. An error leaves the file in doubt; the next append mends that first: what is not known to be durable
 is cut off and written again. That holds for a failed `fdatasync` too, after which the kernel may have forgotten the
@@ -21,6 +21,7 @@ import structlog
 from kordon_proxy.config.audit import Rotation
 from kordon_proxy.reasons import reason_of
 
+from .line import seal
 from .segments import AuditError, Segment, list_segments, segment_path, whole_part
 
 log = structlog.get_logger()
@@ -37,6 +38,8 @@ class JournalFile:
     def __init__(self, directory: Path, rotation: Rotation, now: Callable[[], float] = time.time) -> None:
         self.directory = directory
         self.writer = ""
+        self.chain: bytes | None = None
+        """That of the last durable line; None: there is none that has one."""
         self._rotation = rotation
         self._now = now
         self._lock = -1
@@ -55,7 +58,7 @@ class JournalFile:
             self._lock_directory()
             segments = list_segments(self.directory)
             if segments:
-                return self._go_on(segments[-1])
+                return self._go_on(segments)
             self.writer = uuid4().hex[:16]
             self._begin(1)
             return 0
@@ -66,10 +69,10 @@ class JournalFile:
             self.close()
             raise
 
-    def append(self, lines: Sequence[bytes], first: int) -> bool:
-        """Write the lines, the first of which has that number, and return once they are durable.
+    def append(self, bodies: Sequence[bytes], first: int) -> bool:
+        """Write encoded events, the first of which gets that number, and return once they are durable.
 
-        Says whether a new segment was begun. Raises OSError; nothing counts as written then, and the same lines are
+        Says whether a new segment was begun. Raises OSError; nothing counts as written then, and the same events are
         to be given again.
         """
         if self._in_doubt:
@@ -77,10 +80,12 @@ class JournalFile:
         begins = self._file < 0 or self._is_due() or self._is_disturbed()
         if begins:
             self._begin(first)
+        lines, chain = self._seal(bodies, first)
         self._in_doubt = True
-        self._write(b"".join(lines))
+        self._write(lines)
         _sync_data(self._file)
-        self._size += sum(map(len, lines))
+        self._size += len(lines)
+        self.chain = chain
         self._in_doubt = False
         return begins
 
@@ -91,6 +96,15 @@ class JournalFile:
                 os.close(descriptor)
         self._file = self._lock = -1
 
+    def _seal(self, bodies: Sequence[bytes], first: int) -> tuple[bytes, bytes | None]:
+        """Return whole lines, and the chain value of the last."""
+        lines: list[bytes] = []
+        chain = self.chain
+        for number, body in enumerate(bodies, start=first):
+            line, chain = seal(body, self.writer, number, chain, says_previous=not (self._size or lines))
+            lines.append(line)
+        return b"".join(lines), chain
+
     def _lock_directory(self) -> None:
         self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
         try:
@@ -99,9 +113,11 @@ class JournalFile:
             message = f"audit directory {self.directory} is in use by another process: give each process its own"
             raise AuditError(message) from None
 
-    def _go_on(self, segment: Segment) -> int:
+    def _go_on(self, segments: Sequence[Segment]) -> int:
+        segment = segments[-1]
         whole = whole_part(segment)
         self.writer = segment.writer
+        self.chain = whole.chain if whole.size else _last_chain(segments[:-1])
         self._file = os.open(segment.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._size = whole.size
         self._begun = _begun(segment.path, self._now())
@@ -150,6 +166,13 @@ class JournalFile:
             if written == 0:  # POSIX allows it; without this line it would be an endless loop
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             rest = rest[written:]
+
+
+def _last_chain(segments: Sequence[Segment]) -> bytes | None:
+    for segment in reversed(segments):
+        if (whole := whole_part(segment)).size:
+            return whole.chain
+    return None
 
 
 def _sync_directory(directory: Path) -> None:

@@ -59,7 +59,7 @@ class Forwarder:
         self._backlog_warning = backlog_warning
         self._backoff = backoff or Backoff(most=30.0)
         self._patience = patience
-        self._after = load_cursor(journal.directory, sink.name, journal.writer)
+        self._after = self._where_it_was()
         self._saved = self._after
         self._save_due = 0.0
         self._tail = Tail(journal.directory, self._after)
@@ -69,6 +69,13 @@ class Forwarder:
         journal.forwarded(sink.name, self._after)
         journal.listeners.append(self._see_more)
         self._show_backlog()
+
+    def _where_it_was(self) -> int:
+        after, last = load_cursor(self._journal.directory, self.sink.name, self._journal.writer), self._journal.durable
+        if after > last:
+            # Somebody cut the journal's end off, or brought an old copy of it back. Its numbers are given once more.
+            log.error("audit_journal_ends_early", sink=self.sink.name, forwarded=after, last_sequence=last)
+        return min(after, last)
 
     @property
     def backlog(self) -> int:

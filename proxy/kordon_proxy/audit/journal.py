@@ -25,7 +25,7 @@ from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.config.audit import AuditConfig
 from kordon_proxy.reasons import reason_of
 
-from .event import Event, encode, parts, seal
+from .event import Event, encode, parts
 from .file import JournalFile
 from .segments import AuditError, drop_old_segments
 
@@ -39,7 +39,7 @@ _MOST_BYTES: Final = 64 << 20
 
 @dataclass(slots=True)
 class _Waiting:
-    line: bytes
+    body: bytes
     on_durable: Callback | None
 
 
@@ -82,6 +82,7 @@ class Journal:
     def start(self) -> None:
         """Open the directory and begin to write. Raises AuditError when it cannot be used."""
         self._durable = self._file.open()
+        self._log_place("audit_journal_opened")
         self._thread.start()
 
     def close(self, timeout: float) -> int:
@@ -123,7 +124,7 @@ class Journal:
         return len(self._queue) >= self._config.waiting or self._queued_bytes >= _MOST_BYTES
 
     def append(self, event: Event, on_durable: Callback | None = None) -> bool:
-        """Give the event its number and its place. `on_durable` is called on the loop once it is on disk.
+        """Give the event its place in the order. `on_durable` is called on the loop once it is on disk.
 
         With `on_failure: continue`, it is called at once while the journal fails, and False says that there was no
         room for the event.
@@ -136,11 +137,9 @@ class Journal:
                 if self.full:
                     self._lost += 1
                     return False
-            following = self._durable + len(self._queue) + 1
-            for number, body in enumerate(bodies, start=following):
-                line = seal(body, self.writer, number)
-                self._queue.append(_Waiting(line, None))
-                self._queued_bytes += len(line)
+            for body in bodies:
+                self._queue.append(_Waiting(body, None))
+                self._queued_bytes += len(body)
             self._queue[-1].on_durable = on_durable
             self._condition.notify()
         return True
@@ -165,6 +164,7 @@ class Journal:
                 if not self._commit(batch):
                     break
             self._file.close()
+            self._log_place("audit_journal_closed")
         except Exception as error:
             # A mistake of ours: nothing can be recorded any more, and the sessions must see that.
             log.exception("audit_journal_stopped")
@@ -176,19 +176,20 @@ class Journal:
             return list(islice(self._queue, _MOST_LINES))
 
     def _commit(self, batch: Sequence[_Waiting]) -> bool:
-        lines = [waiting.line for waiting in batch]
+        bodies = [waiting.body for waiting in batch]
         while True:
             gives_up = self._closing  # read first, so that one more try is made after the end was called for
             try:
-                begun = self._file.append(lines, self._durable + 1)
+                begun = self._file.append(bodies, self._durable + 1)
             except OSError as error:
                 self._fail(reason_of(error))
                 if gives_up:
                     return False
                 self._pause()
             else:
-                self._succeed(len(batch), sum(map(len, lines)))
+                self._succeed(len(batch), sum(map(len, bodies)))
                 if begun:
+                    self._log_place("audit_segment_begun")
                     self._drop_old()
                 return True
 
@@ -229,6 +230,11 @@ class Journal:
                 told.append(waiting.on_durable)
                 waiting.on_durable = None
         return told
+
+    def _log_place(self, event: str) -> None:
+        """What is said here is kept where the log is: by it an auditor sees whether the journal's end was cut off."""
+        chain = None if self._file.chain is None else self._file.chain.decode("ascii")
+        log.info(event, directory=str(self.directory), writer=self.writer, sequence=self._durable, chain=chain)
 
     def _drop_old(self) -> None:
         try:

@@ -90,6 +90,7 @@ class AuditLog:
         await asyncio.to_thread(self._journal.start)
         self._metrics.audit_healthy.set(1)
         self._metrics.audit_waiting.set_function(lambda: self._journal.waiting)
+        self._metrics.audit_sequence[self._journal.writer].set_function(lambda: self._journal.durable)
         self._metrics.audit_journal_bytes.set_function(lambda: _size(self._journal.directory))
         self._forwarders = [
             Forwarder(self._journal, sink, self._metrics, backlog_warning=self._config.backlog_warning)

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import structlog
 
-from .event import sealed
+from .line import Place, place_of
 
 log = structlog.get_logger()
 
@@ -35,10 +35,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholePart:
-    """How far a segment is whole: `size` bytes, of which the last line is number `last`."""
+    """How far a segment is whole: `size` bytes, of which the last line is number `last`. `chain`: see `line`."""
 
     size: int
     last: int
+    chain: bytes | None = None
 
 
 def segment_path(directory: Path, writer: str, first: int) -> Path:
@@ -71,17 +72,22 @@ def whole_part(segment: Segment) -> WholePart:
             end = data.rfind(b"\n") + 1
             while end > 0:
                 start = data.rfind(b"\n", 0, end - 1) + 1
-                if (last := _number_of(data[start:end])) is not None:
-                    return WholePart(size=end, last=last)
+                if (last := _whole(data[start:end])) is not None:
+                    return WholePart(size=end, last=last.sequence, chain=last.chain)
                 end = start
     return WholePart(size=0, last=segment.first - 1)
 
 
 def drop_old_segments(directory: Path, *, keep: int | Literal["all"], forwarded: float) -> None:
-    """Delete closed segments beyond the newest `keep` (or `all`) of which everything has been forwarded."""
+    """Delete closed segments beyond the newest `keep` (or `all`) of which everything has been forwarded.
+
+    While nothing is in the newest one yet, the one before is what it goes on from, and stays.
+    """
     if keep == "all":
         return
     segments = list_segments(directory)
+    while segments and not segments[-1].path.stat().st_size:
+        segments.pop()
     closed = segments[:-1]
     for segment, following in zip(closed[: max(0, len(closed) - keep)], segments[1:], strict=False):
         if following.first - 1 > forwarded:
@@ -90,12 +96,9 @@ def drop_old_segments(directory: Path, *, keep: int | Literal["all"], forwarded:
         log.info("audit_segment_deleted", path=str(segment.path), last_sequence=following.first - 1)
 
 
-def _number_of(line: bytes) -> int | None:
-    place = sealed(line)
-    if place is None:
-        return None
+def _whole(line: bytes) -> Place | None:
     try:
         json.loads(line)  # the end may have reached the disk, and the middle not
     except ValueError:
         return None
-    return place[1]
+    return place_of(line)

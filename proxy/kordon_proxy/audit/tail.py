@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from .event import sealed
+from .line import place_of
 from .segments import Segment, list_segments
 
 log = structlog.get_logger()
@@ -67,17 +67,17 @@ class Tail:
 
     def _take(self, chunk: bytes, durable: float) -> Iterator[Line]:
         for text in chunk.splitlines(keepends=True):
-            place = sealed(text)
+            place = place_of(text)
             if place is None:
                 log.error("audit_line_damaged", after=self.after, bytes=len(text))
-            elif place[1] > durable:
+            elif place.sequence > durable:
                 return
             self._offset += len(text)
-            if place is not None and place[1] > self.after:
-                if place[1] != self.after + 1:
-                    log.error("audit_gap", first=self.after + 1, last=place[1] - 1)
-                self.after = place[1]
-                yield Line(place[1], text.rstrip(b"\n"))
+            if place is not None and place.sequence > self.after:
+                if place.sequence != self.after + 1:
+                    log.error("audit_gap", first=self.after + 1, last=place.sequence - 1)
+                self.after = place.sequence
+                yield Line(place.sequence, text.rstrip(b"\n"))
 
     def _move_on(self) -> bool:
         """Go to the next segment, if there is one and nothing more is to come in this one."""

@@ -1,13 +1,14 @@
 """Events to record in tests, and ways to wait for what the journal does with them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from kordon_proxy.audit.event import Event, EventType, Outcome, What, Who, Why, new_id
+from kordon_proxy.audit.event import Event, EventType, Outcome, What, Who, Why, encode, new_id
 from kordon_proxy.audit.journal import Journal
+from kordon_proxy.audit.line import seal
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.config.audit import AuditConfig
 
@@ -62,6 +63,25 @@ def a_login(error_code: int | None = None, **changes: Any) -> Event:
     """Return a login, failed when there is an error code."""
     event = Event(id=new_id(), type=EventType.LOGIN, time=NOON, who=DEV, outcome=Outcome(error_code=error_code))
     return replace(event, **changes)
+
+
+def sealed(
+    events: Iterable[Event], *, writer: str = "w1", first: int = 1, previous: bytes | None = None
+) -> list[bytes]:
+    """Return the lines of these events, as one after the other is written to a journal."""
+    lines = []
+    for number, event in enumerate(events, start=first):
+        line, previous = seal(encode(event, SOURCE), writer, number, previous, says_previous=number == first)
+        lines.append(line)
+    return lines
+
+
+def unchained(events: Iterable[Event], *, writer: str = "w1", first: int = 1) -> list[bytes]:
+    """Return the lines of these events as they were written before there was a chain."""
+    return [
+        b'%b,"writer":"%b","sequence":"%020d"}\n' % (encode(event, SOURCE), writer.encode(), number)
+        for number, event in enumerate(events, start=first)
+    ]
 
 
 def a_config(directory: Path, **changes: Any) -> AuditConfig:

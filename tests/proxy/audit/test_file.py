@@ -9,19 +9,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kordon_proxy.audit.event import encode, seal
+from kordon_proxy.audit.event import encode
 from kordon_proxy.audit.file import JournalFile
+from kordon_proxy.audit.line import BEGINNING, link, place_of, seal
 from kordon_proxy.audit.segments import AuditError, Segment, list_segments, segment_path, whole_part
 from kordon_proxy.config.audit import Rotation
-from tests.proxy.audit.events import NOON, SOURCE, a_denial
+from tests.proxy.audit.events import NOON, SOURCE, a_denial, sealed, unchained
+
+
+def bodies(first: int, count: int = 1) -> list[bytes]:
+    return [encode(a_denial(id=f"e{number}"), SOURCE) for number in range(first, first + count)]
 
 
 def lines(writer: str, first: int, count: int = 1) -> list[bytes]:
-    return [seal(encode(a_denial(id=f"e{number}"), SOURCE), writer, number) for number in range(first, first + count)]
+    return sealed((a_denial(id=f"e{number}") for number in range(first, first + count)), writer=writer, first=first)
 
 
-def content(directory: Path) -> bytes:
-    return b"".join(segment.path.read_bytes() for segment in list_segments(directory))
+def content(directory: Path) -> list[bytes]:
+    """The encoded events of a journal in which every line has its number and follows from the one before."""
+    found: list[bytes] = []
+    number, chain = 0, BEGINNING
+    for segment in list_segments(directory):
+        for line in segment.path.read_bytes().splitlines():
+            place = place_of(line)
+            assert place is not None
+            if not found:
+                number, chain = place.sequence - 1, place.previous or b""
+            assert (place.writer, place.sequence) == (segment.writer, number + 1)
+            assert place.chain == link(chain, line[: place.linked])
+            assert place.previous in {chain, None}
+            number, chain = place.sequence, place.chain
+            found.append(line[: line.rindex(b',"writer":')])
+    return found
 
 
 def an_open_file(
@@ -49,7 +68,7 @@ def test_an_empty_directory_begins_at_nothing_with_a_writer_of_its_own(tmp_path:
 
 def test_writer_and_number_go_on_where_they_were(tmp_path: Path, file: JournalFile) -> None:
     # Given
-    file.append(lines(file.writer, 1, 3), 1)
+    file.append(bodies(1, 3), 1)
     file.close()
 
     # When
@@ -61,11 +80,34 @@ def test_writer_and_number_go_on_where_they_were(tmp_path: Path, file: JournalFi
     assert len(list_segments(tmp_path)) == 1
 
 
+def test_the_chain_goes_on_where_it_was(tmp_path: Path) -> None:
+    for number in range(1, 30):
+        file = an_open_file(tmp_path, Rotation(size=4096))
+        file.append(bodies(number), number)
+        file.close()
+
+    assert len(list_segments(tmp_path)) > 2
+    assert content(tmp_path) == bodies(1, 29)
+
+
+def test_the_chain_begins_where_a_journal_of_before_the_chain_is_gone_on_with(tmp_path: Path) -> None:
+    old = unchained([a_denial(), a_denial()])
+    path = segment_path(tmp_path, "w1", 1)
+    path.write_bytes(b"".join(old))
+
+    file = an_open_file(tmp_path)
+    file.append(bodies(3, 2), 3)
+
+    third, chain = seal(bodies(3)[0], "w1", 3)
+    fourth, _ = seal(bodies(4)[0], "w1", 4, chain)
+    assert path.read_bytes() == b"".join([*old, third, fourth])
+    assert b'"previous":"000' in third
+
+
 @pytest.mark.parametrize("keep", range(1, 400, 7))
 def test_a_half_written_line_is_cut_off(tmp_path: Path, file: JournalFile, keep: int) -> None:
     # Given a crash in the middle of the third line
-    whole = lines(file.writer, 1, 2)
-    file.append(whole, 1)
+    file.append(bodies(1, 2), 1)
     file.close()
     path = list_segments(tmp_path)[0].path
     path.write_bytes(path.read_bytes() + lines(file.writer, 3)[0][:keep])
@@ -75,7 +117,7 @@ def test_a_half_written_line_is_cut_off(tmp_path: Path, file: JournalFile, keep:
 
     # Then
     assert again.open() == 2
-    assert content(tmp_path) == b"".join(whole)
+    assert content(tmp_path) == bodies(1, 2)
 
 
 @given(st.integers(1, 5), st.binary(max_size=300))
@@ -101,7 +143,7 @@ def test_a_line_with_a_hole_in_it_is_not_whole(tmp_path: Path) -> None:
 
 
 def test_damage_before_the_last_whole_line_is_left_for_readers_to_see(tmp_path: Path, file: JournalFile) -> None:
-    file.append(lines(file.writer, 1, 3), 1)
+    file.append(bodies(1, 3), 1)
     file.close()
     path = list_segments(tmp_path)[0].path
     damaged = path.read_bytes().replace(b'"id":"e2"', b'"id":"e\x002')
@@ -113,11 +155,14 @@ def test_damage_before_the_last_whole_line_is_left_for_readers_to_see(tmp_path: 
 
 def test_the_number_goes_on_from_an_empty_segment(tmp_path: Path, file: JournalFile) -> None:
     # Given a crash between the change of segments and the first line
-    file.append(lines(file.writer, 1, 3), 1)
+    file.append(bodies(1, 3), 1)
     file.close()
     segment_path(tmp_path, file.writer, 4).touch()
 
-    assert JournalFile(tmp_path, Rotation()).open() == 3
+    again = JournalFile(tmp_path, Rotation())
+    assert again.open() == 3
+    again.append(bodies(4), 4)
+    assert content(tmp_path) == bodies(1, 4)
 
 
 def test_a_directory_that_another_process_writes_is_refused(tmp_path: Path, file: JournalFile) -> None:
@@ -145,42 +190,42 @@ def test_a_directory_that_cannot_be_is_refused_with_its_name(tmp_path: Path) -> 
 def test_a_segment_that_has_its_size_is_followed_by_another(tmp_path: Path) -> None:
     file = an_open_file(tmp_path, Rotation(size=4096))
 
-    begun = [file.append(lines(file.writer, number), number) for number in range(1, 21)]
+    begun = [file.append(bodies(number), number) for number in range(1, 21)]
 
     segments = list_segments(tmp_path)
     assert len(segments) == 1 + sum(begun) > 2
     assert all(4096 <= segment.path.stat().st_size < 6000 for segment in segments[:-1])
-    assert content(tmp_path) == b"".join(lines(file.writer, 1, 20))
+    assert content(tmp_path) == bodies(1, 20)
 
 
 def test_after_a_restart_the_newest_segment_is_gone_on_with(tmp_path: Path) -> None:
     file = an_open_file(tmp_path, Rotation(size=4096))
     for number in range(1, 10):
-        file.append(lines(file.writer, number), number)
+        file.append(bodies(number), number)
     file.close()
 
     again = JournalFile(tmp_path, Rotation(size=4096))
     last = again.open()
-    again.append(lines(again.writer, last + 1), last + 1)
+    again.append(bodies(last + 1), last + 1)
 
     assert last == 9
-    assert content(tmp_path) == b"".join(lines(file.writer, 1, 10))
+    assert content(tmp_path) == bodies(1, 10)
 
 
 def test_a_segment_that_has_its_age_is_followed_by_another_also_after_a_restart(tmp_path: Path) -> None:
     # Given a segment whose first event is of noon, in a process that began an hour later
     clock = [NOON / 1000]
     file = an_open_file(tmp_path, Rotation(age=7200.0), lambda: clock[0])
-    file.append(lines(file.writer, 1), 1)
+    file.append(bodies(1), 1)
     file.close()
     clock[0] += 3600
     file = an_open_file(tmp_path, Rotation(age=7200.0), lambda: clock[0])
 
     # When
     clock[0] += 3599
-    before = file.append(lines(file.writer, 2), 2)
+    before = file.append(bodies(2), 2)
     clock[0] += 1
-    after = file.append(lines(file.writer, 3), 3)
+    after = file.append(bodies(3), 3)
 
     # Then
     assert (before, after) == (False, True)
@@ -213,9 +258,10 @@ def test_after_a_flush_that_failed_the_lines_are_written_again(
     tmp_path: Path, file: JournalFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given lines that were written, and a disk that says it has lost them
-    file.append(lines(file.writer, 1), 1)
+    file.append(bodies(1), 1)
     monkeypatch.setattr("kordon_proxy.audit.file._sync_data", a_failing(os.fdatasync, 2, errno.EIO))
     written: list[int] = []
+    written_before = list_segments(tmp_path)[0].path.stat().st_size
     real = os.write
 
     def write(descriptor: int, data: bytes) -> int:
@@ -225,12 +271,12 @@ def test_after_a_flush_that_failed_the_lines_are_written_again(
     monkeypatch.setattr(os, "write", write)
 
     # When
-    failures = append_until_taken(file, some := lines(file.writer, 2), 2)
+    failures = append_until_taken(file, bodies(2), 2)
 
     # Then each try has written them all, and they are there once
     assert failures == 2
-    assert written == [len(some[0])] * 3
-    assert content(tmp_path) == b"".join(lines(file.writer, 1, 2))
+    assert written == [list_segments(tmp_path)[0].path.stat().st_size - written_before] * 3
+    assert content(tmp_path) == bodies(1, 2)
 
 
 def test_what_a_full_disk_took_of_a_line_is_cut_off(
@@ -248,11 +294,11 @@ def test_what_a_full_disk_took_of_a_line_is_cut_off(
     monkeypatch.setattr(os, "write", write)
 
     # When
-    failures = append_until_taken(file, lines(file.writer, 1, 2), 1)
+    failures = append_until_taken(file, bodies(1, 2), 1)
 
     # Then
     assert failures == 1
-    assert content(tmp_path) == b"".join(lines(file.writer, 1, 2))
+    assert content(tmp_path) == bodies(1, 2)
 
 
 def test_a_disk_that_takes_nothing_is_an_error_rather_than_an_endless_loop(
@@ -261,21 +307,21 @@ def test_a_disk_that_takes_nothing_is_an_error_rather_than_an_endless_loop(
     monkeypatch.setattr(os, "write", lambda descriptor, data: 0)
 
     with pytest.raises(OSError, match="No space left"):
-        file.append(lines(file.writer, 1), 1)
+        file.append(bodies(1), 1)
 
 
 def test_a_new_segment_that_cannot_be_made_is_made_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a full segment, and a directory that cannot be flushed for a while
     file = an_open_file(tmp_path, Rotation(size=4096))
-    file.append(lines(file.writer, 1, 9), 1)
+    file.append(bodies(1, 9), 1)
     monkeypatch.setattr(os, "fsync", a_failing(os.fsync, 2, errno.EIO))
 
     # When
-    failures = append_until_taken(file, lines(file.writer, 10), 10)
+    failures = append_until_taken(file, bodies(10), 10)
 
     # Then
     assert failures == 2
-    assert content(tmp_path) == b"".join(lines(file.writer, 1, 10))
+    assert content(tmp_path) == bodies(1, 10)
 
 
 def remove(path: Path) -> None:
@@ -303,21 +349,22 @@ def test_a_segment_that_somebody_disturbed_is_left_to_him_and_another_begun(
 ) -> None:
     # Given
     file = an_open_file(tmp_path / "audit")
-    file.append(lines(file.writer, 1), 1)
+    file.append(bodies(1), 1)
     disturb(list_segments(tmp_path / "audit")[0].path)
 
     # When
-    file.append(lines(file.writer, 2), 2)
+    file.append(bodies(2), 2)
 
     # Then
     newest = list_segments(tmp_path / "audit")[-1]
     assert newest.first == 2
-    assert newest.path.read_bytes() == lines(file.writer, 2)[0]
+    (line,) = newest.path.read_bytes().splitlines()
+    assert line.startswith(bodies(2)[0])
 
 
 def test_others_may_not_read_it(tmp_path: Path) -> None:
     file = an_open_file(tmp_path / "audit")
-    file.append(lines(file.writer, 1), 1)
+    file.append(bodies(1), 1)
 
     modes = [path.stat().st_mode & 0o007 for path in (tmp_path / "audit", *(tmp_path / "audit").iterdir())]
 

@@ -246,3 +246,26 @@ async def test_the_backlog_is_shown_and_warned_of_once(tmp_path: Path) -> None:
     said = [entry["event"] for entry in logged if "behind" in entry["event"]]
     assert said == ["audit_sink_behind", "audit_sink_not_behind_any_more"]
     journal.close(5)
+
+
+@scenario
+async def test_after_the_end_was_cut_off_what_comes_is_forwarded_all_the_same(tmp_path: Path) -> None:
+    # Given a sink that has more than the journal
+    journal, sink = a_journal(tmp_path), Notes()
+    await durable(journal, *(a_mutation() for _ in range(5)))
+    journal.close(5)
+    save_cursor(tmp_path, "notes", journal.writer, 5)
+    path = list_segments(tmp_path)[0].path
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+
+    # When it is gone on with
+    journal = a_journal(tmp_path)
+    with capture_logs() as logged:
+        async with forwarding(journal, sink):
+            await durable(journal, a_mutation())
+            await until(lambda: sink.got == [4])
+
+    # Then
+    (told,) = [line for line in logged if line["event"] == "audit_journal_ends_early"]
+    assert (told["forwarded"], told["last_sequence"]) == (5, 3)
+    journal.close(5)

@@ -34,15 +34,15 @@ class Disk(JournalFile):
         self.goes_on = threading.Event()
         self.goes_on.set()
 
-    def append(self, lines: Sequence[bytes], first: int) -> bool:
+    def append(self, bodies: Sequence[bytes], first: int) -> bool:
         self.asked += 1
         if self.asked == self.stops_at:
             self.goes_on.clear()
         self.goes_on.wait()
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
-        self.batches.append(len(lines))
-        return super().append(lines, first)
+        self.batches.append(len(bodies))
+        return super().append(bodies, first)
 
 
 def a_journal_on(disk: Disk, on_change: Callable[[str | None], None] | None = None, **changes: Any) -> Journal:
@@ -320,7 +320,7 @@ async def test_an_error_that_nobody_foresaw_closes_it_for_mutations(tmp_path: Pa
     # Given
     disk = Disk(tmp_path)
     journal = a_journal_on(disk, waiting=2)
-    disk.append = lambda lines, first: 1 // 0 == 1  # type: ignore[method-assign]
+    disk.append = lambda bodies, first: 1 // 0 == 1  # type: ignore[method-assign]
 
     # When
     with capture_logs() as logged:
@@ -377,6 +377,23 @@ async def test_the_slowest_sink_is_waited_for_before_anything_goes(tmp_path: Pat
     assert before == with_fast == list(range(1, 31))
     assert 1 < numbers(tmp_path)[0] <= 21
     journal.close(5)
+
+
+@scenario
+async def test_where_the_chain_stands_is_told_at_the_start_at_each_new_file_and_at_the_end(tmp_path: Path) -> None:
+    with capture_logs() as logged:
+        for _ in range(2):
+            journal = a_journal(tmp_path, rotation={"size": 4096})
+            for _ in range(5):
+                await durable(journal, a_mutation())
+            journal.close(5)
+
+    told = [(line["event"], line["sequence"]) for line in logged if line["event"].startswith("audit_journal")]
+    opened, closed = "audit_journal_opened", "audit_journal_closed"
+    assert told == [(opened, 0), (closed, 5), (opened, 5), (closed, 10)]
+    chains = {int(event["sequence"]): event["chain"] for event in read_events(tmp_path)}
+    assert [line["chain"] for line in logged] == [chains.get(line["sequence"]) for line in logged]
+    assert {line["event"] for line in logged} == {opened, closed, "audit_segment_begun"}
 
 
 @scenario

@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from kordon_proxy.audit.event import encode, seal
 from kordon_proxy.audit.forward import Forwarder
 from kordon_proxy.audit.sinks import KafkaSink
 from kordon_proxy.audit.tail import Line
@@ -24,7 +23,7 @@ from kordon_proxy.config.audit import KafkaTopic
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.metrics import Metrics
 from tests.kafka.fixtures import Fresh
-from tests.proxy.audit.events import DEV, SOURCE, a_denial, a_journal, a_mutation, durable, until
+from tests.proxy.audit.events import DEV, a_denial, a_journal, a_mutation, durable, sealed, until
 
 PATIENCE = 90.0  # a cluster that was ended takes its time to begin again
 
@@ -34,10 +33,8 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 
 
 def some_lines(count: int) -> list[Line]:
-    return [
-        Line(number, seal(encode(a_denial(id=f"e{number}"), SOURCE), "w1", number).rstrip())
-        for number in range(1, count + 1)
-    ]
+    lines = sealed(a_denial(id=f"e{number}") for number in range(1, count + 1))
+    return [Line(number, line.rstrip()) for number, line in enumerate(lines, start=1)]
 
 
 async def read(bootstrap: str, topic: str, last: int) -> list[Any]:
@@ -147,7 +144,7 @@ def test_an_event_too_large_for_a_record_is_abridged_and_stops_nothing(kafka: Ka
 
     async def scenario() -> None:
         sink = KafkaSink(KafkaTopic(topic=topic), {"bootstrap_servers": kafka.bootstrap})
-        texts = [seal(encode(event, SOURCE), "w1", number).rstrip() for number, event in enumerate([large, nearly], 1)]
+        texts = [line.rstrip() for line in sealed([large, nearly])]
         await sink.deliver([Line(1, texts[0]), Line(2, texts[1])])
         await sink.close()
 
@@ -208,7 +205,7 @@ def test_who_has_no_tenant_is_the_key_himself(kafka: Kafka, fresh: Fresh) -> Non
 
     async def scenario() -> None:
         sink = KafkaSink(KafkaTopic(topic=topic), {"bootstrap_servers": kafka.bootstrap})
-        await sink.deliver([Line(1, seal(encode(a_denial(who), SOURCE), "w1", 1).rstrip())])
+        await sink.deliver([Line(1, line.rstrip()) for line in sealed([a_denial(who)])])
         await sink.close()
         (record,) = await read(kafka.bootstrap, topic, 1)
         assert record.key == b"dee"

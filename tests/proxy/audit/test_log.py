@@ -302,9 +302,10 @@ async def test_events_are_counted_by_kind(tmp_path: Path) -> None:
 
 @scenario
 async def test_standard_output_gets_every_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    async with an_audit(tmp_path, stdout=True) as audit:
-        audit.decision(a_mutation())
-        audit.login(a_login())
+    with capture_logs():
+        async with an_audit(tmp_path, stdout=True) as audit:
+            audit.decision(a_mutation())
+            audit.login(a_login())
 
     lines = capfd.readouterr().out.splitlines(keepends=True)
     assert "".join(lines).encode() == content(tmp_path)

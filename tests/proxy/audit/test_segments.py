@@ -14,7 +14,7 @@ EVERYTHING = float("inf")
 def directory(tmp_path: Path) -> Path:
     """Four closed segments and the one in use, ten events each."""
     for first in (1, 11, 21, 31, 41):
-        segment_path(tmp_path, "w1", first).touch()
+        segment_path(tmp_path, "w1", first).write_text("ten events\n")
     return tmp_path
 
 
@@ -48,3 +48,11 @@ def test_other_files_in_the_directory_are_nobodys_segments(directory: Path) -> N
 
     assert [segment.first for segment in list_segments(directory)] == [41]
     assert len(list(directory.iterdir())) == 6
+
+
+def test_while_the_newest_is_empty_what_it_goes_on_from_stays(directory: Path) -> None:
+    segment_path(directory, "w1", 51).touch()
+
+    drop_old_segments(directory, keep=0, forwarded=EVERYTHING)
+
+    assert [segment.first for segment in list_segments(directory)] == [41, 51]

@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from kordon_proxy.audit.event import encode, seal
 from kordon_proxy.audit.segments import Segment, list_segments, segment_path
 from kordon_proxy.audit.tail import Tail, read_events
-from tests.proxy.audit.events import SOURCE, a_denial
+from tests.proxy.audit.events import a_denial, sealed
 
 EVERYTHING = float("inf")
 
 
 def line(number: int, filler: str = "") -> bytes:
-    return seal(encode(a_denial(id=f"e{number}{filler}"), SOURCE), "w1", number)
+    return sealed([a_denial(id=f"e{number}{filler}")], first=number)[0]
 
 
 def write(directory: Path, first: int, last: int) -> Path:

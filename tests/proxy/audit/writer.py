@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from kordon_proxy.audit.event import Event
+from kordon_proxy.logs import configure_logging
 from tests.proxy.audit.events import a_journal, a_mutation
 
 
@@ -27,4 +28,5 @@ async def write(directory: Path) -> None:
 
 
 if __name__ == "__main__":
+    configure_logging()
     asyncio.run(write(Path(sys.argv[1])))
