@@ -128,8 +128,7 @@ class _Own:
             for one in snapshot.temporary
             if one.principal in (None, author.principal) and one.rule.roles & held
         ]
-        taken = tuple(one for one in snapshot.temporary if one.rule.effect is not Effect.ALLOW)
-        self._unlent = Snapshot(snapshot.compiled, epoch=snapshot.epoch, temporary=taken)
+        self._unlent = snapshot.unlent()
 
     def holds(self, place: _Place) -> Judgement:
         lacks = f"{_name(self._author)} does not hold {place.action} on all of {place}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from enum import Enum
 from typing import Final
 
 from kordon_policy.actions import NEVER_STAGED, Action, Kind
@@ -16,6 +17,15 @@ STAND_INS: Final[Mapping[Action, tuple[Action, Kind]]] = {
     Action.GROUP_CONSUME: (Action.TOPIC_INSPECT, Kind.TOPIC),
     Action.TRANSACTION_PRODUCE: (Action.TOPIC_PRODUCE, Kind.TOPIC),
 }
+
+
+class Staging(Enum):
+    """What a Stage does to a question."""
+
+    WAITS = "waits"  # it is staged, as whoever asks is told
+    APPROVED = "approved"  # it allows: somebody has approved what it staged
+    SET_ASIDE = "set aside"  # nothing: Deny and Allow alone decide
+
 
 Question = tuple[Action, Kind | None, str | None]
 
@@ -53,12 +63,15 @@ class Rights:
         cluster_names: Collection[str],
         epoch: int,
         stand_ins: Mapping[Action, tuple[Action, Kind]],
+        staging: Staging = Staging.WAITS,
     ) -> None:
         self.roles = roles
         self.epoch = epoch
         self._layers = tuple(layers)
         self._names = frozenset(cluster_names)
         self._stand_ins = stand_ins
+        self._staging = staging
+        self._allowing = {Effect.ALLOW, Effect.STAGE} if staging is Staging.APPROVED else {Effect.ALLOW}
         self._slots = Memo(self._find_slots)
         self._decisions = Memo(self._decide, keeps=has_short_name)
         self._somewhere = Memo(self._decide_somewhere)
@@ -101,7 +114,10 @@ class Rights:
 
     def _matching(self, part: Action, kind: Kind | None, name: str) -> list[Rule]:
         # A rule of several roles or paths is found more than once.
-        return list(dict.fromkeys(rule for index in self._slots[part, kind] for rule in index.matching(name)))
+        found = dict.fromkeys(rule for index in self._slots[part, kind] for rule in index.matching(name))
+        if self._staging is Staging.SET_ASIDE:
+            return [rule for rule in found if effect_on(part, rule) is not Effect.STAGE]
+        return list(found)
 
     def _conclude(self, question: Question, matching: list[list[Rule]]) -> Decision:
         """Deny beats Stage beats Allow beats nothing; of the parts of an umbrella the one least allowed decides."""
@@ -117,7 +133,10 @@ class Rights:
             for rule in matching[at]
             if effect is not None and effect_on(action.parts[at], rule) is effect
         }
-        return self._answer(question, effect, rules, parts=tuple(action.parts[at] for at in deciding))
+        answer = self._answer(question, effect, rules, parts=tuple(action.parts[at] for at in deciding))
+        if answer.staged and self._staging is Staging.APPROVED:
+            return replace(answer, effect=Effect.ALLOW, because=f"{answer.reason}, and approved")
+        return answer
 
     def _stand_in(self, question: Question) -> Decision:
         other = self.decide_somewhere(*self._stand_ins[question[0]])
@@ -134,7 +153,7 @@ class Rights:
         for part in action.parts:
             for index in self._slots[part, kind]:
                 for pattern, rule in index:
-                    if rule.effect is Effect.ALLOW and not rule.shadow:
+                    if rule.effect in self._allowing and not rule.shadow:
                         decision = self._decide((action, kind, pattern.word if pattern else SPARE))
                         if decision.allowed:
                             return replace(decision, name="")

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from kordon_policy.memo import Memo
-from kordon_policy.model import EVERYBODY, Document, Rule, TemporaryRule, Tenant, named_roles
-from kordon_policy.rights import STAND_INS, Rights, RoleIndex
+from kordon_policy.model import EVERYBODY, Document, Effect, Rule, TemporaryRule, Tenant, named_roles
+from kordon_policy.rights import STAND_INS, Rights, RoleIndex, Staging
 from kordon_policy.tenants import NoTenant, Refused, choose_tenant, enforced_tenants
 from kordon_policy.view import NOTHING_INFERRED, Scope, View, Views
 
@@ -108,13 +108,25 @@ class Snapshot:
         """
         return self.compiled.views[tenant_name, cluster_names, admin].under(inferred or NOTHING_INFERRED)
 
-    def rights(self, roles: frozenset[str], cluster_names: Collection[str], principal: str = "") -> Rights:
+    def rights(
+        self,
+        roles: frozenset[str],
+        cluster_names: Collection[str],
+        principal: str = "",
+        *,
+        staging: Staging = Staging.WAITS,
+    ) -> Rights:
         """What the holders of these roles may do in a cluster that is known by these names (a frozenset or a tuple)."""
         # Principals matter only where a temporary policy names them, and there are many.
-        return self._rights[roles, cluster_names, principal if principal in self._principals else None]
+        return self._rights[roles, cluster_names, principal if principal in self._principals else None, staging]
 
-    def _make_rights(self, key: tuple[frozenset[str], Collection[str], str | None]) -> Rights:
-        roles, cluster_names, principal = key
+    def unlent(self) -> "Snapshot":
+        """This policy without the Allows that are lent. What is denied or staged for a time stays so."""
+        kept = tuple(one for one in self.temporary if one.rule.effect is not Effect.ALLOW)
+        return Snapshot(self.compiled, epoch=self.epoch, temporary=kept)
+
+    def _make_rights(self, key: tuple[frozenset[str], Collection[str], str | None, Staging]) -> Rights:
+        roles, cluster_names, principal, staging = key
         held = _held(roles) | _NOBODY
         lent = [
             one.rule
@@ -128,6 +140,7 @@ class Snapshot:
             cluster_names=cluster_names,
             epoch=self.epoch,
             stand_ins=STAND_INS if self.document.compat.members_by_inspect else {},
+            staging=staging,
         )
 
 

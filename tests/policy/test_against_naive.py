@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kordon_policy.actions import KINDS, Action, Domain, Kind
 from kordon_policy.decision import Decision
+from kordon_policy.rights import Staging
 from kordon_policy.snapshot import compile_snapshot
 from tests.policy import naive
 from tests.policy.given import a_document
@@ -128,6 +129,33 @@ def test_a_shadow_decision_is_what_the_file_would_decide_if_it_were_enforced(fil
         assert (verdict(decision.shadow) if decision.shadow else now) == would
 
 
+def without_stages(file: Any) -> Any:
+    """A file of which Deny and Allow are left. A Stage on what is never staged is a Deny, and stays."""
+    rules = []
+    for rule in file["policies"]:
+        never = [action for action in rule["actions"] if set(naive.parts(action)) <= set(naive.NEVER_STAGED)]
+        rules.append({**rule, "actions": never} if rule["effect"] == "Stage" else rule)
+    return {"policies": rules}
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}), asked=st.lists(questions(), max_size=20)
+)
+def test_an_approval_allows_what_is_staged_alone_and_what_is_set_aside_is_as_if_it_were_not_written(
+    file: Any, asked: list[Any]
+) -> None:
+    snapshot = compile_snapshot(a_document(json.dumps(file)), epoch=1)
+    for action, kind, name, roles, clusters in asked:
+        thing = name if kind else None
+        now, by = naive.decide(file, roles, clusters, action, kind, name)
+        approved = snapshot.rights(roles, clusters, staging=Staging.APPROVED).decide(action, kind, thing)
+        assert verdict(approved) == {"staged": "allowed"}.get(now, now)
+        assert [rule.place for rule in approved.rules] == [f"policies[{at}]" for at in sorted(by)]
+        aside = snapshot.rights(roles, clusters, staging=Staging.SET_ASIDE).decide(action, kind, thing)
+        assert verdict(aside) == naive.decide(without_stages(file), roles, clusters, action, kind, name)[0]
+
+
 @settings(max_examples=120, deadline=None)
 @given(
     tenant=tenants,
@@ -191,13 +219,16 @@ def test_what_is_allowed_somewhere_is_allowed_on_some_name(file: Any, question: 
     action, kind, name, roles, clusters = question
     if kind is None:
         return
-    rights = compile_snapshot(a_document(json.dumps(file)), epoch=1).rights(roles, clusters, "someone")
-    if rights.decide(action, kind, name).allowed and len(action.parts) == 1:
-        assert rights.decide_somewhere(action, kind).allowed
-    if rights.decide_somewhere(action, kind).allowed:
-        texts = [path[3] for rule in file["policies"] for path in rule["resources"] if len(path) == 4]
-        words = [text.replace("*", "\0") for text in [*texts, "*"]]
-        assert any(naive.decide(file, roles, clusters, action, kind, word)[0] == "allowed" for word in words)
+    snapshot = compile_snapshot(a_document(json.dumps(file)), epoch=1)
+    texts = [path[3] for rule in file["policies"] for path in rule["resources"] if len(path) == 4]
+    words = [text.replace("*", "\0") for text in [*texts, "*"]]
+    on_each = {naive.decide(file, roles, clusters, action, kind, word)[0] for word in words}
+    for staging, enough in ((Staging.WAITS, {"allowed"}), (Staging.APPROVED, {"allowed", "staged"})):
+        rights = snapshot.rights(roles, clusters, "someone", staging=staging)
+        if rights.decide(action, kind, name).allowed and len(action.parts) == 1:
+            assert rights.decide_somewhere(action, kind).allowed
+        if rights.decide_somewhere(action, kind).allowed:
+            assert on_each & enough
 
 
 @settings(max_examples=120, deadline=None)
@@ -220,9 +251,11 @@ def test_what_is_allowed_everywhere_is_denied_on_no_name(file: Any, question: An
     action, kind, name, roles, clusters = question
     if kind is None or name.startswith("__kordon"):
         return
-    rights = compile_snapshot(a_document(json.dumps(file)), epoch=1).rights(roles, clusters, "someone")
+    snapshot = compile_snapshot(a_document(json.dumps(file)), epoch=1)
     texts = [path[3] for rule in file["policies"] for path in rule["resources"] if len(path) == 4]
     words = [text.replace("*", "\0") for text in [*texts, "*"]]
-    on_each = [naive.decide(file, roles, clusters, action, kind, word)[0] for word in ("", name, *words)]
+    on_each = {naive.decide(file, roles, clusters, action, kind, word)[0] for word in ("", name, *words)}
     own = kind in naive.OWNABLE and any(word.startswith("__kordon") for word in words)
-    assert own or rights.decide_everywhere(action, kind).allowed == (set(on_each) == {"allowed"})
+    for staging, enough in ((Staging.WAITS, {"allowed"}), (Staging.APPROVED, {"allowed", "staged"})):
+        rights = snapshot.rights(roles, clusters, "someone", staging=staging)
+        assert own or rights.decide_everywhere(action, kind).allowed == (on_each <= enough)

@@ -6,6 +6,7 @@ import pytest
 
 from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Compat, Effect
+from kordon_policy.rights import Staging
 from tests.policy.given import PROD, a_policy, a_snapshot, policies, rights_of
 
 
@@ -403,3 +404,26 @@ def test_rights_are_kept_by_roles_and_cluster_and_not_by_principal() -> None:
     first = snapshot.rights(frozenset({"devs"}), PROD, "alice")
     assert snapshot.rights(frozenset({"devs"}), PROD, "bob") is first
     assert snapshot.rights(frozenset({"owners"}), PROD, "alice") is not first
+
+
+def test_what_is_staged_is_allowed_by_an_approval_and_what_is_denied_is_not() -> None:
+    stage = {"effect": "Stage", "actions": ["TOPIC_EDIT"], "resource": ["cluster", "*", "topic", "a*"], "role": "devs"}
+    deny = {"effect": "Deny", "actions": ["TOPIC_EDIT"], "resource": ["cluster", "*", "topic", "ab"], "role": "devs"}
+    snapshot = a_snapshot(policies(stage, deny))
+    approved = snapshot.rights(frozenset({"devs"}), PROD, staging=Staging.APPROVED)
+
+    decision = approved.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a")
+    assert (decision.effect, decision.reason) == (Effect.ALLOW, "staged by policies[0] (rbac.yaml:1), and approved")
+    assert approved.decide(Action.TOPIC_EDIT, Kind.TOPIC, "ab").effect is Effect.DENY
+    assert approved.decide(Action.TOPIC_EDIT, Kind.TOPIC, "b").effect is None
+    assert rights_of(snapshot, "devs").decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").effect is Effect.STAGE
+
+
+def test_with_stages_set_aside_it_takes_an_allow() -> None:
+    stage, allow = (
+        {"effect": effect, "actions": ["TOPIC_EDIT"], "resource": ["cluster", "*", "topic", name], "role": "devs"}
+        for effect, name in (("Stage", "*"), ("Allow", "a"))
+    )
+    aside = a_snapshot(policies(stage, allow)).rights(frozenset({"devs"}), PROD, staging=Staging.SET_ASIDE)
+    assert aside.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").reason == "allowed by policies[1] (rbac.yaml:1)"
+    assert aside.decide(Action.TOPIC_EDIT, Kind.TOPIC, "b").effect is None
