@@ -41,13 +41,14 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """One sentence for people, put together when it is asked for."""
+        """One sentence for people, put together when it is asked for. Audit and clients are told the same."""
         if self.because:
             return self.because
         if self.effect is None:
             return f"no policy allows {self._asked()} on {thing(self.kind, self.name)} to {who(self.roles)}"
         by = listed(_with_note(rule) for rule in self.rules)
-        return f"{_PAST[self.effect]} by {by}" + (": a Stage on what is never staged" if self.never_staged else "")
+        never = ": a Stage on what is never staged" if self.never_staged else ""
+        return f"{self.action} is {_PAST[self.effect]} by {by}{never}"
 
     def _asked(self) -> str:
         if self.parts == (self.action,):
@@ -63,6 +64,12 @@ def thing(kind: Kind | None, name: str | None) -> str:
     if kind is None or name is None:
         return "the cluster"
     return f"{kind.words} {printable(name)}" if name else f"every {kind.words}"
+
+
+def outside(kind: Kind | None, name: str | None, tenant: str | None) -> str:
+    """What whoever is in a tenant is told of a thing outside it, in whichever way it is outside."""
+    what = "the cluster as a whole" if kind is None or name is None else thing(kind, name)
+    return f"{what} is hidden: no tenant" if tenant is None else f"{what} is outside the tenant {printable(tenant)}"
 
 
 def printable(name: str) -> str:

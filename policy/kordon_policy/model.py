@@ -19,6 +19,13 @@ INTERNAL: Final = "__"
 KORDONS_OWN: Final = "__kordon"
 OWNABLE: Final = (Kind.TOPIC, Kind.GROUP, Kind.TRANSACTIONAL_ID)
 
+EVERY_BROKER: Final = ""
+"""The name that stands for all brokers, also those that are not there now: one that is taken away is missing from
+them."""
+EVERY_PRINCIPAL: Final = ""
+"""The same for all principals."""
+EVERYTHING: Final = frozenset({(Kind.BROKER, EVERY_BROKER), (Kind.PRINCIPAL, EVERY_PRINCIPAL)})
+
 
 class Effect(StrEnum):
     """What a policy does to a request that it covers. Weaker first."""

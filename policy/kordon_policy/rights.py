@@ -142,7 +142,7 @@ class Rights:
         other = self.decide_somewhere(*self._stand_ins[question[0]])
         if not other.allowed:
             return self._answer(question, None, (), parts=(question[0],))
-        because = f"allowed as a holder of {other.action} ({other.reason}), by compat.members_by_inspect"
+        because = f"{question[0]} is allowed by compat.members_by_inspect, as {other.reason}"
         answer = self._answer(question, Effect.ALLOW, (), parts=(question[0],))
         return replace(answer, rules=other.rules, because=because)
 

@@ -12,6 +12,7 @@ from kordon_policy.decision import thing
 from kordon_policy.index import PatternIndex
 from kordon_policy.memo import Memo, has_short_name
 from kordon_policy.model import (
+    EVERYTHING,
     INTERNAL,
     KORDONS_OWN,
     OWNABLE,
@@ -79,7 +80,9 @@ class Scope:
         self._excludes = _by_kind(excludes)
         # Only paths that say so reach internal topics, so these have an index of their own.
         self._internal = _by_kind((path, ref) for path, ref in includes if _names_internal(path, tenant))
-        self.whole = _covers_whole(includes) and not _covers_whole(excludes)
+        self._whole_includes = _covering_whole(includes)
+        self._whole_excludes = _covering_whole(excludes)
+        self.whole = bool(self._whole_includes) and not self._whole_excludes
         self.sight = Memo(self._look, keeps=has_short_name)
 
     def _look(self, asked: Thing) -> Sight:
@@ -100,6 +103,18 @@ class Scope:
     def excluding(self, kind: Kind, name: str) -> list[RuleRef]:
         """The excludes that cover a name."""
         return self._excludes[kind].matching(name) if kind in self._excludes else []
+
+    def includes_of_all(self, kind: Kind | None) -> list[RuleRef]:
+        """The includes that each cover everything of this TYPE; `None`: the cluster as a whole."""
+        if kind is not None:
+            return self._includes[kind].covering("") if kind in self._includes else []
+        return self._whole_includes
+
+    def excludes_of_all(self, kind: Kind | None) -> list[RuleRef]:
+        """The excludes that take anything of this TYPE away; `None`: the cluster as a whole."""
+        if kind is not None:
+            return [ref for _, ref in self._excludes.get(kind, ())]
+        return self._whole_excludes
 
     def covers(self, kind: Kind, beginning: str) -> bool:
         """Whether everything is shown, that is there or ever will be, whose name begins like this.
@@ -159,17 +174,55 @@ class View:
         sight = self._scope.sight[Kind.TOPIC, topic]
         return sight is Sight.SEEN or (sight is Sight.UNMENTIONED and self._infers(group, topic))
 
-    def reason(self, kind: Kind, name: str) -> str:
-        """One sentence for people on why this name is in the view, or is not."""
+    def reason(self, kind: Kind | None, name: str | None) -> str:
+        """One sentence for people on why this name is in the view, or is not. No `kind`: the cluster as a whole.
+
+        An empty name stands for every broker, and for every principal.
+        """
+        if kind is None or name is None:
+            return self._reason_of_all("the cluster as a whole", self.whole_cluster, None)
+        if (kind, name) in EVERYTHING:
+            return self._reason_of_all(f"every {kind.words}", self.covers(kind, ""), kind)
         what = thing(kind, name)
         if self.tenant is None:
             return f"{what} is hidden: no tenant"
         if self.sees_explicitly(kind, name):
             return f"{what} is in tenant {self.tenant} by {self._scope.including(kind, name)[0]}"
         if self.sees(kind, name):
-            group = next(group for group in self._inferred.readers[name] if self._infers(group, name))
+            group = self._reading(name)[0]
             return f"{what} is in tenant {self.tenant} because {thing(Kind.GROUP, group)} reads it"
         return f"{what} is not in tenant {self.tenant}: {self._why_hidden(kind, name)}"
+
+    def rules(self, kind: Kind | None, name: str | None) -> tuple[RuleRef, ...]:
+        """The includes that bring it in, for an inferred topic those of its groups; or the excludes that keep it out.
+
+        None where it is mentioned nowhere. `kind` and `name` as for `reason`.
+        """
+        if kind is None or name is None or (kind, name) in EVERYTHING:
+            found = self._scope.includes_of_all(kind) if self._holds_all(kind) else self._scope.excludes_of_all(kind)
+        elif excluding := self._scope.excluding(kind, name):
+            found = excluding
+        elif self.sees(kind, name) and not self.sees_explicitly(kind, name):
+            found = [ref for group in self._reading(name) for ref in self._scope.including(Kind.GROUP, group)]
+        else:
+            found = self._scope.including(kind, name) if self.sees(kind, name) else []
+        return tuple(dict.fromkeys(found))
+
+    def _holds_all(self, kind: Kind | None) -> bool:
+        return self.whole_cluster if kind is None else self.covers(kind, "")
+
+    def _reason_of_all(self, what: str, seen: bool, kind: Kind | None) -> str:
+        if self.tenant is None:
+            return f"{what} is hidden: no tenant"
+        if seen:
+            return f"{what} is in tenant {self.tenant} by {self._scope.includes_of_all(kind)[0]}"
+        excluding = self._scope.excludes_of_all(kind)
+        why = f"excluded by {excluding[0]}" if excluding else "no include covers all of it"
+        return f"{what} is not in tenant {self.tenant}: {why}"
+
+    def _reading(self, topic: str) -> list[str]:
+        """The visible groups that bring a topic in."""
+        return [group for group in self._inferred.readers.get(topic, ()) if self._infers(group, topic)]
 
     def _why_hidden(self, kind: Kind, name: str) -> str:
         if excluding := self._scope.excluding(kind, name):
@@ -231,5 +284,5 @@ def _may_begin(beginning: str, reserved: str) -> bool:
     return beginning.startswith(reserved) or reserved.startswith(beginning)
 
 
-def _covers_whole(paths: Iterable[tuple[Path, RuleRef]]) -> bool:
-    return any(path.reaches(None, Domain.CLUSTER) for path, _ in paths)
+def _covering_whole(paths: Iterable[tuple[Path, RuleRef]]) -> list[RuleRef]:
+    return [ref for path, ref in paths if path.reaches(None, Domain.CLUSTER)]

@@ -2,15 +2,16 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.access import Access, is_in_view
 from kordon_policy.actions import Action, Kind
-from kordon_policy.decision import Decision
-from kordon_policy.model import Effect
+from kordon_policy.decision import outside
+from kordon_policy.model import Effect, RuleRef
 from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import RequestHead
 from kordon_protocol.outcomes import body_error_codes, error_name
@@ -19,7 +20,7 @@ from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from .audit.log import AuditLog
 from .clock import wall_ms
 from .exchange import Exchange
-from .judging.may import Access, May, Ruling
+from .judging.may import May, Ruling
 from .judging.table import Record
 
 SHADOW_ALLOW: Final = "Allow (shadow)"
@@ -76,8 +77,7 @@ class Recorder:
         return events
 
     def _denial(self, exchange: Exchange, may: May, action: str, rulings: list[Ruling]) -> Event:
-        first = rulings[0]
-        refusal = first.refusal
+        refusal = rulings[0].refusal
         return self._event(
             What(
                 action=action,
@@ -89,7 +89,7 @@ class Recorder:
                 parameters=self._parameters(exchange, None) if exchange.record is Record.EVENT else {},
                 correlation_id=exchange.correlation_id,
             ),
-            self._why(may, first),
+            self._why(may, rulings),
             Outcome(
                 error_code=None if refusal is None else int(refusal.code),
                 error_name=None if refusal is None else error_name(refusal.code),
@@ -102,10 +102,9 @@ class Recorder:
         rulings = (
             [] if exchange.may is None else [n for n in exchange.may.notes if n.access is Access.ALLOWED and n.action]
         )
-        first = rulings[0] if rulings else None
         return self._event(
             What(
-                action=None if first is None else first.action,
+                action=rulings[0].action if rulings else None,
                 cluster=self._cluster,
                 api=exchange.api.name,
                 api_version=exchange.head.api_version,
@@ -113,7 +112,7 @@ class Recorder:
                 parameters=self._parameters(exchange, response),
                 correlation_id=exchange.correlation_id,
             ),
-            self._why(exchange.may, first),
+            self._why(exchange.may, rulings),
             replace(
                 _ended(response),
                 items_allowed=len(rulings),
@@ -189,19 +188,24 @@ class Recorder:
         told = exchange.api.parameters
         return {} if told is None else told(exchange.request, response)
 
-    def _why(self, may: May | None, ruling: Ruling | None) -> Why:
+    def _why(self, may: May | None, rulings: Sequence[Ruling]) -> Why:
+        """Who decided on all of it; what is one sentence is about the first."""
         epoch = None if may is None else may.standing.snapshot.epoch
-        if ruling is None:
+        if not rulings:
             return Why(epoch=epoch)
+        ruling = rulings[0]
         decision = ruling.decision
         if decision is None:
             allowed = ruling.access is Access.ALLOWED
             reason = None if may is None else self._reason(may, ruling)
             return Why(effect=Effect.ALLOW if allowed else Effect.DENY, epoch=epoch, reason=reason)
+        rules = _deciding(rulings)
+        lent = () if may is None else _lent(may, rules)
         return Why(
             effect=decision.effect or Effect.DENY,
-            rules=tuple(str(rule) for rule in decision.rules),
-            temporary_policy=None if may is None else _lent(may, decision),
+            rules=tuple(str(rule) for rule in rules),
+            temporary_policy=lent[0] if lent else None,
+            temporary_policies=lent or None,
             epoch=epoch,
             reason=decision.reason,
         )
@@ -209,10 +213,13 @@ class Recorder:
     def _reason(self, may: May, ruling: Ruling) -> str | None:
         """Why, where no policy was asked."""
         view, kind, name = may.standing.view, ruling.kind, ruling.name
-        if ruling.access is Access.HIDDEN and kind is not None and name is not None and not view.sees(kind, name):
-            return view.reason(kind, name)
         text = None if ruling.refusal is None else ruling.refusal.text
-        return f"outside the tenant {self.who.tenant}" if text is None and ruling.access is Access.HIDDEN else text
+        if ruling.access is not Access.HIDDEN:
+            return text
+        told = outside(kind, name, view.tenant)
+        # Some refusals of what has no name are about more than the view.
+        named = kind is not None or text in (None, told)
+        return view.reason(kind, name) if named and not is_in_view(view, kind, name) else text or told
 
     def _event(self, what: What, why: Why, outcome: Outcome) -> Event:
         return Event(
@@ -226,10 +233,16 @@ class Recorder:
         )
 
 
-def _lent(may: May, decision: Decision) -> str | None:
-    """The temporary policy that decided; the first, where there are several."""
-    temporary = may.standing.snapshot.temporary
-    return next((one.id for one in temporary if one.rule.ref in decision.rules), None)
+def _deciding(rulings: Sequence[Ruling]) -> list[RuleRef]:
+    """The rules that decided on any of it. One request may name very many things, and few rules decide on them."""
+    found = {id(rule): rule for ruling in rulings if ruling.decision is not None for rule in ruling.decision.rules}
+    return list(found.values())
+
+
+def _lent(may: May, rules: Collection[RuleRef]) -> tuple[str, ...]:
+    """The temporary policies among the rules."""
+    deciding = frozenset(rules)
+    return tuple(one.id for one in may.standing.snapshot.temporary if one.rule.ref in deciding)
 
 
 def _kept(name: str) -> str:

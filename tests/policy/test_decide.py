@@ -35,10 +35,12 @@ policies:
 """
     rights = rights_of(a_snapshot(text), "devs")
 
-    assert rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").reason == "allowed by policies[0] (rbac.yaml:2)"
+    assert (
+        rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").reason == "TOPIC_EDIT is allowed by policies[0] (rbac.yaml:2)"
+    )
     denied = rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "tx_1")
     assert denied.effect is Effect.DENY
-    assert denied.reason == "denied by policies[1] (rbac.yaml:3) “frozen until the audit”"
+    assert denied.reason == "TOPIC_EDIT is denied by policies[1] (rbac.yaml:3) “frozen until the audit”"
 
 
 def test_deny_beats_stage_beats_allow_whatever_their_order_and_precision() -> None:
@@ -230,7 +232,7 @@ def test_a_stage_on_a_read_or_a_produce_denies_it(action: str) -> None:
     asked = Action(action)
     decision = rights_of(a_snapshot(text), "devs").decide(asked, asked.kinds[-1], "a")
     assert decision.effect is Effect.DENY
-    assert decision.reason == "denied by policies[1] (rbac.yaml:1): a Stage on what is never staged"
+    assert decision.reason == f"{action} is denied by policies[1] (rbac.yaml:1): a Stage on what is never staged"
 
 
 def test_a_stage_on_a_mixed_umbrella_means_its_mutations() -> None:
@@ -367,7 +369,7 @@ def test_a_shadow_policy_changes_nothing_and_tells_what_it_would_decide() -> Non
     decision = rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "tx_a")
     assert decision.allowed
     assert decision.shadow is not None
-    assert decision.shadow.reason == "denied by policies[1] (rbac.yaml:1)"
+    assert decision.shadow.reason == "TOPIC_EDIT is denied by policies[1] (rbac.yaml:1)"
     assert rights.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").shadow is None
 
 

@@ -81,7 +81,7 @@ def test_a_snapshot_holds_until_the_next_start_or_expiry(now: int, valid_until: 
     assert snapshot.valid_until == valid_until
     decision = rights_of(snapshot, "devs").decide(Action.GROUP_EDIT, Kind.GROUP, "trade_b2")
     assert decision.allowed is allowed
-    assert not allowed or decision.reason == "allowed by temporary policy 7f3a"
+    assert not allowed or decision.reason == "GROUP_EDIT is allowed by temporary policy 7f3a"
 
 
 def test_a_grant_without_an_end_stays() -> None:

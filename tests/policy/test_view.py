@@ -1,13 +1,17 @@
 """What tenants see."""
 
+from typing import Any
+
 import pytest
 
+from kordon_policy.access import is_in_view
 from kordon_policy.actions import Kind
 from kordon_policy.model import Outside
 from kordon_policy.view import Inferred
 from tests.policy.given import PROD, a_snapshot, a_view, tenants
 
 TRADE = {"include": [["cluster", "*", "topic", "tx_*"], ["cluster", "*", "group", "trade_*"]]}
+WHOLE = {"include": ["cluster", "*"]}
 INTERNAL = {"exclude": ["cluster", "*", "topic", "*-internal"]}
 READS = {"trade_b2": frozenset({"tx_1", "ext_fx", "ext-internal", "__secret"}), "other": frozenset({"hr_1"})}
 
@@ -213,3 +217,56 @@ def test_a_reason_says_which_path_shows_or_hides() -> None:
     }
     for name, why in hidden.items():
         assert view.reason(Kind.TOPIC, name) == f"topic {name} is not in tenant Trading: {why}"
+
+
+def test_a_view_names_all_paths_that_show_a_thing_or_hide_it() -> None:
+    twice = {"include": [["cluster", "*", "topic", "tx_1*"]]}
+    view = a_view(TRADE, INTERNAL, twice, inferred={"trade_b2": frozenset({"ext_fx"})})
+
+    def places(kind: Kind | None, name: str | None) -> list[str]:
+        return [rule.place.removeprefix("tenants[0].resources") for rule in view.rules(kind, name)]
+
+    assert places(Kind.TOPIC, "tx_1") == ["[0]", "[2]"]
+    assert places(Kind.TOPIC, "tx_1-internal") == ["[1]"]
+    assert places(Kind.TOPIC, "ext_fx") == places(Kind.GROUP, "trade_b2") == ["[0]"]
+    assert places(Kind.TOPIC, "hr_1") == []
+    assert places(None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "kind", "reason", "by"),
+    [
+        ([WHOLE], None, "the cluster as a whole is in tenant Trading by tenants[0].resources[0] (rbac.yaml:1)", 1),
+        ([TRADE], None, "the cluster as a whole is not in tenant Trading: no include covers all of it", 0),
+        (
+            [WHOLE, {"exclude": [["cluster", "prod"]]}],
+            None,
+            "the cluster as a whole is not in tenant Trading: excluded by tenants[0].resources[1] (rbac.yaml:1)",
+            1,
+        ),
+        ([WHOLE], Kind.BROKER, "every broker is in tenant Trading by tenants[0].resources[0] (rbac.yaml:1)", 1),
+        (
+            [WHOLE, {"exclude": [["cluster", "*", "broker", "7"]]}],
+            Kind.BROKER,
+            "every broker is not in tenant Trading: excluded by tenants[0].resources[1] (rbac.yaml:1)",
+            1,
+        ),
+    ],
+)
+def test_a_reason_is_given_for_the_cluster_and_for_all_brokers_too(
+    items: list[Any], kind: Kind | None, reason: str, by: int
+) -> None:
+    view = a_view(*items)
+    name = "" if kind else None
+
+    assert view.reason(kind, name) == reason
+    assert len(view.rules(kind, name)) == by
+    assert is_in_view(view, kind, name) == ("is not" not in reason)
+
+
+def test_who_is_in_no_tenant_is_told_so_of_everything() -> None:
+    view = a_snapshot(tenants({"name": "T", "resources": [WHOLE]})).view(None, PROD)
+
+    for kind, name in ((Kind.TOPIC, "tx_1"), (Kind.BROKER, ""), (None, None)):
+        assert view.reason(kind, name).endswith("is hidden: no tenant")
+        assert view.rules(kind, name) == ()

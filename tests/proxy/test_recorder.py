@@ -12,6 +12,7 @@ from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.exchange import Exchange
+from kordon_proxy.judging import brokers
 from kordon_proxy.recorder import LONGEST_NAME, Recorder
 from kordon_proxy.table import APIS
 from tests.policy.given import a_document, a_policy
@@ -74,15 +75,57 @@ def test_a_denial_names_its_rule_and_what_the_client_is_told() -> None:
     assert event.outcome.error_name == "TOPIC_AUTHORIZATION_FAILED"
 
 
+def lent_denial(policy_id: str, name: str) -> TemporaryRule:
+    deny = a_policy("Deny", ["TOPIC_EDIT"], ["cluster", "*", "topic", name])
+    rule = replace(a_document(deny).policies[0], ref=RuleRef(place=f"temporary policy {policy_id}"))
+    return TemporaryRule(id=policy_id, rule=rule, starts_ts=0, expires_ts=None)
+
+
 def test_a_temporary_policy_that_decides_is_named() -> None:
-    deny = a_policy("Deny", ["TOPIC_EDIT"], ["cluster", "*", "topic", "a1"])
-    rule = replace(a_document(deny).policies[0], ref=RuleRef(place="temporary policy 7f3a"))
-    lent = TemporaryRule(id="7f3a", rule=rule, starts_ts=0, expires_ts=None)
+    lent = lent_denial("7f3a", "a1")
 
     (by_file,), (by_lent,) = (denials(growing(name), [lent]) for name in ("a-no", "a1"))
 
     assert (by_file.why.rules, by_file.why.temporary_policy) == (("policies[2] (rbac.yaml:5)",), None)
+    assert by_file.why.temporary_policies is None
     assert (by_lent.why.rules, by_lent.why.temporary_policy) == (("temporary policy 7f3a",), "7f3a")
+    assert by_lent.why.temporary_policies == ("7f3a",)
+
+
+def test_an_event_of_several_things_names_all_that_decided_on_any_of_them() -> None:
+    lent = [lent_denial(*one) for one in (("7f3a", "a1"), ("0c11", "a2"), ("ffff", "a-other"))]
+
+    (event,) = denials(growing("a-no", "a1", "a2", "a1"), lent)
+
+    assert event.why.rules == ("policies[2] (rbac.yaml:5)", "temporary policy 7f3a", "temporary policy 0c11")
+    assert event.why.temporary_policies == ("7f3a", "0c11")
+    assert event.why.temporary_policy == "7f3a"
+    assert event.why.reason == "TOPIC_EDIT is denied by policies[2] (rbac.yaml:5)"
+
+
+@pytest.mark.parametrize("name", ["a-no", "a-ask"])
+def test_audit_and_client_are_told_the_same_sentence(name: str) -> None:
+    exchange = judged(growing(name))
+    assert exchange.may is not None
+
+    (event,) = a_recorder().denials(exchange, exchange.may)
+
+    (note,) = exchange.may.notes
+    assert note.refusal is not None
+    assert event.why.reason == note.refusal.text
+
+
+def test_why_the_cluster_as_a_whole_is_hidden_is_told_to_the_audit_and_that_it_is_to_the_client() -> None:
+    exchange = judged(growing())
+    may = exchange.may
+    assert may is not None
+
+    refusal = brokers.whole_cluster(may)
+
+    (event,) = a_recorder().denials(exchange, may)
+    assert refusal is not None
+    assert refusal.text == "the cluster as a whole is outside the tenant acme"
+    assert event.why.reason == "the cluster as a whole is not in tenant acme: no include covers all of it"
 
 
 def test_what_is_hidden_and_what_is_staged_are_events_of_their_own() -> None:

@@ -82,11 +82,15 @@ class What:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """Who decided. `effect` is Allow, Deny or Stage, `rules` are places in the policy file, `reason` is a sentence."""
+    """Who decided. `effect` is Allow, Deny or Stage, `rules` are places in the policy file, `reason` is a sentence.
+
+    temporary_policy: the first of `temporary_policies`, the ids of all among the rules; or that which the event is of.
+    """
 
     effect: str | None = None
     rules: tuple[str, ...] = ()
     temporary_policy: str | None = None
+    temporary_policies: tuple[str, ...] | None = None
     epoch: int | None = None
     reason: str | None = None
     shadow: bool = False

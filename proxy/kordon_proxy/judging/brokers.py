@@ -8,6 +8,7 @@ fenced are told of brokers in the view alone.
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
+from kordon_policy.decision import outside
 
 from .may import EVERY_BROKER, Access, May, Refusal
 
@@ -37,7 +38,7 @@ def whole_cluster(may: May) -> Refusal | None:
     """Ask whether the cluster as a whole is in the view: what Kafka has one right over the cluster for."""
     if may.whole_cluster(None) is None:
         return None
-    text = f"the cluster as a whole is outside the tenant {may.standing.view.tenant}"
+    text = outside(None, None, may.standing.view.tenant)
     return may.told(Refusal(ErrorCode.cluster_authorization_failed, text))
 
 

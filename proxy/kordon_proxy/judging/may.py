@@ -6,16 +6,19 @@ under one snapshot), so that a question costs a dictionary look-up, and noted pe
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.access import Access as Access
+from kordon_policy.access import access_by, decide, is_in_view
 from kordon_policy.actions import Action, Kind
-from kordon_policy.decision import Decision
+from kordon_policy.decision import Decision, outside
 from kordon_policy.memo import Memo, has_short_name
-from kordon_policy.model import Effect, Outside
+from kordon_policy.model import EVERY_BROKER as EVERY_BROKER
+from kordon_policy.model import EVERY_PRINCIPAL as EVERY_PRINCIPAL
+from kordon_policy.model import Outside
 from kordon_policy.rights import Rights
 from kordon_policy.snapshot import Snapshot
 from kordon_policy.view import View
@@ -32,19 +35,6 @@ PATTERNS: Final = 256
 
 
 SEEING: Final = "VIEW"
-EVERY_BROKER: Final = ""
-"""The name that stands for all brokers, also those that are not there now: one that is taken away is missing from
-them."""
-EVERY_PRINCIPAL: Final = ""
-"""The same for all principals."""
-EVERYTHING: Final = frozenset({(Kind.BROKER, EVERY_BROKER), (Kind.PRINCIPAL, EVERY_PRINCIPAL)})
-
-
-class Access(StrEnum):
-    ALLOWED = "allowed"
-    DENIED = "denied"
-    STAGED = "staged"
-    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +90,6 @@ UNKNOWN_ID: Final = Refusal(ErrorCode.unknown_topic_id)
 Question = tuple[bool, Action | None, Kind | None, str | None]
 
 
-def _told(decision: Decision) -> str:
-    """Why not, for the client: a sentence that names the action which is missing."""
-    by_rule = decision.effect is not None and not decision.because
-    return f"{decision.action} is {decision.reason}" if by_rule else decision.reason
-
-
 class Standing:
     """One kind of principal in its tenant of one cluster, under one snapshot and one set of inferred topics.
 
@@ -130,27 +114,16 @@ class Standing:
 
     def _judge(self, question: Question) -> Ruling:
         explicit, action, kind, name = question
-        if not self._in_view(kind, name, explicit=explicit):
+        if not is_in_view(self.view, kind, name, explicit=explicit):
             return Ruling(Access.HIDDEN, action, kind, name, None, self._hidden(kind))
         if action is None:
             return Ruling(Access.ALLOWED, None, kind, name, None, None)
-        if kind is not None and (kind, name) in EVERYTHING:
-            decision = self.rights.decide_everywhere(action, kind)
-        else:
-            decision = self.rights.decide(action, kind, name)
-        if decision.allowed:
-            return Ruling(Access.ALLOWED, action, kind, name, decision, None)
-        if decision.effect is Effect.STAGE:
-            refusal = Refusal(ErrorCode.policy_violation, _told(decision))
-            return Ruling(Access.STAGED, action, kind, name, decision, refusal)
-        return Ruling(Access.DENIED, action, kind, name, decision, Refusal(DENIED_CODE[kind], _told(decision)))
-
-    def _in_view(self, kind: Kind | None, name: str | None, *, explicit: bool) -> bool:
-        if kind is None or name is None:
-            return self.view.whole_cluster
-        if (kind, name) in EVERYTHING:
-            return self.view.covers(kind, "")
-        return self.view.sees_explicitly(kind, name) if explicit else self.view.sees(kind, name)
+        decision = decide(self.rights, action, kind, name)
+        access = access_by(decision)
+        if access is Access.ALLOWED:
+            return Ruling(access, action, kind, name, decision, None)
+        code = ErrorCode.policy_violation if access is Access.STAGED else DENIED_CODE[kind]
+        return Ruling(access, action, kind, name, decision, Refusal(code, decision.reason))
 
     def _hidden(self, kind: Kind | None) -> Refusal:
         denied = DENIED_CODE[kind]
@@ -213,7 +186,7 @@ class May:
 
     def outside(self, kind: Kind, name: str) -> Refusal:
         """The refusal for a name outside the view where a thing would come into being; its text says so."""
-        return Refusal(DENIED_CODE[kind], f"{kind.value} {name} is outside the tenant {self.standing.view.tenant}")
+        return Refusal(DENIED_CODE[kind], outside(kind, name, self.standing.view.tenant))
 
     def _ask(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:
         ruling = self.standing.rulings[explicit, action, kind, name]

@@ -117,7 +117,15 @@ def test_every_fact_has_a_field_in_the_text(part: type) -> None:
             parameters={"configs": ["retention.ms"]},
             correlation_id=1,
         ),
-        why=Why(effect="Allow", rules=("policies[2]",), temporary_policy="t", epoch=1, reason="r", shadow=True),
+        why=Why(
+            effect="Allow",
+            rules=("policies[2]",),
+            temporary_policy="t",
+            temporary_policies=("t", "u"),
+            epoch=1,
+            reason="r",
+            shadow=True,
+        ),
         outcome=Outcome(
             error_code=0, error_name="NONE", items_allowed=1, items_denied=2, bytes=3, duration_ms=4.5, unknown=True
         ),
