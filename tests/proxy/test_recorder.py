@@ -95,7 +95,7 @@ def test_a_temporary_policy_that_decides_is_named() -> None:
 def test_an_event_of_several_things_names_all_that_decided_on_any_of_them() -> None:
     lent = [lent_denial(*one) for one in (("7f3a", "a1"), ("0c11", "a2"), ("ffff", "a-other"))]
 
-    (event,) = denials(growing("a-no", "a1", "a2", "a1"), lent)
+    (event,) = denials(growing("a-no", "a1", "a2"), lent)
 
     assert event.why.rules == ("policies[2] (rbac.yaml:5)", "temporary policy 7f3a", "temporary policy 0c11")
     assert event.why.temporary_policies == ("7f3a", "0c11")
