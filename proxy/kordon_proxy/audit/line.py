@@ -70,3 +70,9 @@ def place_of(line: bytes) -> Place | None:
         previous=match[5],
         linked=match.end(1),
     )
+
+
+def sealed_part(text: bytes) -> int | None:
+    """Return how many bytes of a text are a whole line without its end, None when it does not begin with one."""
+    match = _SEALED.match(text)
+    return None if match is None else match.end()

@@ -12,7 +12,7 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import users
+from . import audit, users
 from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     epilog="To see it: kordon demo. To use it: write kordon.yaml and rbac.yaml, then users add, check, serve.",
 )
 app.add_typer(users.app, name="users")
+app.add_typer(audit.app, name="audit")
 
 
 class Output(Enum):

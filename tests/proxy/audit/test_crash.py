@@ -12,8 +12,10 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from kordon_proxy.audit.reading import verify
 from kordon_proxy.audit.segments import list_segments
 from kordon_proxy.audit.tail import read_events
+from kordon_proxy.audit.verification import Verifier
 from tests.proxy.audit.events import a_journal, a_mutation, durable, until
 from tests.proxy.cluster.loops import scenario
 
@@ -43,6 +45,7 @@ def test_what_a_killed_process_promised_is_there_whole_and_without_holes(tmp_pat
     assert set(promised) <= {event["id"] for event in events}
     assert [int(event["sequence"]) for event in events] == list(range(1, len(events) + 1))
     assert len({event["writer"] for event in events}) == 1
+    assert list(verify(tmp_path, Verifier())) == []
     assert len(list_segments(tmp_path)) > 1
 
 
@@ -87,5 +90,6 @@ async def test_when_a_file_can_really_not_grow_nothing_is_lost_half_or_twice(tmp
     assert told_by_then == list(range(1, number - waiting + 1))
     assert told == list(range(1, number + 1))
     assert [int(event["sequence"]) for event in read_events(tmp_path)] == list(range(1, number + 2))
+    assert list(verify(tmp_path, Verifier())) == []
     assert changes == ["file too large", None]
     journal.close(5)

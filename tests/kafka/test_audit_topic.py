@@ -1,0 +1,121 @@
+"""The audit topic as an auditor's witness, with real Kafkas."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from kordon_proxy.audit.segments import segment_path
+from kordon_proxy.audit.sinks import KafkaSink
+from kordon_proxy.audit.tail import Line
+from kordon_proxy.config.audit import KafkaTopic
+from kordon_proxy.demo.kafka import Kafka
+from tests.kafka.fixtures import Fresh
+from tests.proxy.audit.events import a_denial, a_login, a_mutation, sealed
+from tests.proxy.cli.command import Run, runner
+from tests.proxy.cli.conftest import POLICY
+
+LINES: Final = sealed([a_login(id="e1"), a_denial(id="e2"), a_mutation(id="e3"), a_login(id="e4")])
+OTHERS: Final = sealed([a_login(id="o1"), a_login(id="o2")], writer="w2")
+
+
+@pytest.fixture
+def kordon(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    return runner(capsys, monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: Kafka, fresh: Fresh) -> Path:
+    """A folder with a configuration that logs in, an audit topic of its own, and a journal."""
+    monkeypatch.chdir(tmp_path)
+    topic = fresh("__kordon_audit")
+    login = {"mechanism": "SCRAM-SHA-256", "username": "kordon", "password": "${env:KORDON_PASSWORD}"}
+    monkeypatch.setenv("KORDON_PASSWORD", "kordon-secret")
+    config = {
+        "clusters": [{"name": "prod", "bootstrap": kafka.listener("SASL_PLAINTEXT"), "own_login": login}],
+        "listeners": [
+            {
+                "name": "side",
+                "bind": "127.0.0.1:29092",
+                "cluster": "prod",
+                "tenant": "Trading",
+                "identity": {"principal": "svc", "roles": ["devs"]},
+            }
+        ],
+        "audit": {"kafka": {"topic": topic, "partitions": 3}},
+    }
+    (tmp_path / "kordon.yaml").write_text(json.dumps(config))
+    (tmp_path / "rbac.yaml").write_text(POLICY)
+    (tmp_path / "audit").mkdir()
+    write(tmp_path, LINES)
+    return tmp_path
+
+
+def write(folder: Path, lines: Sequence[bytes]) -> None:
+    segment_path(folder / "audit", "w1", 1).write_bytes(b"".join(lines))
+
+
+def forward(kafka: Kafka, folder: Path, *lines: bytes) -> None:
+    """Put lines into the audit topic, as a sink does."""
+    topic = KafkaTopic.model_validate(json.loads((folder / "kordon.yaml").read_text())["audit"]["kafka"])
+
+    async def deliver() -> None:
+        sink = KafkaSink(topic, {"bootstrap_servers": kafka.bootstrap})
+        await sink.deliver([Line(number, line.rstrip()) for number, line in enumerate(lines)])
+        await sink.close()
+
+    asyncio.run(asyncio.wait_for(deliver(), 60))
+
+
+def test_a_journal_and_a_topic_with_the_same_events_agree_whatever_came_twice(
+    kordon: Run, kafka: Kafka, folder: Path
+) -> None:
+    forward(kafka, folder, *LINES[1:3], *OTHERS, *LINES[1:3])
+
+    ran = kordon("audit", "verify", "--against-topic")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "no breaks, and nothing else in the topic __kordon_audit" in ran.out
+
+
+def test_a_journal_whose_end_was_cut_off_and_written_anew_is_found(kordon: Run, kafka: Kafka, folder: Path) -> None:
+    forward(kafka, folder, *LINES)
+    anew = sealed([a_login(id="e3")], first=3, previous=json.loads(LINES[1])["chain"].encode())
+    write(folder, [*LINES[:2], *anew])
+
+    found = kordon("audit", "verify", "--against-topic")
+    forward(kafka, folder, *anew)
+    found_later = kordon("audit", "verify", "--against-topic")
+    alone = kordon("audit", "verify")
+
+    for ran in (found, found_later):
+        assert ran.code == 1
+        assert "event w1/3: not-as-noted: the topic has another event with this number" in ran.out
+        assert "the topic knows of event 4, and the journal ends with 3: its end was cut off" in ran.out
+    assert alone.code == 0  # the journal by itself cannot tell
+
+
+def test_a_topic_that_is_missing_is_told_and_not_made(kordon: Run, folder: Path) -> None:
+    for _ in range(2):
+        ran = kordon("audit", "verify", "--against-topic")
+
+        assert (ran.code, ran.out) == (2, "")
+        assert "kordon: there is no topic __kordon_audit" in ran.err
+
+
+def test_a_cluster_that_is_away_is_told_in_one_line(kordon: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = (folder / "kordon.yaml").read_text()
+    bootstrap = json.loads(config)["clusters"][0]["bootstrap"]
+    (folder / "kordon.yaml").write_text(config.replace(bootstrap, "127.0.0.1:1"))
+    away = kordon("audit", "verify", "--against-topic")
+    (folder / "kordon.yaml").write_text(config)
+    monkeypatch.setenv("KORDON_PASSWORD", "wrong")
+    refused = kordon("audit", "verify", "--against-topic")
+
+    for ran in (away, refused):
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("kordon: cannot read the topic __kordon_audit")
+        assert ran.err.count("\n") == 1
