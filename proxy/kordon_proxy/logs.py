@@ -24,6 +24,8 @@ Format = Literal["auto", "json", "console"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _CHATTY: Final = ("aiokafka", "asyncio")
+_SILENT: Final = ("httpx", "httpcore")
+"""Libraries that tell at every request where it goes, which with webhooks is a secret."""
 _SELDOM: Final = 60.0
 _MOST_REMEMBERED: Final = 1000
 _FIRST: Final = ("timestamp", "level", "logger", "event")
@@ -63,6 +65,8 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
     root.setLevel(level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # where a line cannot be written, neither can the complaint: that would raise
 

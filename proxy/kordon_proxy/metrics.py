@@ -93,6 +93,8 @@ class Metrics:
         self.audit_events = self._counters("audit_events", "Audit events", "kind")
         self.audit_lost = self._counter("audit_events_lost", "Audit events without room (on_failure: continue)")
         self.audit_backlog = self._gauges("audit_backlog", "Audit events that a sink has not got yet", "sink")
+        self.audit_sink_up = self._gauges("audit_sink_up", "1 while a sink takes audit events", "sink")
+        self.audit_given_up = self._counters("audit_given_up", "Audit events that a webhook will not get", "sink")
         self.audit_forwarded = self._counters("audit_forwarded", "Audit events handed to a sink", "sink")
 
     def _process(self) -> None:

@@ -239,6 +239,10 @@ class Server:
         if self._audit is not None:
             failure = self._audit.failure
             checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
+            checks += [
+                Check(name=f"audit {sink}", ok=False, detail=f"does not take events: {reason}", required=False)
+                for sink, reason in self._audit.failing.items()
+            ]
         if self._ledger is not None:
             problem = self._ledger.problem
             checks.append(Check(name="store", ok=problem is None, detail=problem or "", required=self._ledger.stale))

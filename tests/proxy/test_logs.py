@@ -5,7 +5,6 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,21 +17,12 @@ EVIL = "a\nforged line\r\x1b[31mred\x7f\x9b\u202eright to left\u2028next\ufeff"
 CANARIES = {"password": "canary-1", "nested": {"sasl": [{"access_token": "canary-2"}]}, "url": "http://u:canary-3@h/"}
 
 
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def everything_as_before() -> Iterator[None]:
-    """Logging is global: put back what was configured."""
-    root = logging.getLogger()
-    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
-    yield
-    root.handlers[:], logging.raiseExceptions = handlers, raises
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 def logged(stream: io.StringIO) -> list[dict[str, Any]]:

@@ -35,6 +35,8 @@ def metrics() -> Metrics:
     metrics.audit_events["decision"].inc()
     metrics.audit_backlog["kafka"].set(0)
     metrics.audit_forwarded["kafka"].inc()
+    metrics.audit_sink_up["kafka"].set(1)
+    metrics.audit_given_up["webhook-ops"].inc()
     return metrics
 
 

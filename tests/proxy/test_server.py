@@ -9,6 +9,7 @@ import pytest
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.tap import log_lines, readiness
 from tests.kafka.tenants import eventually
+from tests.proxy.audit.receiver import a_receiver, free_port
 
 POLICY: Final = """\
 policies:
@@ -22,12 +23,14 @@ NOBODY: Final = "127.0.0.1:1"
 
 
 @contextmanager
-def started(*, groups: str = "{}", **listeners: Mapping[str, Any]) -> Iterator[Kordon]:
+def started(
+    *, groups: str = "{}", settings: Mapping[str, Any] | None = None, **listeners: Mapping[str, Any]
+) -> Iterator[Kordon]:
     kordon = Kordon(
         clusters={"prod": NOBODY},
         policy=POLICY,
         listeners=listeners,
-        settings={"groups_file": "groups.yaml"},
+        settings={"groups_file": "groups.yaml", **(settings or {})},
         files={"groups.yaml": groups},
     )
     kordon.start(wait=False)
@@ -85,3 +88,18 @@ def test_a_listener_whose_identity_may_not_log_in_any_more_is_told() -> None:
         (kordon.folder / "groups.yaml").write_text("devs: [dana]")
 
         eventually(lambda: shut(kordon) == [("side", "the policy does not let its `identity` in")])
+
+
+def test_a_webhook_is_told_of_policy_files_and_one_that_fails_degrades_kordon() -> None:
+    away = {"name": "away", "provider": "slack", "url": f"http://127.0.0.1:{free_port()}/canary"}
+    with a_receiver() as receiver:
+        ops = {"name": "ops", "provider": "generic", "url": receiver.url}
+        with started(side={"identity": SIDE}, settings={"audit": {"webhooks": [ops, away]}}) as kordon:
+            eventually(lambda: receiver.got)
+            eventually(lambda: "audit webhook-away" in readiness(kordon))
+            checks = readiness(kordon)
+
+    (loaded,) = receiver.events
+    assert loaded["data"]["what"] == {"action": "LOAD_POLICY", "resources": [], "parameters": {"file": "rbac.yaml"}}
+    assert checks["audit webhook-away"] == (False, "does not take events: it cannot be reached: connection refused")
+    assert "audit webhook-ops" not in checks

@@ -7,11 +7,16 @@ from pathlib import Path
 
 def load_cursor(directory: Path, sink: str, writer: str) -> int:
     """Return the last number that the sink has for sure; 0 when that is not known, so that it gets everything again."""
+    return find_cursor(directory, sink, writer) or 0
+
+
+def find_cursor(directory: Path, sink: str, writer: str) -> int | None:
+    """Return the last number that the sink has for sure; 0: it was another writer's; None: nothing is known."""
     try:
         kept = json.loads(_path(directory, sink).read_bytes())
         return int(kept["sequence"]) if kept["writer"] == writer else 0
     except (OSError, ValueError, KeyError, TypeError):
-        return 0
+        return None
 
 
 def save_cursor(directory: Path, sink: str, writer: str, sequence: int) -> None:

@@ -29,6 +29,7 @@ class EventType(StrEnum):
     CONFIGURATION = "kordon.audit.configuration.v1"
     TEMPORARY_POLICY = "kordon.audit.temporary_policy.v1"  # one change of one temporary policy
     INTERRUPTION = "kordon.audit.interruption.v1"  # for a time, the log could not be written
+    DELIVERY = "kordon.audit.delivery.v1"  # events that a sink will not get any more
 
     @property
     def kind(self) -> str:

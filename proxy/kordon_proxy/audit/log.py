@@ -22,9 +22,11 @@ from kordon_proxy.metrics import Metrics
 
 from .aggregate import Aggregates, Repeats
 from .event import KORDON, Event, EventType, Why, Window, new_id
-from .forward import Forwarder, Sink
+from .forward import Forwarder, Queue, Sink
+from .given_up import GivenUp, event_of
 from .journal import Callback, Journal
 from .sinks import KafkaSink, Stdout
+from .webhooks.sink import WebhookSink
 
 log = structlog.get_logger()
 
@@ -92,10 +94,11 @@ class AuditLog:
         self._metrics.audit_waiting.set_function(lambda: self._journal.waiting)
         self._metrics.audit_sequence[self._journal.writer].set_function(lambda: self._journal.durable)
         self._metrics.audit_journal_bytes.set_function(lambda: _size(self._journal.directory))
-        self._forwarders = [
-            Forwarder(self._journal, sink, self._metrics, backlog_warning=self._config.backlog_warning)
-            for sink in self._sinks
-        ]
+        self._forwarders = [self._forwarder(sink) for sink in self._sinks]
+        for webhook in self._config.webhooks:
+            sink = WebhookSink(webhook)
+            queue = Queue(wants=sink.wants, most=webhook.queue, tell=self._tell_given_up)
+            self._forwarders.append(self._forwarder(sink, queue))
         runs = [forwarder.run() for forwarder in self._forwarders]
         self._tasks = [asyncio.create_task(run) for run in [*runs, self._write_windows()]]
 
@@ -144,6 +147,11 @@ class AuditLog:
         """By sink: durable events that it has not got yet."""
         return {forwarder.sink.name: forwarder.backlog for forwarder in self._forwarders}
 
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """By sink: why it does not take events. Those that do are not here."""
+        return {one.sink.name: one.failure for one in self._forwarders if one.failure is not None}
+
     def decision(self, event: Event, on_durable: Callback | None = None) -> None:
         """Record one decision. The same denial on the same connection is written once a window, and counted after that.
 
@@ -168,6 +176,12 @@ class AuditLog:
             self._metrics.audit_events[event.type.kind].inc()
         else:
             self._metrics.audit_lost.inc()
+
+    def _forwarder(self, sink: Sink, queue: Queue | None = None) -> Forwarder:
+        return Forwarder(self._journal, sink, self._metrics, backlog_warning=self._config.backlog_warning, queue=queue)
+
+    def _tell_given_up(self, given_up: GivenUp, on_durable: Callback) -> None:
+        self.record(event_of(given_up, now=self._now()), on_durable)
 
     async def _write_windows(self) -> None:
         while True:

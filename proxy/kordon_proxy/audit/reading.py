@@ -43,8 +43,13 @@ def cursors(directory: Path) -> list[Noted]:
     return [
         Noted(by=path.name, writer=segment.writer, sequence=sequence)
         for path in sorted(directory.glob(_CURSORS))
-        if (sequence := load_cursor(directory, path.name.split(".")[1], segment.writer))
+        if (sequence := load_cursor(directory, _sink(path), segment.writer))
     ]
+
+
+def _sink(cursor: Path) -> str:
+    before, after = _CURSORS.split("*")
+    return cursor.name.removeprefix(before).removesuffix(after)
 
 
 def first_event(directory: Path) -> dict[str, Any] | None:

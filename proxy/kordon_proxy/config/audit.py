@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from .section import Section
-from .values import Duration, FilePath, Size
+from .values import Duration, FilePath, OneOrMore, Size
+from .webhooks import Webhook, check_webhooks
 
 
 class Rotation(Section):
@@ -53,3 +54,5 @@ class AuditConfig(Section):
     """Every event on standard output as well, one a line."""
     kafka: KafkaTopic | None = None
     """Every event in a Kafka topic as well."""
+    webhooks: Annotated[tuple[Webhook, ...], OneOrMore(), AfterValidator(check_webhooks)] = ()
+    """Some events, or every one, in a chat or at a program of your own."""

@@ -24,6 +24,11 @@ def check_files(parts: Parts, document: Document, *, private: bool = True) -> It
             if private:
                 yield from _missing(document, (*where, "key"), cluster.tls.key)
                 yield from _readable(parts, document, (*where, "key"), cluster.tls.key)
+    hooks: Path = ("audit", "webhooks")
+    for number, webhook in enumerate(parts.audit.webhooks):
+        yield from _missing(
+            document, (*hooks, number, "ca") if (*hooks, number) in document.values else (*hooks, "ca"), webhook.ca
+        )
     if private:
         for name, provider in parts.providers.items():
             hint = f"make it: kordon users add NAME --role ROLE --file {provider.file}"
@@ -55,19 +60,28 @@ def _readable(parts: Parts, document: Document, where: Path, path: FilePath | No
 
 
 def _secrets(document: Document) -> Iterator[Finding]:
-    for where, text in _passwords(document.value):
+    for where, text in _secret_texts(document.value):
         if "${" not in text:  # else it is a reference, or a wrong one, which is an error already
             hint = "keep it elsewhere: ${env:NAME} or ${file:path}"
-            yield finding(document, where, "a password in clear text", hint, severity=Severity.WARNING)
+            message = f"a {where[-1]} in clear text" if where[-1] != "url" else "whoever reads this URL can write there"
+            yield finding(document, where, message, hint, severity=Severity.WARNING)
 
 
-def _passwords(value: Plain, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def _secret_texts(value: Plain, path: Path = ()) -> Iterator[tuple[Path, str]]:
     if isinstance(value, dict):
+        secret = _secret_keys(value, path)
         for key, item in value.items():
-            if key == "password" and isinstance(item, str):
+            if key in secret and isinstance(item, str):
                 yield (*path, key), item
             else:
-                yield from _passwords(item, (*path, key))
+                yield from _secret_texts(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _passwords(item, (*path, index))
+            yield from _secret_texts(item, (*path, index))
+
+
+def _secret_keys(value: dict[str, Plain], path: Path) -> set[str]:
+    """The keys of a mapping whose values let somebody in. Of a chat, the URL alone is enough to write into it."""
+    if path[:2] != ("audit", "webhooks"):
+        return {"password"}
+    return {"secret", "url"} if value.get("provider") in ("slack", "teams") else {"secret"}

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from . import values
+from .audit import AuditConfig
 from .document import Document, Path, Plain
 from .mistakes import UNKNOWN_KEY
 from .model import Admin, Cluster, Config, Listener, UsersProvider
@@ -30,6 +31,7 @@ class Parts:
     providers: Mapping[str, UsersProvider]
     listeners: Mapping[int, Listener]
     admin: Admin
+    audit: AuditConfig
     files: Mapping[str, FilePath]
     allow_open_files: bool
     faulty: Mapping[Path, frozenset[str]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ def parts_of(config: Config) -> Parts:
         providers=config.providers,
         listeners=dict(enumerate(config.listeners)),
         admin=config.admin,
+        audit=config.audit,
         files=files,
         allow_open_files=config.allow_open_files,
     )
@@ -61,6 +64,7 @@ def sound_parts(document: Document, around: Surroundings) -> Parts:
         providers=reader.entries(UsersProvider, value, "providers"),
         listeners=reader.items(Listener, value, "listeners"),
         admin=reader.read(Admin, value.get("admin", {}), ("admin",)) or Admin(),
+        audit=reader.read(AuditConfig, value.get("audit", {}), ("audit",)) or AuditConfig(),
         files=_files(value, around),
         allow_open_files=value.get("allow_open_files") == "true",
         faulty=reader.faulty,

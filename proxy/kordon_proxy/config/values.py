@@ -222,6 +222,11 @@ def resolve_secret(value: object, info: ValidationInfo) -> Secret:
         raise Mistake(str(error), hint) from None
 
 
+def reads_secrets(info: ValidationInfo) -> bool:
+    """Whether a secret that is empty is one, and not only left unread."""
+    return _surroundings(info).read_secrets
+
+
 def _surroundings(info: ValidationInfo) -> Surroundings:
     return info.context if isinstance(info.context, Surroundings) else Surroundings(Path(), {})
 

@@ -89,14 +89,15 @@ def test_what_was_noted_has_to_be_there(kordon: Run, journal: Path, note: str, c
     assert kordon("audit", "verify", "-d", journal.parent, "--expect", note, "--expect", "w1/1").code == code
 
 
-def test_an_end_that_was_cut_off_is_found_by_what_a_sink_has_got(kordon: Run, journal: Path) -> None:
-    save_cursor(journal.parent, "kafka", "w1", 3)
+@pytest.mark.parametrize("sink", ["kafka", "webhook-on.call"])
+def test_an_end_that_was_cut_off_is_found_by_what_a_sink_has_got(kordon: Run, journal: Path, sink: str) -> None:
+    save_cursor(journal.parent, sink, "w1", 3)
     journal.write_bytes(b"".join(LINES[:2]))
 
     ran = kordon("audit", "verify", "-d", journal.parent)
 
     assert ran.code == 1
-    assert "cursor.kafka.json knows of event 3, and the journal ends with 2: its end was cut off\n" in ran.out
+    assert f"cursor.{sink}.json knows of event 3, and the journal ends with 2: its end was cut off\n" in ran.out
 
 
 def test_very_many_breaks_are_counted(kordon: Run, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:

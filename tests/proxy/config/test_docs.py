@@ -18,7 +18,7 @@ from kordon_proxy.identity.users import parse_users
 from kordon_proxy.judging import parts, patterns, share_sessions
 
 DOCS = Path(__file__).parents[3] / "docs"
-CONFIGURATION, IDENTITY = ((DOCS / name).read_text() for name in ("configuration.md", "identity.md"))
+CONFIGURATION, IDENTITY, AUDIT = ((DOCS / name).read_text() for name in ("configuration.md", "identity.md", "audit.md"))
 FILES = ("rbac.yaml", "users.yaml", "kafka-ca.pem", "secrets/kafka")
 
 
@@ -76,11 +76,35 @@ def test_every_key_is_described() -> None:
     own = {
         name: section
         for name, section in schema["$defs"].items()
-        if name not in {"AuditConfig", "Rotation", "KafkaTopic"}
+        if name not in {"AuditConfig", "Rotation", "KafkaTopic", "Webhook"}
     }
     keys = {key for section in (schema, *own.values()) for key in section["properties"]}
 
     assert [key for key in sorted(keys) if not re.search(rf"`[a-z_.]*\b{key}\b", CONFIGURATION)] == []
+
+
+def test_every_key_of_a_webhook_is_described_with_its_default() -> None:
+    schema = json.loads(shipped_schema())["$defs"]["Webhook"]
+    table = AUDIT.partition("## Webhooks")[2]
+
+    rows = dict(re.findall(r"^\| `(\w+)` \| *(.*?) *\|", table.partition("\n\n| `verbosity`")[0], re.MULTILINE))
+
+    said = {"name": "–", "provider": "–", "url": "–", "secret": "", "ca": "the machine's"}
+    spelt = {key: f"`{json.dumps(field.get('default')).strip(chr(34))}`" for key, field in schema["properties"].items()}
+    assert rows == spelt | said
+
+
+@pytest.mark.parametrize("text", examples(AUDIT, of="audit:"))
+def test_examples_of_the_audit_are_right(tmp_path: Path, text: str) -> None:
+    smallest = examples(CONFIGURATION, of="clusters:")[0]
+    for name in ("rbac.yaml", "slack-url"):
+        (tmp_path / name).write_text("https://hooks.example.com/x")
+    environment = {"KORDON_WEBHOOK_SECRET": "x"}
+
+    around = Surroundings(tmp_path, environment)
+    loaded = parse_config(f"{smallest}{text.replace('secrets/slack-url', 'slack-url')}", "kordon.yaml", around)
+
+    assert loaded.findings == ()
 
 
 @pytest.mark.parametrize("key", ["drain", "groups_file"])
