@@ -130,10 +130,11 @@ LASTING: Final[Mapping[str, object]] = {
     "group.streams.initial.rebalance.delay.ms": 0,
     "transaction.max.timeout.ms": SESSION,
     # At once: else what a member is told depends on how many milliseconds ago another came.
-    **{f"group.{kind}.assignor.offload.enable": "false" for kind in ("consumer", "share", "streams")},
-    **{f"group.{kind}.assignment.interval.ms": 0 for kind in ("consumer", "share", "streams")},
+    "group.consumer.assignor.offload.enable": "false",
+    "group.consumer.assignment.interval.ms": 0,
 }
-"""Settings of a broker by which members and transactions outlive all tests, and members are assigned theirs at once."""
+"""Settings of a broker by which members and transactions outlive all tests, and consumers are assigned theirs at
+once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

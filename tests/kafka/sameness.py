@@ -55,6 +55,7 @@ SHUFFLED: Final[Mapping[str, str]] = {
     "DescribeShareGroupOffsetsResponseTopic": "by the random ids of the topics of a group",
     "PartitionProduceResponse": "by a hash of the topic's random id",
     "TopicProduceResponse": "by a hash of the topic's random id",
+    "TopicPartitions": "by the random ids of the topics that a member is assigned",
     "DeletableTopicResult": "so that nobody can tell by its place whether a topic is missing or forbidden",
 }
 """What is in a random order: by the type of what is listed."""

@@ -77,6 +77,17 @@ class Twins:
         ):
             assert self.counterparts.are(kind, one, other)
 
+    def know_topics(self) -> None:
+        """That topics of one name are the same: where many stand in a random order, nothing else tells them apart."""
+        here, there = (self._ids(we) for we in self.both)
+        for name in here.keys() & there.keys():
+            assert self.counterparts.are("topic id", here[name], there[name]), name
+
+    def _ids(self, we: Neighbours) -> dict[str, Any]:
+        with we.direct() as wire:
+            topics = wire.ask(ask.find_all_topics(12)).message.topics
+        return {topic.name: topic.topic_id for topic in topics if is_acmes(topic.name)}
+
     def spare(self) -> "Twin":
         """A topic, a group and a producer of Acme's that nobody has used yet."""
         return self._twin(*next(self.stock))
@@ -135,6 +146,7 @@ class Lines:
         """How many frames brokers had heard before."""
 
     def __enter__(self) -> Self:
+        self.twins.know_topics()
         return self
 
     def __exit__(
