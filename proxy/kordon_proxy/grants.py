@@ -3,7 +3,7 @@
 What is live is put in force, wherever it was made; and every transition is told to the audit.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -102,6 +102,15 @@ class Grants:
     def live(self) -> int:
         """How many are in force."""
         return len(self._in_force)
+
+    def seen_by(self, who: Who) -> Iterator[TemporaryPolicy]:
+        """Those wholly in somebody's tenant: for an administrator all of these, else those that are about him."""
+        author, snapshot, known = _author(who), self._policies.current(), self._rules.places().known
+        is_admin = snapshot.is_admin(author.roles)
+        for policy in self._all.values():
+            is_his = policy.principal in (None, author.principal) and not author.roles.isdisjoint(policy.rule.roles)
+            if (is_admin or is_his) and judge_view(policy.rule, author, snapshot, known).granted:
+                yield policy
 
     # ---- what people ask for
 

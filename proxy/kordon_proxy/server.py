@@ -9,8 +9,10 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from functools import partial
-from typing import Any, Final
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -41,6 +43,9 @@ from .store.ledger import Ledger
 from .store.sqlite import SqliteStore
 from .table import apis_at
 from .upstream import TlsFiles, Upstream, client_settings
+
+if TYPE_CHECKING:
+    from .admin.server import ApiServer
 
 log = structlog.get_logger()
 
@@ -79,6 +84,7 @@ class Server:
         self._audit: AuditLog | None = None
         self._ledger: Ledger | None = None
         self._grants: Grants | None = None
+        self._api: ApiServer | None = None
         self._pulse = Pulse(self.metrics.event_loop_lag)
         self._health = HealthServer(
             settings.admin.bind.host,
@@ -126,6 +132,9 @@ class Server:
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
         self._tell_shut()
         self._health.start()
+        if settings.admin.api is not None:
+            self._api = self._admin_api(settings.admin.api, self._audit, self._ledger, self._grants)
+            await self._api.start()
         for listener in self.listeners:
             await self._ports.open(listener)
         for upstream in self.upstreams.values():
@@ -227,6 +236,37 @@ class Server:
             return None
         clusters = {cluster.name: cluster for cluster in self._settings.clusters}
         return client_settings(clusters[topic.cluster or self._settings.clusters[0].name])
+
+    def _admin_api(self, settings: config.AdminApi, audit: AuditLog, ledger: Ledger, grants: Grants) -> "ApiServer":
+        # Only here: who does not want it does not pay for it.
+        from .admin.api import create_app
+        from .admin.process import Process
+        from .admin.server import ApiServer
+
+        process = Process(
+            policies=self.policies,
+            directory=lambda: self._directory.current,
+            audit=audit,
+            ledger=ledger,
+            grants=grants,
+            upstreams=self.upstreams,
+            reload=self._look_at_files,
+            status=self._status,
+        )
+        return ApiServer(settings, create_app(process))
+
+    def _status(self) -> dict[str, Any]:
+        """What this process is, and how it is."""
+        return {
+            "version": metadata.version("kordon"),
+            "instance": self._instance,
+            "epoch": self.policies.snapshot.epoch,
+            "policy": str(self._settings.policy),
+            "policy_failure": self.policies.last_failure,
+            "ready": all(check.ok for check in self._ready() if check.required),
+            "checks": [asdict(check) for check in self._ready()],
+            "connections": {one.name: len(one.sessions) for one in self.listeners},
+        }
 
     # ---- health
 
@@ -427,6 +467,8 @@ class Server:
             task.cancel()
         for upstream in self.upstreams.values():
             await upstream.cluster.close()
+        if self._api is not None:
+            await self._api.stop()
         if self._ledger is not None:
             await self._ledger.close()
         if self._audit is not None:

@@ -4,7 +4,7 @@ import sys
 from enum import Enum
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,7 +12,7 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import audit, users
+from . import audit, grants, process, tokens, users
 from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings
 
 app = typer.Typer(
@@ -24,6 +24,10 @@ app = typer.Typer(
 )
 app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
+app.add_typer(tokens.app, name="tokens")
+RUNNING: Final = "At a running Kordon"
+for command in (grants.grant, grants.grants, grants.renew, grants.revoke, process.status, process.reload):
+    app.command(rich_help_panel=RUNNING)(command)
 
 
 class Output(Enum):

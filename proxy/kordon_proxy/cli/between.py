@@ -9,7 +9,8 @@ from kordon_proxy.config.mistakes import finding
 from kordon_proxy.config.parts import Parts
 from kordon_proxy.identity.groups import Groups
 from kordon_proxy.identity.identify import roles_in
-from kordon_proxy.identity.users import LoadedUsers, User
+from kordon_proxy.identity.tokens import LoadedTokens
+from kordon_proxy.identity.users import LoadedUsers
 
 
 def listeners_and_policy(parts: Parts, document: Document, policy: model.Document) -> Iterator[Finding]:
@@ -39,7 +40,20 @@ def users_and_policy(loaded: LoadedUsers, policy: model.Document | None) -> Iter
     for name, user in loaded.users.by_name.items():
         where: Path = ("users", name)
         yield from _unknown_roles(loaded.document, (*where, "roles"), user.roles, policy)
-        yield from _default_tenant(loaded.document, where, user, known)
+        yield from _default_tenant(loaded.document, where, user.default_tenant, user.roles, name, known)
+
+
+def tokens_and_policy(loaded: LoadedTokens, policy: model.Document | None) -> Iterator[Finding]:
+    """Give the roles of tokens that the policy does not know, and default tenants that they may not be in."""
+    if loaded.tokens is None or loaded.document is None or policy is None:
+        return
+    known = tenants.enforced_tenants(policy.tenants)
+    for token in loaded.tokens.by_id.values():
+        where: Path = ("tokens", token.id)
+        yield from _unknown_roles(loaded.document, (*where, "roles"), token.roles, policy)
+        yield from _default_tenant(
+            loaded.document, where, token.default_tenant, token.roles, f"the token of {token.principal}", known
+        )
 
 
 def groups_and_policy(groups: Groups, document: Document, policy: model.Document | None) -> Iterator[Finding]:
@@ -59,15 +73,22 @@ def _gives_nothing(role: str) -> str:
     return f"the policy does not name the role `{role}`: it gives nothing"
 
 
-def _default_tenant(document: Document, where: Path, user: User, known: tuple[model.Tenant, ...]) -> Iterator[Finding]:
+def _default_tenant(
+    document: Document,
+    where: Path,
+    default: str | None,
+    roles: frozenset[str],
+    who: str,
+    known: tuple[model.Tenant, ...],
+) -> Iterator[Finding]:
     """Roles may come from a groups file too, so this is no error yet."""
-    if (default := user.default_tenant) is None:
+    if default is None:
         return
     tenant = next((one for one in known if one.name == default), None)
     if tenant is None:
-        message = f"the policy has no tenant `{default}`: {user.name} cannot log in"
-    elif not tenant.takes(user.roles):
-        message = f"none of the roles here is in the tenant `{default}`: without others, {user.name} cannot log in"
+        message = f"the policy has no tenant `{default}`: {who} cannot log in"
+    elif not tenant.takes(roles):
+        message = f"none of the roles here is in the tenant `{default}`: without others, {who} cannot log in"
     else:
         return
     yield finding(document, (*where, "default_tenant"), message, severity=Severity.WARNING)

@@ -1,4 +1,4 @@
-"""`kordon check`: every mistake of configuration, policy, users and groups files, and of what lies between them."""
+"""`kordon check`: every mistake of configuration, policy, users, tokens and groups files, and what is between them."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,15 +12,17 @@ from kordon_proxy.config.findings import Finding, Refused
 from kordon_proxy.config.load import Loaded, inspect_config
 from kordon_proxy.config.parts import Parts
 from kordon_proxy.identity.groups import load_groups
+from kordon_proxy.identity.tokens import LoadedTokens, load_tokens
 from kordon_proxy.identity.users import LoadedUsers, load_users
 
-from .between import groups_and_policy, listeners_and_policy, users_and_policy
+from .between import groups_and_policy, listeners_and_policy, tokens_and_policy, users_and_policy
 from .certificates import unusable
 
 KEYS: Final = {
     "kordon.yaml": {"clusters", "listeners", "providers"},
     "rbac.yaml": {"admin_roles", "authorized_roles", "policies", "tenants"},
     "users.yaml": {"fake_salt_key", "users"},
+    "tokens.yaml": {"tokens"},
 }
 
 IF_UNKNOWN: Final = (
@@ -73,6 +75,8 @@ class _Run:
                 self._policy(path)
             case "users.yaml":
                 self._users(path)
+            case "tokens.yaml":
+                self._tokens(path)
             case _:
                 self._unknown(path)
 
@@ -100,6 +104,8 @@ class _Run:
             if self.read_secrets and provider.file.is_file():
                 users = self._users(provider.file, _separators(parts, name))
                 self.findings += users_and_policy(users, policy)
+        if self.read_secrets and parts.admin.api is not None and parts.admin.api.tokens.is_file():
+            self.findings += tokens_and_policy(self._tokens(parts.admin.api.tokens), policy)
         if (path := parts.files.get("groups_file")) is not None and path.is_file():
             self._groups(path, policy)
 
@@ -115,6 +121,12 @@ class _Run:
     def _users(self, path: Path, separators: Iterable[str] = ()) -> LoadedUsers:
         self._seen.add(path.resolve())
         loaded = load_users(path, separators=separators)
+        self.findings += loaded.findings
+        return loaded
+
+    def _tokens(self, path: Path) -> LoadedTokens:
+        self._seen.add(path.resolve())
+        loaded = load_tokens(path)
         self.findings += loaded.findings
         return loaded
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -41,6 +41,32 @@ def print_findings(findings: Sequence[Finding], stream: TextIO) -> None:
         if finding.hint:
             console.print(Text(f"    {shown(finding.hint)}", style="dim"))
     console.print(Text(summary(findings)))
+
+
+def print_told(findings: Sequence[Mapping[str, str]], stream: TextIO) -> None:
+    """Print findings as the admin API tells them."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for finding in findings:
+        severity = Severity(finding["severity"])
+        what = f"{finding['path']}: {finding['message']}" if finding["path"] else finding["message"]
+        console.print(Text.assemble((str(severity), STYLES[severity]), f": {shown(what)}"))
+        if finding["hint"]:
+            console.print(Text(f"    {shown(finding['hint'])}", style="dim"))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> None:
+    """Print rows for people; names from elsewhere cannot move the cursor."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    Console(file=stream, highlight=False).print(table)
 
 
 def findings_json(findings: Sequence[Finding]) -> str:

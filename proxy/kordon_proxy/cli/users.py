@@ -3,10 +3,8 @@
 import getpass
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +12,12 @@ from typing import Annotated
 import typer
 
 from kordon_proxy.config.findings import Mistake, Refused
-from kordon_proxy.config.values import parse_duration
 from kordon_proxy.identity import users_edit
-from kordon_proxy.identity.users import User, load_users, parse_instant
+from kordon_proxy.identity.users import User, load_users
 from kordon_proxy.identity.users_edit import UserFault
 
-from .report import MISTAKES, UNTRIED, complain, print_findings, reason_and_file, shown
+from .ends import date, end_of
+from .report import MISTAKES, UNTRIED, complain, print_findings, print_table, reason_and_file
 
 app = typer.Typer(no_args_is_help=True, help="Make and change a users file. It holds hashes, never passwords.")
 
@@ -54,7 +52,7 @@ def add(
     """Add a user. Makes the file where there is none."""
     with _complaining(file):
         password = _password(generate=generate, stdin=stdin)
-        ends = _end(expires)
+        ends = end_of(expires, "password")
         with users_edit.edit(file, create=True) as content:
             users_edit.add_user(
                 content, name, password, roles=tuple(role or ()), default_tenant=default_tenant, expires=ends
@@ -77,7 +75,7 @@ def passwd(
 ) -> None:
     """Replace the password of a user. Who is connected with the old one is out at the next request."""
     with _complaining(file):
-        password, ends = _password(generate=generate, stdin=stdin), _end(expires)
+        password, ends = _password(generate=generate, stdin=stdin), end_of(expires, "password")
         with users_edit.edit(file) as content:
             users_edit.set_password(content, name, password, expires=ends)
         _tell(f"changed the password of {name}", password if generate else None)
@@ -89,7 +87,7 @@ def rotate(
 ) -> None:
     """Give a user a second password, so that clients can move to it one by one. Then: retire."""
     with _complaining(file):
-        password, ends = _password(generate=generate, stdin=stdin), _end(expires)
+        password, ends = _password(generate=generate, stdin=stdin), end_of(expires, "password")
         with users_edit.edit(file) as content:
             made = users_edit.rotate(content, name, password, expires=ends)
         _tell(
@@ -121,7 +119,7 @@ def list_users(file: File = USERS_FILE, output: Output = Output.TABLE) -> None:
         if output is Output.JSON:
             sys.stdout.write(json.dumps([_as_json(user) for user in users], indent=2, ensure_ascii=False) + "\n")
         else:
-            _print_table(users)
+            print_table(("user", "roles", "default tenant", "passwords"), map(_as_row, users))
 
 
 @contextmanager
@@ -159,23 +157,6 @@ def _password(*, generate: bool, stdin: bool) -> str:
     return password
 
 
-def _end(text: str | None) -> float | None:
-    """Return when a password ends. Raises UserFault for what is no instant, or over already."""
-    if text is None:
-        return None
-    now = time.time()
-    try:
-        ends = now + parse_duration(text)
-    except Mistake:
-        try:
-            ends = parse_instant(text)
-        except Mistake:
-            raise UserFault(f"`{text}` is no time and no date, as in 90d or 2027-01-31T12:00:00Z") from None
-    if ends <= now:
-        raise UserFault(f"a password until {text} would have ended already")
-    return ends
-
-
 def _tell(done: str, password: str | None = None) -> None:
     """Say on standard error what was done; only a password that was made goes to standard output."""
     sys.stderr.write(f"{done}\n")
@@ -189,27 +170,15 @@ def _as_json(user: User) -> dict[str, object]:
         "roles": sorted(user.roles),
         "default_tenant": user.default_tenant,
         "credentials": [
-            {"id": credential.id, "expires": None if credential.expires is None else _date(credential.expires)}
+            {"id": credential.id, "expires": None if credential.expires is None else date(credential.expires)}
             for credential in user.credentials
         ],
     }
 
 
-def _date(instant: float) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _print_table(users: list[User]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("user", "roles", "default tenant", "passwords", box=None, pad_edge=False)
-    for user in users:
-        passwords = [
-            credential.id if credential.expires is None else f"{credential.id} until {_date(credential.expires)}"
-            for credential in user.credentials
-        ]
-        cells = (user.name, ", ".join(sorted(user.roles)), user.default_tenant or "", ", ".join(passwords))
-        table.add_row(*(Text(shown(cell)) for cell in cells))
-    Console(highlight=False).print(table)
+def _as_row(user: User) -> tuple[str, ...]:
+    passwords = [
+        credential.id if credential.expires is None else f"{credential.id} until {date(credential.expires)}"
+        for credential in user.credentials
+    ]
+    return user.name, ", ".join(sorted(user.roles)), user.default_tenant or "", ", ".join(passwords)

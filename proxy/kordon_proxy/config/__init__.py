@@ -2,9 +2,10 @@
 
 from .findings import Finding, Refused, Severity, has_errors
 from .load import Loaded, inspect_config, load_config
-from .model import Cluster, Config, Limits, Listener, OwnLogin, UpstreamTls, UsersProvider
+from .model import AdminApi, Cluster, Config, Limits, Listener, OwnLogin, UpstreamTls, UsersProvider
 
 __all__ = [
+    "AdminApi",
     "Cluster",
     "Config",
     "Finding",

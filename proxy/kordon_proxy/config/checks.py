@@ -30,6 +30,7 @@ def cross_check(parts: Parts, document: Document) -> Iterator[Finding]:
         for wants, examine in LISTENER_CHECKS:
             if not wants & faulty:
                 yield from examine(document, listener, ("listeners", index))
+    yield from _admin_api(parts, document)
     yield from _port_overlaps(parts, document)
     yield from _audit_cluster(document)
 
@@ -149,6 +150,14 @@ def _port_range(document: Document, listener: Listener, where: Path) -> Iterator
         yield finding(document, (*where, "ports"), message, hint)
 
 
+def _admin_api(parts: Parts, document: Document) -> Iterator[Finding]:
+    api = parts.admin.api
+    if api is not None and not api.bind.is_loopback and api.tls is None and not api.allow_cleartext:
+        message = "bearer tokens would cross the network in clear text"
+        hint = "add `tls`, bind to 127.0.0.1, or say `allow_cleartext: true`"
+        yield finding(document, ("admin", "api", "bind"), message, hint)
+
+
 @dataclass(frozen=True, slots=True)
 class _PortUse:
     """A run of ports that somebody listens on, and who."""
@@ -182,8 +191,13 @@ LISTENER_CHECKS: Final = (
 
 
 def _port_overlaps(parts: Parts, document: Document) -> Iterator[Finding]:
-    admin = parts.admin.bind
-    taken = [_PortUse(admin.host, range(admin.port, admin.port + 1), "the admin port")]
+    taken = [_one_port(parts.admin.bind, "the admin port")]
+    if parts.admin.api is not None:
+        api = _one_port(parts.admin.api.bind, "the admin API")
+        if api.meets(taken[0]):
+            message = f"port {api.ports.start} is wanted twice: by the admin API and by the admin port"
+            yield finding(document, ("admin", "api"), message, "move `bind` of one of them")
+        taken.append(api)
     for index, listener in parts.listeners.items():
         if "ports" in parts.faulty.get(("listeners", index), ()):
             continue
@@ -195,6 +209,10 @@ def _port_overlaps(parts: Parts, document: Document) -> Iterator[Finding]:
                 yield finding(document, ("listeners", index), message, hint)
                 break
         taken += own
+
+
+def _one_port(address: Address, owner: str) -> _PortUse:
+    return _PortUse(address.host, range(address.port, address.port + 1), owner)
 
 
 def _ports_of(listener: Listener) -> Iterable[_PortUse]:

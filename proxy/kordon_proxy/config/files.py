@@ -29,12 +29,29 @@ def check_files(parts: Parts, document: Document, *, private: bool = True) -> It
         yield from _missing(
             document, (*hooks, number, "ca") if (*hooks, number) in document.values else (*hooks, "ca"), webhook.ca
         )
+    yield from _api_files(parts, document, private=private)
     if private:
         for name, provider in parts.providers.items():
             hint = f"make it: kordon users add NAME --role ROLE --file {provider.file}"
             yield from _missing(document, ("providers", name, "file"), provider.file, hint=hint)
             yield from _readable(parts, document, ("providers", name, "file"), provider.file)
         yield from _secrets(document)
+
+
+def _api_files(parts: Parts, document: Document, *, private: bool) -> Iterator[Finding]:
+    api = parts.admin.api
+    if api is None:
+        return
+    where: Path = ("admin", "api")
+    if api.tls is not None:
+        yield from _missing(document, (*where, "tls", "cert"), api.tls.cert)
+    if private:
+        if api.tls is not None:
+            yield from _missing(document, (*where, "tls", "key"), api.tls.key)
+            yield from _readable(parts, document, (*where, "tls", "key"), api.tls.key or api.tls.cert)
+        hint = f"make it: kordon tokens add PRINCIPAL --role ROLE --file {api.tokens}"
+        yield from _missing(document, (*where, "tokens"), api.tokens, hint=hint)
+        yield from _readable(parts, document, (*where, "tokens"), api.tokens)
 
 
 def is_open(path: FilePath) -> bool:

@@ -194,10 +194,33 @@ class Listener(Section):
 # The rest
 
 
+class ApiTls(Section):
+    """TLS of the admin API."""
+
+    cert: FilePath
+    """PEM file of the certificate, with those of its authorities that clients need."""
+    key: FilePath | None = None
+    """PEM file of its key; left out where `cert` holds both."""
+
+
+class AdminApi(Section):
+    """The admin HTTP API, which the `kordon` command uses: temporary policies and what else is done while it runs."""
+
+    bind: HostPort = Address("127.0.0.1", 9181)
+    tokens: FilePath
+    """A file of bearer tokens, made by `kordon tokens`."""
+    tls: ApiTls | None = None
+    allow_cleartext: bool = False
+    """true: tokens may cross the network unencrypted to reach it, as behind something that ends TLS."""
+
+
 class Admin(Section):
-    """The operators' HTTP port: metrics, liveness, readiness."""
+    """The operators' HTTP ports."""
 
     bind: HostPort = Address("127.0.0.1", 9180)
+    """Metrics, liveness, readiness."""
+    api: AdminApi | None = None
+    """Where administrators come in. Default: nowhere."""
 
 
 class Inference(Section):

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from kordon_proxy.audit.tail import read_events
+from kordon_proxy.identity import tokens_edit
 
 from . import ports
 
@@ -44,6 +45,7 @@ class Kordon:
     listeners: name to what differs from the default (cluster: the first; an identity named `admin` with the role
     `admin`); ports are chosen. Without any there is one listener, `main`.
     settings: further sections of `kordon.yaml`.
+    tokens: principal to roles, of those who may use the admin API; nobody: there is none.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Kordon:
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         files: Mapping[str, str] | None = None,
+        tokens: Mapping[str, Sequence[str]] | None = None,
         ready_timeout: float = 30,
     ) -> None:
         self._clusters = clusters
@@ -63,11 +66,13 @@ class Kordon:
         self._settings = settings or {}
         self._environment = environment or {}
         self._files = files or {}
+        self._holders = tokens or {}
+        self._tokens: dict[str, str] = {}
         self._ready_timeout = ready_timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._ports: dict[str, int] = {}
-        self._admin_port = 0
+        self._admin_port = self._api_port = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,6 +122,28 @@ class Kordon:
     def admin(self) -> str:
         """The address of metrics, liveness and readiness."""
         return f"http://{ports.HOST}:{self._admin_port}"
+
+    @property
+    def api(self) -> str:
+        """The address of the admin API."""
+        return f"http://{ports.HOST}:{self._api_port}"
+
+    def token(self, principal: str) -> str:
+        """The bearer token of one of those who may use the admin API."""
+        return self._tokens[principal]
+
+    def command(self, *words: str, by: str, timeout: float = 30) -> "subprocess.CompletedProcess[str]":
+        """Run the `kordon` command at this Kordon, as one of those who may use the admin API."""
+        environment = {"KORDON_URL": self.api, "KORDON_TOKEN": self.token(by), "NO_COLOR": "1", "COLUMNS": "200"}
+        return subprocess.run(
+            [sys.executable, "-m", "kordon_proxy", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+        )
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a page of the admin port. Raises OSError when nobody answers."""
@@ -222,6 +249,7 @@ class Kordon:
             self._ports[name] = first
             taken += range(first, first + 1 + BROKERS)
         self._admin_port = ports.free_port(besides=taken)
+        self._api_port = ports.free_port(besides=[*taken, self._admin_port])
 
     def _write_files(self) -> None:
         self.policy_file.write_text(self._policy)
@@ -229,6 +257,10 @@ class Kordon:
             path = self.folder / name
             path.write_text(text)
             path.chmod(0o600)
+        if self._holders:
+            with tokens_edit.edit(self.folder / "tokens.yaml", create=True) as content:
+                for principal, roles in self._holders.items():
+                    _, self._tokens[principal] = tokens_edit.add_token(content, principal, roles=tuple(roles))
         # JSON is YAML, so nothing is needed to write it.
         self.config_file.write_text(json.dumps(self._configuration(), indent=2))
 
@@ -249,11 +281,12 @@ class Kordon:
             }
             for name, section in self._listeners.items()
         ]
+        api = {"bind": f"{ports.HOST}:{self._api_port}", "tokens": "tokens.yaml"}
         return {
             "clusters": clusters,
             "listeners": listeners,
             "policy": "rbac.yaml",
-            "admin": {"bind": f"{ports.HOST}:{self._admin_port}"},
+            "admin": {"bind": f"{ports.HOST}:{self._admin_port}"} | ({"api": api} if self._holders else {}),
             **self._settings,
         }
 

@@ -11,6 +11,7 @@ from kordon_proxy.config.model import Config, Listener
 from kordon_proxy.watched import WatchedFile
 
 from .groups import Groups, parse_groups
+from .tokens import Tokens, parse_tokens
 from .users import User, Users, parse_users
 from .values import NO_LOGIN, Facts
 
@@ -36,6 +37,8 @@ class Directory:
     groups: Groups = field(default_factory=dict)
     doors: Mapping[str, Door] = field(default_factory=dict)
     """By listener."""
+    tokens: Tokens = field(default_factory=Tokens)
+    """Of the admin API."""
 
     def user(self, facts: Facts) -> User | None:
         """The user that the facts are about; None where the provider keeps none, or not any more."""
@@ -59,9 +62,11 @@ class DirectoryFiles:
         self._suffixes = suffixes_of(config)
         self._users = {name: self._watch_users(name, provider.file) for name, provider in config.providers.items()}
         self._groups = None if config.groups_file is None else self._watch_groups(config.groups_file)
+        api = config.admin.api
+        self._tokens = None if api is None else self._watch_tokens(api.tokens)
         self._watched: tuple[WatchedFile[Any], ...] = (
             *self._users.values(),
-            *((self._groups,) if self._groups is not None else ()),
+            *(file for file in (self._groups, self._tokens) if file is not None),
         )
         self._doors = {listener.name: door_of(listener) for listener in config.listeners}
         self.current = self._directory(revision=1)
@@ -88,6 +93,7 @@ class DirectoryFiles:
             users={name: file.value for name, file in self._users.items()},
             groups=self._groups.value if self._groups is not None else {},
             doors=self._doors,
+            tokens=self._tokens.value if self._tokens is not None else Tokens(),
         )
 
     def _watch_users(self, provider: str, path: Path) -> WatchedFile[Users]:
@@ -96,11 +102,24 @@ class DirectoryFiles:
     def _watch_groups(self, path: Path) -> WatchedFile[Groups]:
         return WatchedFile(path, lambda content: parse_groups(content, str(path)))
 
-    def _read_users(self, provider: str, path: Path, content: bytes) -> Users:
+    def _watch_tokens(self, path: Path) -> WatchedFile[Tokens]:
+        return WatchedFile(path, lambda content: self._read_tokens(path, content), mode_matters=True)
+
+    def _read_tokens(self, path: Path, content: bytes) -> Tokens:
+        self._is_closed(path)
+        loaded = parse_tokens(content, str(path))
+        if loaded.tokens is None:
+            raise Refused(loaded.findings)
+        return loaded.tokens
+
+    def _is_closed(self, path: Path) -> None:
         if not self._allow_open and is_open(path):
             raise Refused(
                 [Finding(message="others may read this file", hint=f"chmod 600 {path.name}", source=str(path))]
             )
+
+    def _read_users(self, provider: str, path: Path, content: bytes) -> Users:
+        self._is_closed(path)
         loaded = parse_users(content, str(path), separators=self._suffixes.get(provider, ()))
         if loaded.users is None:
             raise Refused(loaded.findings)

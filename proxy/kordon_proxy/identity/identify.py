@@ -7,7 +7,8 @@ from kordon_policy.model import EVERYBODY, Document
 from kordon_policy.snapshot import Snapshot
 from kordon_proxy.principals import fault_of
 
-from .directory import Directory, Door
+from .directory import NO_ROLES, Directory, Door
+from .tokens import BEARER, Token
 from .users import User
 from .values import Facts, Identity, Peer, Refused
 
@@ -28,7 +29,21 @@ def identify(facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory)
     roles = _roles(facts, door, user, snapshot, directory)
     if not snapshot.admits(roles):
         return _refused(facts, f"no role of {facts.name} may log in")
-    return _in_tenant(facts, door, user, roles, snapshot)
+    chosen = {tenant for tenant in (door.tenant, facts.tenant) if tenant is not None}
+    if len(chosen) > 1:
+        return _refused(facts, f"the login asks for tenant {facts.tenant} at a listener of tenant {door.tenant}")
+    default = user.default_tenant if user is not None else None
+    return _in_tenant(facts, next(iter(chosen), None), default, roles, snapshot)
+
+
+def identify_bearer(token: Token, tenant: str | None, snapshot: Snapshot, directory: Directory) -> Identity | Refused:
+    """Return who the bearer of a token is under this snapshot, in the tenant of his choice, or why he may not be in."""
+    facts = Facts(mechanism=BEARER, name=token.principal, credential=token.id, tenant=tenant)
+    held = directory.groups.get(token.principal, NO_ROLES) | token.roles
+    roles = _shared(held & _known_roles(snapshot))
+    if not snapshot.admits(roles):
+        return _refused(facts, f"no role of {token.principal} may log in")
+    return _in_tenant(facts, tenant, token.default_tenant, roles, snapshot)
 
 
 def identify_again(
@@ -68,13 +83,9 @@ def _shared(roles: frozenset[str]) -> frozenset[str]:
 
 
 def _in_tenant(
-    facts: Facts, door: Door, user: User | None, roles: frozenset[str], snapshot: Snapshot
+    facts: Facts, chosen: str | None, default: str | None, roles: frozenset[str], snapshot: Snapshot
 ) -> Identity | Refused:
-    chosen = {tenant for tenant in (door.tenant, facts.tenant) if tenant is not None}
-    if len(chosen) > 1:
-        return _refused(facts, f"the login asks for tenant {facts.tenant} at a listener of tenant {door.tenant}")
-    default = user.default_tenant if user is not None else None
-    match snapshot.choose_tenant(roles, next(iter(chosen), None), default):
+    match snapshot.choose_tenant(roles, chosen, default):
         case tenants.Refused(reason):
             return _refused(facts, reason)
         case tenants.NoTenant():

@@ -2,10 +2,7 @@
 
 import base64
 import contextlib
-import fcntl
-import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +14,7 @@ from kordon_proxy.config.document import Plain, read
 from kordon_proxy.config.findings import Refused, has_errors
 from kordon_proxy.principals import fault_of
 
+from .edited import Content, alone_in, replace_file
 from .scrypt import ScryptHash, hash_password, parse_scrypt
 from .users import MAX_CREDENTIALS, parse_users
 
@@ -26,8 +24,6 @@ HEAD: Final = """\
 """
 LEAST_PASSWORD: Final = 8
 MOST_PASSWORD: Final = 256
-
-Content = dict[str, Plain]
 
 
 class UserFault(ValueError):
@@ -41,14 +37,14 @@ def edit(path: Path, *, create: bool = False) -> Iterator[Content]:
     Raises Refused for a file with mistakes, UserFault for a change that would make some, OSError.
     """
     path = path.resolve()  # a symbolic link stays one
-    with _alone_in(path.parent):
+    with alone_in(path.parent):
         content = _content(path, create=create)
         yield content
         text = HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
         findings = parse_users(text, str(path)).findings
         if has_errors(findings):
             raise UserFault(findings[0].message)
-        _replace(path, text)
+        replace_file(path, text)
 
 
 def new_password() -> str:
@@ -165,33 +161,3 @@ def _content(path: Path, *, create: bool) -> Content:
     if has_errors(loaded.findings):
         raise Refused(loaded.findings)
     return read(text, str(path)).value
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other writers out. The folder is locked, because the file itself is replaced."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside it and rename: whoever reads sees the old file or the new one, also after a crash."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -69,14 +69,14 @@ policy: policies/rbac.yaml
 compat: {group_edit_deletes: true}
 groups_file: groups.yaml
 audit: {directory: journal, kafka: {cluster: prod}}
-admin: {bind: "127.0.0.1:9999"}
+admin: {bind: "127.0.0.1:9999", api: {bind: "0.0.0.0:9998", tokens: tokens.yaml, tls: {cert: ca.pem, key: api.key}}}
 limits: {connections: 100, idle: 5min}
 drain: 0
 inference: {interval: 1min}
 log: {format: json, level: debug}
 """
 FILES = ("ca.pem", "kordon.pem", "groups.yaml", "policies/rbac.yaml", "rbac.yaml")
-PRIVATE = ("users.yaml", "kordon.key", "secrets/kafka")
+PRIVATE = ("users.yaml", "kordon.key", "secrets/kafka", "tokens.yaml", "api.key")
 
 
 @pytest.fixture
@@ -136,6 +136,9 @@ def test_everything_that_a_file_may_say_is_read(folder: Path) -> None:
     assert (apps.max_session, apps.tenant_suffix) == (3600.0, "@")
     assert (apps.client_telemetry, sidecar.client_telemetry) == ("relay", "refuse")
     assert sidecar.cluster == test.name
+    assert config.admin.api is not None
+    assert (config.admin.api.bind.port, config.admin.api.tokens) == (9998, folder / "tokens.yaml")
+    assert config.admin.api.tls is not None
     assert sidecar.identity is not None
     assert sidecar.identity.roles == ("svc-trade",)
     assert config.compat == Compat(group_edit_deletes=True)
@@ -290,7 +293,7 @@ def test_mistakes_of_every_kind_are_told_in_one_run_in_the_order_of_the_file(fol
     ]
 
 
-@pytest.mark.parametrize("name", ["users.yaml", "kordon.key"])
+@pytest.mark.parametrize("name", ["users.yaml", "kordon.key", "tokens.yaml", "api.key"])
 def test_users_and_keys_that_others_may_read_are_refused_unless_it_has_to_be_so(folder: Path, name: str) -> None:
     (folder / name).chmod(0o640)
 

@@ -1,0 +1,29 @@
+"""What the API works with: the parts of the running process."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kordon_proxy.audit.log import AuditLog
+from kordon_proxy.grants import Grants
+from kordon_proxy.identity.directory import Directory
+from kordon_proxy.policies import Policies
+from kordon_proxy.store.ledger import Ledger
+from kordon_proxy.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """The parts of one process that the API needs."""
+
+    policies: Policies
+    directory: Callable[[], Directory]
+    audit: AuditLog
+    ledger: Ledger
+    grants: Grants
+    upstreams: Mapping[str, Upstream]
+    """By the names of the clusters."""
+    reload: Callable[[], Coroutine[Any, Any, None]]
+    """Look at the policy, users, groups and tokens files now."""
+    status: Callable[[], dict[str, Any]]
+    """What the process is and how it is, for JSON."""

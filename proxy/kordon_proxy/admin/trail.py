@@ -1,0 +1,68 @@
+"""What the audit is told of calls. An answer leaves when its event is on disk; what is only read is counted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kordon_policy.actions import Action, Kind
+from kordon_policy.model import Effect
+from kordon_proxy.audit.event import Event, EventType, Path, What, Why, new_id
+from kordon_proxy.clock import wall_ms
+from kordon_proxy.grants import NotGranted
+from kordon_proxy.upstream import Upstream
+
+from .caller import Caller
+from .process import Process
+
+
+def count(process: Process, caller: Caller, action: str, *path: str, size: int = 0) -> None:
+    """Count something that was read."""
+    process.audit.tally(caller.who, action, path, Effect.ALLOW, size)
+
+
+async def record(
+    process: Process,
+    caller: Caller,
+    action: str,
+    *resources: Path,
+    effect: Effect = Effect.ALLOW,
+    reason: str | None = None,
+    rules: tuple[str, ...] = (),
+    parameters: Mapping[str, Any] | None = None,
+) -> None:
+    """Record what was done, or refused, and return when it is on disk."""
+    cluster = resources[0][1] if resources and len(resources[0]) > 1 else None
+    event = Event(
+        id=new_id(),
+        type=EventType.DECISION,
+        time=wall_ms(),
+        who=caller.who,
+        what=What(action=action, cluster=cluster, resources=resources, parameters=parameters or {}),
+        why=Why(effect=effect, rules=rules, epoch=caller.snapshot.epoch, reason=reason),
+    )
+    await process.ledger.tell(event)
+
+
+async def refuse(process: Process, caller: Caller, action: str, *resources: Path, reason: str) -> NotGranted:
+    """Record a refusal, and return what is to be raised."""
+    await record(process, caller, action, *resources, effect=Effect.DENY, reason=reason)
+    return NotGranted(reason)
+
+
+async def judge(
+    process: Process, caller: Caller, action: Action, upstream: Upstream, kind: Kind, name: str
+) -> tuple[str, ...]:
+    """Ask the evaluator that the wire asks; returns the rules that allow it.
+
+    Raises NotGranted, when that is in the audit. What is outside the tenant is refused alike, whether it is there.
+    """
+    picture = upstream.cluster.picture
+    assert picture is not None, "Kordon does not serve before it has seen its clusters"
+    ruling = upstream.standings.get(caller.snapshot, picture, caller.identity).ruling(action, kind, name)
+    decision = ruling.decision
+    rules = () if decision is None else tuple(map(str, decision.rules))
+    if decision is not None and decision.allowed:
+        return rules
+    reason = f"{kind.words} {name} is outside the tenant" if decision is None else decision.reason
+    path = ("cluster", upstream.name, kind.value, name)
+    await record(process, caller, action, path, effect=Effect.DENY, reason=reason, rules=rules)
+    raise NotGranted(reason)

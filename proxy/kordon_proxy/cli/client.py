@@ -1,0 +1,168 @@
+"""The command's side of the admin API: where it is, whose token, and what is said when it does not do it."""
+
+import json
+import os
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from kordon_proxy.reasons import reason_of
+
+from .report import MISTAKES, UNTRIED, complain, print_told, shown
+
+DEFAULT_URL: Final = "http://127.0.0.1:9181"
+PREFIX: Final = "/admin/v1"
+_SECONDS: Final = 30.0
+
+
+class Output(Enum):
+    """For people or for programs."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+PANEL: Final = "Where and who"
+Url = Annotated[
+    str,
+    typer.Option("--url", envvar="KORDON_URL", help="The admin API of a running Kordon.", rich_help_panel=PANEL),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        envvar="KORDON_TOKEN_FILE",
+        help="A file with your token, and nothing else. Or put the token itself into KORDON_TOKEN.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        envvar="KORDON_TENANT",
+        help="The tenant to be in, if not the token's own.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca",
+        envvar="KORDON_CA",
+        help="PEM file of the authorities to trust; else the machine's own.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
+Format = Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")]
+
+
+class Failure(Exception):
+    """Why there is no answer. code: the command's exit code."""
+
+    def __init__(self, message: str, code: int = UNTRIED, findings: list[dict[str, str]] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.findings = findings or []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Calls the API as one principal in one tenant."""
+
+    url: str = DEFAULT_URL
+    token: str
+    tenant: str | None = None
+    ca: Path | None = None
+
+    def call(
+        self, method: str, path: str, *, body: Any = None, query: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Call an operation, and return what it answers. Raises Failure."""
+        import httpx
+
+        headers = {"Authorization": f"Bearer {self.token}", "User-Agent": f"kordon/{metadata.version('kordon')}"}
+        if self.tenant is not None:
+            headers["Kordon-Tenant"] = self.tenant
+        asked = {key: value for key, value in (query or {}).items() if value is not None}
+        url = f"{self.url.rstrip('/')}{PREFIX}{path}"
+        try:
+            verify = ssl.create_default_context(cafile=self.ca) if self.ca else True
+            # Not by a proxy of the environment: it would see the token.
+            with httpx.Client(verify=verify, timeout=_SECONDS, trust_env=False) as client:
+                answer = client.request(method, url, headers=headers, params=asked, json=body)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
+            raise Failure(f"`{self.url}` is no address of an admin API, as in {DEFAULT_URL}") from None
+        except httpx.TimeoutException:
+            raise Failure(f"{self.url} has not answered within {_SECONDS:.0f} s") from None
+        except (httpx.HTTPError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            hint = "is Kordon running, with `admin.api` in its configuration? --url names another address"
+            raise Failure(f"cannot reach {self.url}: {reason}; {hint}") from None
+        return _read(answer.status_code, answer.text, url)
+
+
+def _read(status: int, text: str, url: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Failure(f"{url} answers {status} and no JSON: is that the admin API of a Kordon?")
+    if status < 400:
+        return value
+    detail = str(value.get("detail") or value)
+    code = UNTRIED if status in (401, 503) or (status == 404 and "openapi.json" in detail) else MISTAKES
+    raise Failure(detail, code, value.get("findings"))
+
+
+def client_of(url: str, token_file: Path | None, tenant: str | None, ca: Path | None) -> Client:
+    """The client that options and environment describe. Raises Failure."""
+    return Client(url=url, token=_token(token_file), tenant=tenant, ca=ca)
+
+
+def _token(file: Path | None) -> str:
+    if file is not None:
+        try:
+            token = file.read_text().strip()
+        except OSError as error:
+            raise Failure(f"cannot read the token in {file}: {reason_of(error)}") from None
+        except UnicodeError:
+            raise Failure(f"{file} holds no token") from None
+    else:
+        token = os.environ.get("KORDON_TOKEN", "").strip()
+    if not token:
+        where = f"{file} is empty" if file is not None else "there is no token"
+        raise Failure(f"{where}: put one into KORDON_TOKEN or a --token-file; `kordon tokens add` makes one")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Failure("the token is none: it has letters in it that no token has")
+    return token
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Turn what can go wrong into lines and an exit code."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.findings:
+            print_told(failure.findings, sys.stderr)
+        else:
+            complain(shown(str(failure)))
+        raise typer.Exit(failure.code) from None
+
+
+def print_json(value: Any) -> None:
+    """Print what the API answers, for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

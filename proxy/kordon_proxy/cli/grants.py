@@ -1,0 +1,197 @@
+"""`kordon grant`, `grants`, `renew`, `revoke`: temporary policies, by the admin API."""
+
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any, Final
+
+import typer
+
+from kordon_policy.temporary_request import UNLIMITED
+from kordon_proxy.config.findings import Mistake
+from kordon_proxy.config.values import parse_duration
+from kordon_proxy.identity.users import parse_instant
+
+from .client import (
+    DEFAULT_URL,
+    CaFile,
+    Failure,
+    Format,
+    Output,
+    Tenant,
+    TokenFile,
+    Url,
+    client_of,
+    complaining,
+    print_json,
+)
+from .paths import split_path
+from .report import print_table, print_told
+
+PATH: Final = "/temporary-policies"
+Duration = Annotated[
+    str, typer.Option("--for", help=f"How long it holds: 30m, 1h, or {UNLIMITED}: until it is revoked.")
+]
+
+
+class Effect(Enum):
+    """What a policy does."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+    STAGE = "Stage"
+
+
+def grant(
+    role: Annotated[str, typer.Argument(help="Who is to have it.", show_default=False)],
+    actions: Annotated[list[str], typer.Argument(help="What they may do, as GROUP_EDIT.", show_default=False)],
+    on: Annotated[str, typer.Option("--on", help="On what, as cluster/prod/group/trade_b2.", show_default=False)],
+    duration: Duration = "1h",
+    effect: Annotated[Effect, typer.Option(help="Allow it, deny it, or stage it for approval.")] = Effect.ALLOW,
+    principal: Annotated[
+        str | None, typer.Option(help="Only this one of those who have the role.", show_default=False)
+    ] = None,
+    starts: Annotated[
+        str | None, typer.Option(help="From when on: in 30m, or at 2027-01-31T12:00:00Z. Else now.", show_default=False)
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
+    ticket: Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)] = None,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Put a policy in force for a time. For administrators, and never more than they may do themselves."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        policy = {"role": role, "actions": actions, "effect": effect.value, "resource": split_path(on)}
+        said = {"principal": principal, "reason": reason, "ticket": ticket, "starts_ts": _instant(starts)}
+        body = {key: value for key, value in said.items() if value is not None}
+        answer = client.call("POST", PATH, body=body | {"policy": policy, "duration_ms": _duration(duration)})
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            print_told(answer["notices"], sys.stderr)
+            _print([answer["temporary_policy"]])
+
+
+def grants(
+    policy_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this one.", show_default=False)] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="Also those that are over.")] = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show the temporary policies of the tenant; without being an administrator, those that are about you."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        if policy_id is not None:
+            answer = client.call("GET", f"{PATH}/{_one(policy_id)}")
+            found = [answer["temporary_policy"]]
+        else:
+            answer = client.call("GET", PATH, query={"ended": ended})
+            found = answer["temporary_policies"]
+        if output is Output.JSON:
+            print_json(answer)
+        elif found:
+            _print(found)
+        else:
+            sys.stderr.write(f"no temporary policy {'was' if ended else 'is'} here\n")
+
+
+def renew(
+    policy_id: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
+    duration: Duration,
+    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Give a temporary policy another end, counted from now."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        body = {"duration_ms": _duration(duration)} | ({} if reason is None else {"reason": reason})
+        answer = client.call("PATCH", f"{PATH}/{_one(policy_id)}", body=body)
+        _show(answer, output)
+
+
+def revoke(
+    policy_id: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
+    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """End a temporary policy before its time. The next request of every connection is judged without it."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        answer = client.call("DELETE", f"{PATH}/{_one(policy_id)}", query={"reason": reason})
+        _show(answer, output)
+
+
+def _show(answer: dict[str, Any], output: Output) -> None:
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        _print([answer["temporary_policy"]])
+
+
+def _print(policies: list[dict[str, Any]]) -> None:
+    print_table(("id", "state", "role", "policy", "on", "until", "by", "why"), map(_row, policies))
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    policy = one["policy"]
+    role = policy["role"] if one["principal"] is None else f"{policy['role']} ({one['principal']})"
+    why = " ".join(filter(None, (one["reason"], one["ticket"])))
+    what = f"{policy['effect']} {' '.join(policy['actions'])}"
+    return one["id"], one["state"], role, what, "/".join(policy["resource"]), _end(one), one["created_by"], why
+
+
+def _end(one: Mapping[str, Any]) -> str:
+    ended = one["ended"]
+    if ended is not None:
+        return f"ended {_date(ended['ts'])}" + (f" by {ended['by']}" if ended["by"] else "")
+    starts = f"from {_date(one['starts_ts'])} " if one["state"] == "scheduled" else ""
+    return starts + ("it is revoked" if one["expires_ts"] is None else _date(one["expires_ts"]))
+
+
+def _date(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _duration(text: str) -> int | str:
+    if text == UNLIMITED:
+        return text
+    try:
+        return round(parse_duration(text) * 1000)
+    except Mistake as mistake:
+        raise Failure(f"--for: {mistake}; {mistake.hint}, or {UNLIMITED}") from None
+
+
+def _instant(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return round((time.time() + parse_duration(text)) * 1000)
+    except Mistake:
+        try:
+            return round(parse_instant(text) * 1000)
+        except Mistake:
+            raise Failure(f"--starts: `{text}` is no time and no date, as in 30m or 2027-01-31T12:00:00Z") from None
+
+
+def _one(policy_id: str) -> str:
+    """An id as a part of an address."""
+    if not policy_id.isascii() or not policy_id.isalnum():
+        raise Failure(f"`{policy_id}` is no id of a temporary policy; `kordon grants` shows them")
+    return policy_id

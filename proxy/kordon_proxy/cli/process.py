@@ -1,0 +1,58 @@
+"""`kordon status`, `reload`: the running process, by the admin API."""
+
+import sys
+from typing import Any
+
+from .client import DEFAULT_URL, CaFile, Format, Output, Tenant, TokenFile, Url, client_of, complaining, print_json
+from .report import print_table, shown
+
+
+def status(
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show who you are at a running Kordon, and, to administrators, how it is."""
+    with complaining():
+        answer = client_of(url, token_file, tenant, ca).call("GET", "/status")
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            _print(answer)
+
+
+def reload(
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Have a running Kordon read its policy, users, groups and tokens files now."""
+    with complaining():
+        answer = client_of(url, token_file, tenant, ca).call("POST", "/reload")
+        if output is Output.JSON:
+            print_json(answer)
+        elif answer["failure"] is None:
+            sys.stdout.write(f"the policy file is in force, as epoch {answer['epoch']}\n")
+        else:
+            sys.stdout.write(f"epoch {answer['epoch']} stays in force: {shown(answer['failure'])}\n")
+
+
+def _print(answer: dict[str, Any]) -> None:
+    admin = ", administrator" if answer["is_admin"] else ""
+    rows = [
+        ("you", f"{answer['principal']} ({', '.join(answer['roles'])}{admin})"),
+        ("tenant", f"{answer['tenant'] or 'none'} (of {', '.join(answer['tenants']) or 'none'})"),
+    ]
+    kordon = answer["kordon"]
+    rows += [(key, str(kordon[key])) for key in ("version", "instance", "epoch", "policy", "ready") if key in kordon]
+    rows += [(f"connections of {name}", str(count)) for name, count in kordon.get("connections", {}).items()]
+    rows += [(one["name"], _checked(one)) for one in kordon.get("checks", ())]
+    print_table(("", ""), rows)
+
+
+def _checked(check: dict[str, Any]) -> str:
+    return ("ok" if check["ok"] else "FAILS") + (f": {check['detail']}" if check["detail"] else "")

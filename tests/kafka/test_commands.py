@@ -1,0 +1,101 @@
+"""The command at a running Kordon: what an administrator grants by it holds on the wire, and ends there."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kordon_proxy.demo.kafka import Kafka
+from kordon_proxy.demo.kordon import Kordon
+from tests.kafka import requests as ask
+from tests.kafka.administration import things
+from tests.kafka.fixtures import Fresh
+from tests.kafka.tenants import eventually
+from tests.kafka.wire import Wire
+
+POLICY: Final = """\
+admin_roles: [owners]
+policies:
+  - {resource: [cluster, prod, group, "trade_*"], effect: Allow, actions: [GROUP_EDIT], role: owners}
+tenants:
+  - name: Trading
+    resources: [{include: [cluster, prod, group, "trade_*"]}, {include: [cluster, prod, topic, "tx_*"]}]
+    roles: [owners, devs]
+"""
+
+
+@pytest.fixture(scope="module")
+def kordon(kafka: Kafka) -> Iterator[Kordon]:
+    with Kordon(
+        clusters={"prod": kafka.bootstrap},
+        policy=POLICY,
+        listeners={"devs": {"identity": {"principal": "dana", "roles": ["devs"]}}},
+        tokens={"ann": ["owners"], "dana": ["devs"]},
+    ) as kordon:
+        yield kordon
+
+
+def test_what_is_granted_by_the_command_holds_on_open_connections_until_it_is_revoked(
+    kordon: Kordon, fresh: Fresh
+) -> None:
+    group = fresh("trade_b2")
+    path = f"cluster/prod/group/{group}"
+    with Wire(kordon.listener("devs")) as wire:
+
+        def answered(code: ErrorCode) -> bool:
+            answer = wire.ask(ask.delete_offsets(0, replace(things("tx_none"), group=group))).message
+            return bool(answer.error_code is code)
+
+        # Given
+        assert answered(ErrorCode.group_authorization_failed)
+
+        # When
+        told = kordon.command("grant", "devs", "GROUP_EDIT", "--on", path, "--reason", "poison", "-o", "json", by="ann")
+
+        # Then
+        assert told.returncode == 0, told.stderr
+        policy_id = json.loads(told.stdout)["temporary_policy"]["id"]
+        assert not answered(ErrorCode.group_authorization_failed)
+        shown = kordon.command("grants", by="dana")
+        assert (shown.returncode, policy_id in shown.stdout, "poison" in shown.stdout) == (0, True, True)
+
+        # When
+        assert kordon.command("revoke", policy_id, by="dana").returncode == 1
+        assert not answered(ErrorCode.group_authorization_failed)
+        assert kordon.command("renew", policy_id, "--for", "30m", by="ann").returncode == 0
+        assert kordon.command("revoke", policy_id, "--reason", "done", by="ann").returncode == 0
+
+        # Then
+        assert answered(ErrorCode.group_authorization_failed)
+        eventually(partial(has_told, kordon, policy_id))
+
+
+def has_told(kordon: Kordon, policy_id: str) -> bool:
+    """Whether the audit has who did what."""
+    events = [event["data"] for event in kordon.audit() if event["id"].startswith(policy_id)]
+    return [(one["who"]["principal"], one["what"]["action"].rpartition("_")[2]) for one in events] == [
+        *(("ann", "CREATED"), ("ann", "STARTED"), ("ann", "RENEWED"), ("ann", "REVOKED")),
+    ]
+
+
+def test_each_is_told_who_he_is_and_only_an_administrator_how_kordon_is(kordon: Kordon) -> None:
+    ann, dana = (kordon.command("status", by=who) for who in ("ann", "dana"))
+
+    assert (ann.returncode, dana.returncode) == (0, 0)
+    assert "ann (owners, administrator)" in ann.stdout
+    assert "cluster prod" in ann.stdout
+    assert "cluster prod" not in dana.stdout
+
+
+def test_a_new_policy_is_read_when_an_administrator_says_so(kordon: Kordon) -> None:
+    before = json.loads(kordon.command("status", "-o", "json", by="ann").stdout)["kordon"]["epoch"]
+    kordon.policy_file.write_text(POLICY + "# changed\n")
+
+    told = kordon.command("reload", "-o", "json", by="ann")
+
+    assert (told.returncode, json.loads(told.stdout)["epoch"] > before) == (0, True)
+    assert kordon.command("reload", by="dana").returncode == 1
