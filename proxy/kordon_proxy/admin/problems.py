@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from kordon_policy.findings import Finding
-from kordon_policy.temporary import NotPossible
+from kordon_policy.lifecycle import NotPossible
 from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted
 from kordon_proxy.store.interface import StoreUnavailable
 
