@@ -2,19 +2,26 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
+from confluent_kafka import Producer
 
+from kordon_proxy.audit.event import Who
 from kordon_proxy.audit.segments import segment_path
 from kordon_proxy.audit.sinks import KafkaSink
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.config.audit import KafkaTopic
 from kordon_proxy.demo.kafka import Kafka
 from tests.kafka.fixtures import Fresh
-from tests.proxy.audit.events import a_denial, a_login, a_mutation, sealed
+from tests.kafka.tenants import QUIET
+from tests.proxy.audit.events import NOON, a_denial, a_login, a_mutation, sealed
 from tests.proxy.cli.command import Run, runner
 from tests.proxy.cli.conftest import POLICY
 
@@ -119,3 +126,66 @@ def test_a_cluster_that_is_away_is_told_in_one_line(kordon: Run, folder: Path, m
         assert (ran.code, ran.out) == (2, "")
         assert ran.err.startswith("kordon: cannot read the topic __kordon_audit")
         assert ran.err.count("\n") == 1
+
+
+# ---- reading
+
+
+def ids(out: str) -> list[str]:
+    return [json.loads(line)["id"] for line in out.splitlines()]
+
+
+def test_a_topic_is_read_with_each_event_once_and_those_of_all_writers(kordon: Run, kafka: Kafka, folder: Path) -> None:
+    forward(kafka, folder, *LINES[:3], *OTHERS, *LINES[1:])
+
+    ran = kordon("audit", "--topic", "--output", "json")
+    found = kordon("audit", "--topic", "--output", "json", "--verdict", "deny", "--since", "2026-01-01T00:00:00Z")
+    late = kordon("audit", "--topic", "--since", "-1m")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert sorted(ids(ran.out)) == ["e1", "e2", "e3", "e4", "o1", "o2"]
+    assert {line.encode() for line in ran.out.splitlines(keepends=True)} == {*LINES, *OTHERS}
+    assert ids(found.out) == ["e2"]
+    assert (late.code, late.out, late.err) == (0, "", "kordon: there is no such event\n")
+
+
+def test_the_newest_of_a_topic_are_those_of_the_latest_times(kordon: Run, kafka: Kafka, folder: Path) -> None:
+    # Given events whose keys bring them into several partitions
+    events = [a_login(id=f"e{n}", time=NOON + n, who=Who(principal=f"p{n}")) for n in range(40)]
+    forward(kafka, folder, *sealed(events))
+
+    ran = kordon("audit", "--topic", "--output", "json", "--limit", "7")
+
+    assert ids(ran.out) == [f"e{n}" for n in range(33, 40)]
+    assert kordon("audit", "--topic", "--output", "json", "--limit", "0").out == ""
+
+
+def test_what_is_no_event_of_kordons_is_passed_over(kordon: Run, kafka: Kafka, folder: Path) -> None:
+    forward(kafka, folder, *LINES[:2])
+    topic = json.loads((folder / "kordon.yaml").read_text())["audit"]["kafka"]["topic"]
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, **QUIET})
+    for value in (b"a note", b"{}", b"[1]", b"\xff\n", None):
+        producer.produce(topic, value)
+    assert producer.flush(30) == 0
+
+    ran = kordon("audit", "--topic", "--output", "json")
+
+    assert sorted(ids(ran.out)) == ["e1", "e2"]
+    assert ran.err == "kordon: 4 records are no events of Kordon\n"
+
+
+def test_a_topic_is_followed(kafka: Kafka, folder: Path) -> None:
+    forward(kafka, folder, *LINES[:2])
+    command = [sys.executable, "-m", "kordon_proxy", "audit", "--topic", "-f", "-n", "1", "--output", "json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == LINES[1]
+            forward(kafka, folder, *LINES[1:3])
+            assert process.stdout.readline() == LINES[2]
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+
+    assert (process.returncode, told) == (130, b"")

@@ -1,6 +1,7 @@
 """Reads the audit topic: as another place for what is in the journals of all processes."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,13 +17,21 @@ OTHERS: Final = b"two"
 """In place of a chain value: the topic has two events with that number that are not the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some events, each as it was forwarded. `caught_up`: all that was there at the beginning has been read."""
+
+    values: list[bytes]
+    caught_up: bool
+
+
 async def read_topic(
     settings: Mapping[str, Any], topic: str, *, since: int | None = None, follow: bool = False
-) -> AsyncIterator[bytes]:
-    """Return the events in a topic, each as it was forwarded, perhaps more than once.
+) -> AsyncGenerator[Batch]:
+    """Return the events in a topic, perhaps some more than once, up to where it ends now, or for ever.
 
-    since: ms since the epoch; records that are much older are left out. `follow`: wait for more when all is read.
-    Raises AuditError when there is no such topic, and what Kafka or the network raised.
+    since: ms since the epoch; records that are much older are left out. Raises AuditError when there is no such topic,
+    and what Kafka or the network raised.
     """
     settings = {"client_id": "kordon-audit", "request_timeout_ms": 10_000, **settings}
     partitions = await _partitions(settings, topic)
@@ -32,11 +41,14 @@ async def read_topic(
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await _begin(consumer, partitions, since)
-        while follow or not await _is_done(consumer, ends):
-            for records in (await consumer.getmany(timeout_ms=_WAIT)).values():
-                for record in records:
-                    if record.value is not None:
-                        yield record.value
+        values: list[bytes] = []
+        while True:
+            is_done = await _is_done(consumer, ends)
+            yield Batch(values, is_done)
+            if is_done and not follow:
+                return
+            found = await consumer.getmany(timeout_ms=_WAIT)
+            values = [one.value for records in found.values() for one in records if one.value is not None]
     finally:
         await consumer.stop()
 
@@ -46,11 +58,9 @@ async def forwarded(
 ) -> dict[int, bytes | None]:
     """Return the chain values that the topic has of one writer, by number. Raises as `read_topic` does."""
     found: dict[int, bytes | None] = {}
-    async for text in read_topic(settings, topic, since=since):
-        place = place_of(text)
-        if place is not None and place.writer == writer:
-            known = found.setdefault(place.sequence, place.chain)
-            if known != place.chain:
+    async for batch in read_topic(settings, topic, since=since):
+        for place in filter(None, map(place_of, batch.values)):
+            if place.writer == writer and found.setdefault(place.sequence, place.chain) != place.chain:
                 found[place.sequence] = OTHERS
     return found
 

@@ -67,7 +67,9 @@ def ask(topic: Topic, work: Coroutine[Any, Any, T]) -> T:
     """Run what reads the topic. Raises Unreadable."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says at each try is said once, here
+    logger = logging.getLogger("aiokafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # what it says at each try is said once, here
     try:
         return asyncio.run(work)
     except KafkaConnectionError:
@@ -77,4 +79,6 @@ def ask(topic: Topic, work: Coroutine[Any, Any, T]) -> T:
         why = str(error)
     except OSError as error:
         why = reason_of(error)
+    finally:
+        logger.setLevel(level)
     raise Unreadable(f"cannot read the topic {topic.name}: {why}")
