@@ -280,7 +280,12 @@ class Server:
             failure = self._audit.failure
             checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
             checks += [
-                Check(name=f"audit {sink}", ok=False, detail=f"does not take events: {reason}", required=False)
+                Check(
+                    name=f"audit {sink}",
+                    ok=False,
+                    detail=f"does not take events: {reason}",
+                    required=self._audit.needs(sink),
+                )
                 for sink, reason in self._audit.failing.items()
             ]
         if self._ledger is not None:

@@ -240,6 +240,69 @@ def refused(group: str) -> Any:
 
 
 @pytest.mark.known_fault(9)
+def test_while_the_audit_topic_is_away_nothing_is_changed_where_that_is_asked_for(
+    kafka: Kafka, lone: Kafka, fresh: Fresh
+) -> None:
+    # Given an audit topic on a cluster of its own
+    first, later, at_last = fresh("tx_first"), fresh("tx_later"), fresh("tx_at_last")
+    audit = {"kafka": {"cluster": "side", "topic": fresh("__kordon_audit"), "on_failure": "refuse"}}
+    clusters = {"prod": kafka.bootstrap, "side": lone.bootstrap}
+    with Kordon(clusters=clusters, policy=POLICY, listeners=LISTENERS, settings={"audit": audit}) as kordon:
+        with Wire(kordon.listener("trading")) as wire:
+            assert wire.ask(create(first)).message.topics[0].error_code is ErrorCode.none
+            eventually(lambda: metric(kordon, "kordon_audit_backlog", sink="kafka") == 0)
+
+            # When that goes, which is seen when the next event comes
+            lone.nodes[1].kill()
+            wire.ask(refused("pay_held"))
+            eventually(lambda: metric(kordon, "kordon_audit_sink_up", sink="kafka") == 0, within=60)
+
+            # Then changes are refused, and everybody is told
+            (topic,) = wire.ask(create(later)).message.topics
+            assert topic.error_code is ErrorCode.unknown_server_error
+            assert topic.error_message == "the audit log cannot be written, so nothing may be changed now"
+            assert not exists(kafka, later)
+            assert kordon.get("/readyz")[0] == 503
+            assert not readiness(kordon)["audit kafka"][0]
+
+            # When it is back, they are made again
+            lone.nodes[1].start()
+            eventually(lambda: metric(kordon, "kordon_audit_sink_up", sink="kafka") == 1, within=60)
+            assert wire.ask(create(at_last)).message.topics[0].error_code is ErrorCode.none
+        eventually(lambda: metric(kordon, "kordon_audit_backlog", sink="kafka") == 0)
+
+
+@pytest.mark.known_fault(9)
+def test_while_the_audit_disk_is_full_and_that_is_no_reason_to_stop_changes_are_made(lone: Kafka, fresh: Fresh) -> None:
+    before, meanwhile = fresh("tx_before"), fresh("tx_meanwhile")
+    settings = {"audit": {"on_failure": "continue"}}
+    with Kordon(clusters={"prod": lone.bootstrap}, policy=POLICY, listeners=LISTENERS, settings=settings) as kordon:
+        disk = Disk(kordon)
+        with Wire(kordon.listener("trading")) as wire:
+            # Given an audit with something in it
+            wire.ask_all([refused(f"pay_{number}") for number in range(100)])
+            assert wire.ask(create(before)).message.topics[0].error_code is ErrorCode.none
+
+            # When the disk is full
+            disk.fill()
+            wire.ask(refused("pay_seen"))
+            eventually(lambda: metric(kordon, "kordon_audit_healthy") == 0)
+
+            # Then changes are made all the same, and it is visible that they are not on disk
+            assert wire.ask(create(meanwhile)).message.topics[0].error_code is ErrorCode.none
+            assert exists(lone, meanwhile)
+            assert created(meanwhile, kordon) == []
+            assert kordon.get("/readyz")[0] == 503
+            assert metric(kordon, "kordon_audit_waiting") > 0
+            assert metric(kordon, "kordon_audit_events_lost_total") == 0
+
+            # When there is room again, what memory has held is there
+            disk.clear()
+            eventually(lambda: created(meanwhile, kordon))
+        eventually(lambda: any("interruption" in event["type"] for event in kordon.audit()))
+
+
+@pytest.mark.known_fault(9)
 def test_while_the_audit_disk_is_full_nothing_is_changed_reads_go_on_and_nothing_is_lost(
     lone: Kafka, kordon: Kordon, new_topic: MakeTopic, fresh: Fresh
 ) -> None:

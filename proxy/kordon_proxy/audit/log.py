@@ -70,6 +70,7 @@ class AuditLog:
     ) -> None:
         self._config = config
         self._refuses = config.on_failure == "refuse"
+        self._needs_topic = config.kafka is not None and config.kafka.on_failure == "refuse"
         self._source = source
         self._metrics = metrics
         self._now = now
@@ -134,8 +135,14 @@ class AuditLog:
 
     @property
     def accepts_mutations(self) -> bool:
-        """Whether a mutation may be begun: while the journal can be written, or always with `on_failure: continue`."""
+        """Whether a mutation may be begun: while all takes events that has `on_failure: refuse`."""
+        if self._needs_topic and any(self.needs(sink) for sink in self.failing):
+            return False
         return not self._refuses or (self._journal.healthy and not self._journal.full)
+
+    def needs(self, sink: str) -> bool:
+        """Say whether no mutation may be begun while that sink does not take events."""
+        return self._needs_topic and sink == KafkaSink.name
 
     @property
     def full(self) -> bool:

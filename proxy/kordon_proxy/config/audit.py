@@ -32,6 +32,8 @@ class KafkaTopic(Section):
     """When the topic is created. With one, all events of all replicas are in one order."""
     replication: Annotated[int, Field(ge=1)] | Literal["default"] = "default"
     """When the topic is created: the number of copies, or what the brokers are set to."""
+    on_failure: Literal["refuse", "continue"] = "continue"
+    """While the topic does not take events, mutations are refused; or done, as the journal keeps the events for it."""
 
 
 class AuditConfig(Section):

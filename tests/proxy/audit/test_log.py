@@ -254,6 +254,29 @@ async def test_whoever_goes_on_without_the_log_finds_in_it_how_much_is_missing(
     assert len(events(tmp_path, "decision")) == 3
 
 
+@pytest.mark.parametrize(("on_failure", "accepts"), [("refuse", False), ("continue", True)])
+@scenario
+async def test_while_the_topic_is_away_mutations_are_refused_where_that_is_asked_for(
+    tmp_path: Path, on_failure: str, accepts: bool
+) -> None:
+    # Given a topic whose cluster nobody answers for
+    config = a_config(tmp_path, kafka={"on_failure": on_failure})
+    audit = AuditLog(config, source=SOURCE, metrics=Metrics(), kafka={"bootstrap_servers": "127.0.0.1:1"})
+    await audit.start()
+    before = audit.accepts_mutations
+
+    # When an event comes, and cannot be forwarded
+    with capture_logs():
+        audit.record(a_mutation())
+        await until(lambda: audit.failing)
+        during = audit.accepts_mutations
+        await audit.close(0.1)
+
+    # Then
+    assert (before, during, audit.needs("kafka"), audit.needs("stdout")) == (True, accepts, not accepts, False)
+    assert len(events(tmp_path)) == 1
+
+
 @scenario
 async def test_reads_stay_counters_while_the_disk_is_full(tmp_path: Path, broken_disk: Callable[[bool], None]) -> None:
     with capture_logs():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from kordon_proxy.config.audit import AuditConfig
+from kordon_proxy.config.audit import AuditConfig, KafkaTopic
 
 
 def test_nothing_said_means_a_journal_that_mutations_wait_for() -> None:
@@ -25,7 +25,7 @@ def test_it_is_read_from_texts_as_a_file_has_them() -> None:
             "window": "30s",
             "rotation": {"size": "16MiB", "age": "1h", "keep": "all"},
             "stdout": "true",
-            "kafka": {"cluster": "prod", "replication": "3"},
+            "kafka": {"cluster": "prod", "replication": "3", "on_failure": "refuse"},
         }
     )
 
@@ -38,6 +38,7 @@ def test_it_is_read_from_texts_as_a_file_has_them() -> None:
     )
     assert config.kafka is not None
     assert (config.kafka.topic, config.kafka.replication) == ("__kordon_audit_log", 3)
+    assert (config.kafka.on_failure, KafkaTopic().on_failure) == ("refuse", "continue")
 
 
 @pytest.mark.parametrize(
