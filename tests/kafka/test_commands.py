@@ -1,6 +1,9 @@
 """The command at a running Kordon: what an administrator grants by it holds on the wire, and ends there."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -16,6 +19,7 @@ from tests.kafka.administration import things
 from tests.kafka.fixtures import Fresh
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire
+from tests.sessions import sessions
 
 POLICY: Final = """\
 admin_roles: [owners]
@@ -99,3 +103,25 @@ def test_a_new_policy_is_read_when_an_administrator_says_so(kordon: Kordon) -> N
 
     assert (told.returncode, json.loads(told.stdout)["epoch"] > before) == (0, True)
     assert kordon.command("reload", by="dana").returncode == 1
+
+
+@pytest.mark.parametrize("page", ["temporary-policies.md", "cli.md", "admin-api.md"])
+def test_what_the_pages_show_is_what_happens(kordon: Kordon, page: str) -> None:
+    for session in sessions(page):
+        environment = {"KORDON_URL": kordon.api, "KORDON_TOKEN": kordon.token("ann"), "COLUMNS": "200"}
+        ran = subprocess.run(
+            ["/bin/sh", "-c", session.command.replace("kordon ", f"{sys.executable} -m kordon_proxy ", 1)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, **environment},
+        )
+        assert session.is_what_is_printed(ran.stdout), f"{session.command}\n{ran.stdout}\n{ran.stderr}"
+        revoke_all(kordon)
+
+
+def revoke_all(kordon: Kordon) -> None:
+    shown = json.loads(kordon.command("grants", "-o", "json", by="ann").stdout)
+    for one in shown["temporary_policies"][1:]:
+        kordon.command("revoke", one["id"], by="ann")

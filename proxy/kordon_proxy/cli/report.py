@@ -63,7 +63,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: T
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(*columns, box=None, pad_edge=False, show_header=any(columns))
     for row in rows:
         table.add_row(*(Text(shown(cell)) for cell in row))
     Console(file=stream, highlight=False).print(table)
