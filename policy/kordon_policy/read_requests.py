@@ -12,7 +12,8 @@ from kordon_policy.nodes import Broken, Node, Number
 from kordon_policy.read import name_of, text_of
 
 LONGEST: Final = {"reason": 1_000, "ticket": 200, "principal": 1_000}  # letters
-_SECONDS: Final = 100_000_000_000  # as ms in 1973, as seconds in 5138: whoever means now has left three digits out
+FIRST_INSTANT: Final = 100_000_000_000
+"""As ms in 1973, as seconds in 5138: whoever writes less means seconds, and has left three digits out."""
 
 
 def free_text(key: str, values: Mapping[str, Node], report: Report) -> str:
@@ -61,7 +62,7 @@ def must_be_known(
 
 def hint_of_instant(ts: int, now: int) -> str:
     """What to do about an instant (ms since the epoch) that has gone by: some write it in seconds."""
-    return "instants are in milliseconds since the epoch" if ts < _SECONDS else f"now it is {instant(now)}"
+    return "instants are in milliseconds since the epoch" if ts < FIRST_INSTANT else f"now it is {instant(now)}"
 
 
 def long(ms: int) -> str:

@@ -34,6 +34,11 @@ class Fields:
             raise UnreadableRecord(f"it has no {self.named(key)}")
         return self._record[key]
 
+    @property
+    def keys(self) -> list[str]:
+        """The names of all fields, of a mapping that may have any."""
+        return list(self._record)
+
     def named(self, key: str) -> str:
         """A field in a sentence."""
         return f"`{self._way}{key}`"
