@@ -4,11 +4,13 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import structlog
 
 from . import config
+from .cluster.pool import Reach
 from .cluster.watch import Cluster
 from .config.model import UpstreamTls
 from .identity.tls import TlsFault, tls_context
@@ -84,6 +86,12 @@ class Upstream:
 
     def next_login(self) -> UpstreamLogin | None:
         return self.logins[self.login % len(self.logins)]() if self.logins else None
+
+
+def own_reach(cluster: config.Cluster) -> Reach:
+    """How connections of Kordon's own reach a cluster's brokers. Files of TLS are read for each."""
+    tls = None if cluster.tls is None else partial(tls_context, cluster.tls)
+    return Reach(tls=tls, logins=tuple(partial(UpstreamLogin, login, "kordon") for login in cluster.own_login))
 
 
 def client_settings(cluster: config.Cluster) -> dict[str, Any]:

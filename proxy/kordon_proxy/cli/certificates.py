@@ -10,16 +10,14 @@ from kordon_proxy.identity.tls import TlsFault, tls_context
 
 
 def unusable(parts: Parts, document: Document, *, private: bool = True) -> Iterator[Finding]:
-    """Give a finding for each cluster whose files TLS does not take. Those that are missing are told elsewhere.
+    """Give a finding for each server with whose files TLS cannot be. Those that are missing are told elsewhere.
 
     With `private` false, Kordon's own certificate and key are not looked at: they are not here.
     """
-    for index, cluster in parts.clusters.items():
-        if cluster.tls is None:
-            continue
-        tls = cluster.tls if private else cluster.tls.model_copy(update={"cert": None, "key": None})
+    for where, given in parts.tls.items():
+        tls = given if private else given.model_copy(update={"cert": None, "key": None})
         if all(path is None or path.is_file() for path in (tls.ca, tls.cert, tls.key)):
             try:
                 tls_context(tls)
             except TlsFault as fault:
-                yield finding(document, ("clusters", index, "tls"), str(fault))
+                yield finding(document, where, str(fault))

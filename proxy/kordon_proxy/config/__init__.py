@@ -2,7 +2,17 @@
 
 from .findings import Finding, Refused, Severity, has_errors
 from .load import Loaded, inspect_config, load_config
-from .model import AdminApi, Cluster, Config, Limits, Listener, OwnLogin, UpstreamTls, UsersProvider
+from .model import (
+    AdminApi,
+    Cluster,
+    Config,
+    Limits,
+    Listener,
+    OwnLogin,
+    SchemaRegistry,
+    UpstreamTls,
+    UsersProvider,
+)
 
 __all__ = [
     "AdminApi",
@@ -14,6 +24,7 @@ __all__ = [
     "Loaded",
     "OwnLogin",
     "Refused",
+    "SchemaRegistry",
     "Severity",
     "UpstreamTls",
     "UsersProvider",

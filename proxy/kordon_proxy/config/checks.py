@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
-from .document import Document, Path
+from .document import Document, Path, Plain
 from .findings import Finding, Severity
 from .mistakes import finding
-from .model import Cluster, Listener
+from .model import Cluster, Listener, SchemaRegistry
 from .parts import Parts
 from .values import MAX_PORT, Address
 
@@ -30,6 +31,12 @@ def cross_check(parts: Parts, document: Document) -> Iterator[Finding]:
         for wants, examine in LISTENER_CHECKS:
             if not wants & faulty:
                 yield from examine(document, listener, ("listeners", index))
+    for index, registry in parts.schema_registries.items():
+        faulty = parts.faulty.get(("schema_registries", index), frozenset())
+        for relies, inspect in REGISTRY_CHECKS:
+            if not relies & faulty:
+                yield from inspect(document, registry, ("schema_registries", index))
+    yield from _one_registry_each(parts, document)
     yield from _admin_api(parts, document)
     yield from _port_overlaps(parts, document)
     yield from _audit_cluster(document)
@@ -46,16 +53,17 @@ def _unique(document: Document, section: str) -> Iterator[Finding]:
 def _audit_cluster(document: Document) -> Iterator[Finding]:
     audit = document.value.get("audit")
     kafka = audit.get("kafka") if isinstance(audit, dict) else None
-    if not isinstance(kafka, dict):
-        return
-    clusters, named = _names_in(document, "clusters"), kafka.get("cluster")
+    if isinstance(kafka, dict):
+        where: Path = ("audit", "kafka")
+        yield from _which_cluster(document, kafka.get("cluster"), where, "which of the clusters holds the topic?")
+
+
+def _which_cluster(document: Document, named: Plain | None, where: Path, question: str) -> Iterator[Finding]:
+    clusters = _names_in(document, "clusters")
     if named is None and len(clusters) > 1:
-        yield finding(
-            document, ("audit", "kafka"), "which of the clusters holds the topic?", f"`cluster`: {_one_of(clusters)}"
-        )
+        yield finding(document, where, question, f"`cluster`: {_one_of(clusters)}")
     elif isinstance(named, str) and named not in clusters:
-        where: Path = ("audit", "kafka", "cluster")
-        yield finding(document, where, f"no cluster is named `{named}`", _one_of(clusters))
+        yield finding(document, (*where, "cluster"), f"no cluster is named `{named}`", _one_of(clusters))
 
 
 def _environment(document: Document, cluster: Cluster, where: Path) -> Iterator[Finding]:
@@ -64,13 +72,18 @@ def _environment(document: Document, cluster: Cluster, where: Path) -> Iterator[
         yield finding(document, (*where, "environment"), message, "policies would mean both")
 
 
-def _upstream_tls(document: Document, cluster: Cluster, where: Path) -> Iterator[Finding]:
-    if (tls := cluster.tls) is None:
+def _upstream_tls(
+    document: Document,
+    server: Cluster | SchemaRegistry,
+    where: Path,
+    named: tuple[str, str] = ("the brokers'", "the broker"),
+) -> Iterator[Finding]:
+    if (tls := server.tls) is None:
         return
     if tls.key is not None and tls.cert is None:
         yield finding(document, (*where, "tls", "key"), "a key without its certificate", "add `cert`")
     if not tls.verify:
-        message = "the brokers' certificates are not verified: anybody on the way can be the broker"
+        message = f"{named[0]} certificates are not verified: anybody on the way can be {named[1]}"
         hint = "give the authority in `ca`"
         yield finding(document, (*where, "tls", "verify"), message, hint, severity=Severity.WARNING)
 
@@ -174,10 +187,50 @@ class _PortUse:
         return range(max(self.ports.start, other.ports.start), min(self.ports.stop, other.ports.stop))
 
 
+def _registry_cluster(document: Document, registry: SchemaRegistry, where: Path) -> Iterator[Finding]:
+    question = "whose records name the schemas of this registry?"
+    yield from _which_cluster(document, registry.cluster, where, question)
+
+
+def _registry_tls(document: Document, registry: SchemaRegistry, where: Path) -> Iterator[Finding]:
+    if registry.tls is not None and not registry.url.startswith("https:"):
+        yield finding(document, (*where, "tls"), "an `http` registry has no TLS", "`url: https://…`", key=True)
+    yield from _upstream_tls(document, registry, where, ("the registry's", "the registry"))
+
+
+def _registry_login(document: Document, registry: SchemaRegistry, where: Path) -> Iterator[Finding]:
+    if registry.username is not None and registry.password is None:
+        yield finding(document, (*where, "username"), "a user name without a password", "add `password`", key=True)
+    if registry.password is None:
+        return
+    if registry.username is None:
+        yield finding(document, (*where, "password"), "a password without a user name", "add `username`", key=True)
+    host = urlsplit(registry.url).hostname or ""
+    if registry.url.startswith("http:") and not Address(host, 1).is_loopback:
+        message = "the password is sent to the registry in clear text"
+        yield finding(document, (*where, "url"), message, "`url: https://…`", severity=Severity.WARNING)
+
+
+def _one_registry_each(parts: Parts, document: Document) -> Iterator[Finding]:
+    names = _names_in(document, "clusters")
+    seen: set[str] = set()
+    for index, registry in parts.schema_registries.items():
+        cluster = registry.cluster or (names[0] if len(names) == 1 else None)
+        if cluster in seen:
+            yield finding(document, ("schema_registries", index), f"cluster {cluster} has another registry already")
+        if cluster is not None:
+            seen.add(cluster)
+
+
 CLUSTER_CHECKS: Final = (
     ({"environment"}, _environment),
     ({"tls"}, _upstream_tls),
     ({"tls", "own_login"}, _own_logins),
+)
+REGISTRY_CHECKS: Final = (
+    ({"cluster"}, _registry_cluster),
+    ({"tls", "url"}, _registry_tls),
+    ({"url", "username", "password"}, _registry_login),
 )
 LISTENER_CHECKS: Final = (
     (set[str](), _cluster_reference),

@@ -16,14 +16,12 @@ def check_files(parts: Parts, document: Document, *, private: bool = True) -> It
     """Give a finding for each file that is missing, and for users and keys that others may read."""
     for key, path in parts.files.items():
         yield from _missing(document, (key,), path, hint=f"`{key}` names another one, from this file's folder")
-    for index, cluster in parts.clusters.items():
-        if cluster.tls is not None:
-            where: Path = ("clusters", index, "tls")
-            yield from _missing(document, (*where, "ca"), cluster.tls.ca)
-            yield from _missing(document, (*where, "cert"), cluster.tls.cert)
-            if private:
-                yield from _missing(document, (*where, "key"), cluster.tls.key)
-                yield from _readable(parts, document, (*where, "key"), cluster.tls.key)
+    for where, tls in parts.tls.items():
+        yield from _missing(document, (*where, "ca"), tls.ca)
+        yield from _missing(document, (*where, "cert"), tls.cert)
+        if private:
+            yield from _missing(document, (*where, "key"), tls.key)
+            yield from _readable(parts, document, (*where, "key"), tls.key)
     hooks: Path = ("audit", "webhooks")
     for number, webhook in enumerate(parts.audit.webhooks):
         yield from _missing(

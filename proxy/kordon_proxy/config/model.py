@@ -28,6 +28,7 @@ from .values import (
     Role,
     SecretText,
     Size,
+    check_url,
 )
 
 _UNSAID: Final[Any] = {}
@@ -74,6 +75,24 @@ class Cluster(Section):
     """Kordon's account, or several to try in this order while a password is changed. None: the brokers ask for none."""
     client_login: Literal["service"] = "service"
     """Whom the brokers see behind a client's connection: Kordon's own account."""
+
+
+class SchemaRegistry(Section):
+    """A schema registry, by whose schemas records are decoded when somebody inspects them."""
+
+    cluster: str | None = None
+    """Name of the cluster whose records name its schemas, where there are several clusters."""
+    url: Annotated[str, AfterValidator(check_url)]
+    """Where it is, as `https://registry.acme.example:8081`."""
+    tls: UpstreamTls | None = None
+    """How an `https` one is verified; left out, by the machine's own authorities."""
+    username: Annotated[str, Field(min_length=1)] | None = None
+    """Kordon's account there, by HTTP basic authentication."""
+    password: SecretText | None = None
+    subjects: Literal["topic", "any"] = "topic"
+    """topic: records of a topic are decoded by schemas that are registered for it: under its name, a hyphen, and `key`,
+    `value` or the name of a record. any: by every schema of the registry, so that whoever may write to one topic and
+    inspect it can learn of all of them."""
 
 
 # Identity: who the clients are
@@ -263,6 +282,8 @@ class Config(Section):
     """How one Kordon is deployed."""
 
     clusters: tuple[Cluster, ...]
+    schema_registries: tuple[SchemaRegistry, ...] = ()
+    """At most one for each cluster."""
     providers: Mapping[Name, UsersProvider] = {}
     """Where identities come from, by a name of your choice."""
     listeners: tuple[Listener, ...]
@@ -289,6 +310,11 @@ class Config(Section):
     def store_file(self) -> Path:
         """Where the embedded store is."""
         return self.store.file or self.audit.directory.parent / "kordon.db"
+
+    @property
+    def registries(self) -> Mapping[str, SchemaRegistry]:
+        """The schema registries by the names of their clusters."""
+        return {one.cluster or self.clusters[0].name: one for one in self.schema_registries}
 
     def limits_of(self, listener: Listener) -> Limits:
         """The limits of the file with those of the listener on top."""

@@ -14,7 +14,7 @@ from . import values
 from .audit import AuditConfig
 from .document import Document, Path, Plain
 from .mistakes import UNKNOWN_KEY
-from .model import Admin, Cluster, Config, Listener, UsersProvider
+from .model import Admin, Cluster, Config, Listener, SchemaRegistry, UpstreamTls, UsersProvider
 from .section import Section
 from .values import Surroundings
 
@@ -28,6 +28,7 @@ class Parts:
     clusters: Mapping[int, Cluster]
     cluster_names: frozenset[str]
     """Names and environments, also of clusters that are described wrongly: they are known all the same."""
+    schema_registries: Mapping[int, SchemaRegistry]
     providers: Mapping[str, UsersProvider]
     listeners: Mapping[int, Listener]
     admin: Admin
@@ -35,6 +36,13 @@ class Parts:
     files: Mapping[str, FilePath]
     allow_open_files: bool
     faulty: Mapping[Path, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def tls(self) -> Mapping[Path, UpstreamTls]:
+        """How Kordon knows servers and shows itself to them, by the places where the file says it."""
+        clusters = {("clusters", index): one.tls for index, one in self.clusters.items()}
+        registries = {("schema_registries", index): one.tls for index, one in self.schema_registries.items()}
+        return {(*where, "tls"): tls for where, tls in (clusters | registries).items() if tls is not None}
 
 
 def parts_of(config: Config) -> Parts:
@@ -45,6 +53,7 @@ def parts_of(config: Config) -> Parts:
         cluster_names=frozenset(
             filter(None, (name for one in config.clusters for name in (one.name, one.environment)))
         ),
+        schema_registries=dict(enumerate(config.schema_registries)),
         providers=config.providers,
         listeners=dict(enumerate(config.listeners)),
         admin=config.admin,
@@ -61,6 +70,7 @@ def sound_parts(document: Document, around: Surroundings) -> Parts:
     return Parts(
         clusters=reader.items(Cluster, value, "clusters"),
         cluster_names=frozenset(_cluster_names(value)),
+        schema_registries=reader.items(SchemaRegistry, value, "schema_registries"),
         providers=reader.entries(UsersProvider, value, "providers"),
         listeners=reader.items(Listener, value, "listeners"),
         admin=reader.read(Admin, value.get("admin", {}), ("admin",)) or Admin(),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -197,6 +198,21 @@ def check_role(role: str) -> str:
     if role == EVERYBODY:
         raise Mistake(f'`"{EVERYBODY}"` is no role that somebody can have')
     return role
+
+
+def check_url(url: str) -> str:
+    """Refuse what is no address of an HTTP server, and one that holds a password."""
+    parts = urlsplit(url)
+    hint = "as https://registry.acme.example:8081"
+    try:
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or re.search(r"[\s\x00-\x1f]", url):
+        raise Mistake("this is no address of an HTTP server", hint)
+    if "@" in parts.netloc:
+        raise Mistake("an address that holds a password is shown in logs", "use `username` and `password`")
+    return url
 
 
 def resolve_path(value: object, info: ValidationInfo) -> Path:

@@ -47,6 +47,13 @@ clusters:
       - {mechanism: SCRAM-SHA-256, username: kordon, password: "${file:secrets/kafka}"}
     client_login: service
   - {name: test, bootstrap: "127.0.0.1:9092", own_login: {mechanism: PLAIN, username: k, password: "${env:KAFKA}"}}
+schema_registries:
+  - cluster: prod
+    url: "https://registry.acme.example:8081/api"
+    tls: {ca: ca.pem}
+    username: kordon
+    password: "${env:KAFKA}"
+    subjects: any
 providers:
   staff: {type: users, file: users.yaml}
 listeners:

@@ -1,0 +1,21 @@
+"""Why there is nothing to show. Messages say whose fault it is and what to do about it."""
+
+
+class InspectionError(Exception):
+    """Nothing was read."""
+
+
+class Unusable(InspectionError):
+    """What was asked for cannot be: for who asks to change."""
+
+
+class NotThere(InspectionError):
+    """There is no such topic, partition or offset."""
+
+
+class Busy(InspectionError):
+    """As many inspections run as may at once: for who asks to try again."""
+
+
+class Unreachable(InspectionError):
+    """Brokers do not answer, or Kordon cannot do its work: for operators to look at."""

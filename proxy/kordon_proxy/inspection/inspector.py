@@ -1,0 +1,65 @@
+"""Inspections of all clusters of a Kordon."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Final
+
+from kordon_proxy import config
+from kordon_proxy.upstream import own_reach
+
+from .asked import Inspection
+from .bounds import DEFAULT, Bounds
+from .brokers import Brokers
+from .errors import Busy
+from .found import Inspected
+from .process import FindSchema
+from .reader import Reader
+from .registry import Registry
+
+AT_ONCE: Final = 4
+"""Inspections of one Kordon at the same time: each has a process of its own."""
+
+
+class Inspector:
+    """Reads with Kordon's own credentials. Whether somebody may is for the caller to judge, and to audit, before.
+
+    registries: by the names of clusters, as `Config.registries` has them.
+    """
+
+    def __init__(
+        self,
+        clusters: Iterable[config.Cluster],
+        registries: Mapping[str, config.SchemaRegistry] | None = None,
+        *,
+        bounds: Bounds = DEFAULT,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._clusters: Mapping[str, config.Cluster] = {one.name: one for one in clusters}
+        self._registries = {name: Registry(settings) for name, settings in (registries or {}).items()}
+        self._bounds = bounds
+        self._left = at_once
+
+    async def read(self, cluster: str, inspection: Inspection) -> Inspected:
+        """Read records of a topic of this cluster.
+
+        No group is joined, nothing is committed, no topic is created. Raises Unusable, NotThere, Busy, Unreachable; all
+        of them are InspectionError. KeyError for a cluster that is not configured.
+        """
+        settings = self._clusters[cluster]
+        if not self._left:
+            raise Busy("too many inspections run at the same time: try again in some seconds")
+        self._left -= 1
+        try:
+            async with AsyncExitStack() as stack:
+                brokers = await stack.enter_async_context(_brokers(settings, inspection))
+                find: FindSchema | None = None
+                if (registry := self._registries.get(cluster)) is not None:
+                    find = (await stack.enter_async_context(registry.session(inspection.topic))).find
+                return await Reader(brokers, inspection, self._bounds, find).read()
+        finally:
+            self._left += 1
+
+
+def _brokers(cluster: config.Cluster, inspection: Inspection) -> Brokers:
+    addresses = [(one.host, one.port) for one in cluster.bootstrap]
+    return Brokers(own_reach(cluster), addresses, inspection.topic, committed=inspection.committed)

@@ -1,0 +1,137 @@
+"""The process in which records are unpacked, decoded and filtered: `python -m kordon_proxy.inspection.worker`.
+
+It reads a job from standard input, then chunks, and writes what it finds to standard output. All messages are frames as
+Kafka's: a length in four bytes, then JSON; the frame behind a chunk is what the broker sent.
+
+A tenant may write whatever he likes, and who inspects may filter by whatever he likes. So this process has no secret
+(its environment is empty: jq reads that), can open neither file nor socket (jq imports files), and has a bound on
+memory and processor. How long it may take is for its parent to watch.
+"""
+
+import json
+import os
+import resource
+import struct
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, BinaryIO, Final
+
+from .asked import Format
+from .examine import Chunk, Examiner, ShowFramed
+from .filters import FilterFault, compile_filter
+from .framing import SchemaRef
+from .plain import to_json
+from .schemas import Schema, SchemaFault
+
+_LENGTH: Final = struct.Struct(">i")
+_STANDARD: Final = 3
+"""File descriptors: input, output, errors."""
+
+
+class Channel:
+    """Messages from and to the parent. Raises EOFError when he is gone."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source = source
+        self._sink = sink
+
+    def receive(self) -> Any:
+        """The next message."""
+        return json.loads(self.receive_bytes())
+
+    def receive_bytes(self) -> bytes:
+        """The next frame as it is."""
+        (size,) = _LENGTH.unpack(self._read(_LENGTH.size))
+        return self._read(size)
+
+    def send(self, kind: str, content: Any) -> None:
+        """Send a message."""
+        self.send_text(kind, to_json(content))
+
+    def send_text(self, kind: str, content: str) -> None:
+        """Send a message whose content is JSON already."""
+        data = f'{{"{kind}":{content}}}'.encode("ascii")
+        self._sink.write(_LENGTH.pack(len(data)) + data)
+        self._sink.flush()
+
+    def _read(self, size: int) -> bytes:
+        data = self._source.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
+
+
+def run(channel: Channel) -> None:
+    """Do one job."""
+    job = channel.receive()
+    schemas = _schemas(channel) if job["schemas"] else None  # imports decoders, which cannot be done later
+    confine(memory=job["memory"], seconds=job["seconds"])
+    try:
+        wanted = None if job["filter"] is None else compile_filter(job["filter"])
+    except FilterFault as fault:
+        channel.send("refused", str(fault))
+        return
+    examiner = Examiner(
+        key=Format(job["key"]),
+        value=Format(job["value"]),
+        wanted=wanted,
+        schemas=schemas,
+        at=lambda offset: channel.send("at", offset),
+    )
+    channel.send("ready", True)
+    while True:
+        message = channel.receive()
+        chunk = Chunk(**message | {"aborted": tuple((one[0], one[1]) for one in message["aborted"])})
+        done = examiner.examine(chunk, channel.receive_bytes(), lambda text: channel.send_text("record", text))
+        channel.send("done", asdict(done))
+
+
+def confine(*, memory: int, seconds: int) -> None:
+    """Let this process open nothing any more, and have no more than this.
+
+    memory: bytes of address space. seconds: of a processor, for the case that nobody ends it from outside.
+    """
+    os.environ.clear()
+    bounds = (
+        (resource.RLIMIT_NOFILE, _STANDARD),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, memory),
+    )
+    for kind, bound in bounds:
+        with suppress(ValueError):  # macOS does not know a bound on address space
+            resource.setrlimit(kind, (bound, bound))
+
+
+def _schemas(channel: Channel) -> ShowFramed:
+    from .decoding import Schemas
+
+    def find(ref: SchemaRef) -> Schema:
+        channel.send("schema", ref._asdict())
+        answer = channel.receive()
+        if "problem" in answer:
+            raise SchemaFault(answer["problem"])
+        return Schema.from_json(answer)
+
+    return Schemas(find).show
+
+
+def main(work: Callable[[Channel], None] = run) -> None:
+    """Work until the parent is gone or the job cannot be done."""
+    channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        work(channel)
+    except (EOFError, BrokenPipeError):
+        pass
+    except BaseException as error:
+        # Neither the text of the error nor the source lines: contents of records must not get into a log.
+        places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
+        channel.send("failed", f"{type(error).__name__} in {' > '.join(places)}")
+
+
+if __name__ == "__main__":
+    main()
