@@ -8,8 +8,10 @@ from typing import Final
 
 from .bounds import LONGEST_FILTER, MOST_RECORDS
 from .errors import Unusable
+from .plain import text
 
 LARGEST: Final = 2**63 - 1
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -77,6 +79,8 @@ class Inspection:
     def __post_init__(self) -> None:
         if not self.topic:
             raise Unusable("say which topic")
+        if not _TOPIC.fullmatch(self.topic):
+            raise Unusable(f"`{text(self.topic[:100])}` is no name of a topic")
         if not 1 <= self.count <= MOST_RECORDS:
             raise Unusable(f"between 1 and {MOST_RECORDS} records can be had at once, not {self.count}")
         if self.partition is not None and not 0 <= self.partition < 2**31:
@@ -97,19 +101,20 @@ class Inspection:
                     raise Unusable(f"{milliseconds} is no time: it is in milliseconds since 1970")
 
 
-def parse_start(text: str) -> Start:
+def parse_start(word: str) -> Start:
     """Return the start for `earliest`, `latest`, an offset, or a time as `2026-11-29T12:30:00Z`. Raises Unusable."""
-    if text == "earliest":
+    if word == "earliest":
         return Earliest()
-    if text == "latest":
+    if word == "latest":
         return Latest()
-    if _NUMBER.fullmatch(text):
-        return AtOffset(int(text))
+    if _NUMBER.fullmatch(word):
+        return AtOffset(int(word))
+    told = text(word[:100])
     try:
-        time = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(word)
     except ValueError:
         hint = "earliest, latest, an offset, or a time as 2026-11-29T12:30:00Z"
-        raise Unusable(f"`{text}` is no place to start from: {hint}") from None
+        raise Unusable(f"`{told}` is no place to start from: {hint}") from None
     if time.tzinfo is None:
-        raise Unusable(f"`{text}` is a time of which zone? Add Z for UTC, or +01:00")
+        raise Unusable(f"`{told}` is a time of which zone? Add Z for UTC, or +01:00")
     return AtTime(round(time.timestamp() * 1000))
