@@ -19,7 +19,7 @@ import structlog
 from kordon_policy.actions import Domain
 from kordon_policy.model import Effect
 
-from . import config
+from . import config, schedule
 from .audit.event import KORDON, Event, EventType, What, Why, new_id
 from .audit.log import AuditLog
 from .clock import wall_ms
@@ -38,6 +38,7 @@ from .listener import Listener
 from .metrics import Metrics
 from .policies import Policies
 from .ports import Ports
+from .schedule import Schedule
 from .standings import Standings, is_group_wanted
 from .store.ledger import Ledger
 from .store.sqlite import SqliteStore
@@ -84,6 +85,7 @@ class Server:
         self._audit: AuditLog | None = None
         self._ledger: Ledger | None = None
         self._grants: Grants | None = None
+        self._schedule: Schedule | None = None
         self._api: ApiServer | None = None
         self._pulse = Pulse(self.metrics.event_loop_lag)
         self._health = HealthServer(
@@ -128,12 +130,13 @@ class Server:
             self.upstreams[cluster.name] = self._upstream(cluster)
         self._ledger = Ledger(SqliteStore(settings.store_file, self._instance), self._audit, writer=self._instance)
         self._grants = Grants(self._ledger, self.policies, self._rules())
+        self._schedule = Schedule(self._ledger, self.policies, self.upstreams, schedule.Rules(places=self._places))
         await self._ledger.start()
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
         self._tell_shut()
         self._health.start()
         if settings.admin.api is not None:
-            self._api = self._admin_api(settings.admin.api, self._audit, self._ledger, self._grants)
+            self._api = self._admin_api(settings.admin.api)
             await self._api.start()
         for listener in self.listeners:
             await self._ports.open(listener)
@@ -237,18 +240,23 @@ class Server:
         clusters = {cluster.name: cluster for cluster in self._settings.clusters}
         return client_settings(clusters[topic.cluster or self._settings.clusters[0].name])
 
-    def _admin_api(self, settings: config.AdminApi, audit: AuditLog, ledger: Ledger, grants: Grants) -> "ApiServer":
+    def _admin_api(self, settings: config.AdminApi) -> "ApiServer":
         # Only here: who does not want it does not pay for it.
         from .admin.api import create_app
         from .admin.process import Process
         from .admin.server import ApiServer
 
+        assert self._audit is not None
+        assert self._ledger is not None
+        assert self._grants is not None
+        assert self._schedule is not None
         process = Process(
             policies=self.policies,
             directory=lambda: self._directory.current,
-            audit=audit,
-            ledger=ledger,
-            grants=grants,
+            audit=self._audit,
+            ledger=self._ledger,
+            grants=self._grants,
+            schedule=self._schedule,
             upstreams=self.upstreams,
             reload=self._look_at_files,
             status=self._status,
@@ -474,6 +482,8 @@ class Server:
             await upstream.cluster.close()
         if self._api is not None:
             await self._api.stop()
+        if self._schedule is not None:
+            await self._schedule.close()
         if self._ledger is not None:
             await self._ledger.close()
         if self._audit is not None:

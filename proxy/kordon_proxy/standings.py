@@ -40,10 +40,16 @@ class Standings:
             found = self._standings[key] = Standing(snapshot, view, rights)
         return found
 
-    def _renew(self, snapshot: Snapshot, picture: Picture) -> None:
+    def known(self, picture: Picture) -> tuple[frozenset[str], Inferred]:
+        """The names of the cluster, and what is inferred; the same objects while they are the same."""
         if self._pictured is not picture.inferred:
             self._pictured, self._inferred = picture.inferred, Inferred(picture.inferred)
             self._names = self._configured | {picture.cluster_id}
+            self._standings.clear()
+        return self._names, self._inferred
+
+    def _renew(self, snapshot: Snapshot, picture: Picture) -> None:
+        self.known(picture)
         self._snapshot = snapshot
         self._standings.clear()
 

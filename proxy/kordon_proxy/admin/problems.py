@@ -15,7 +15,9 @@ from starlette.exceptions import HTTPException
 
 from kordon_policy.findings import Finding
 from kordon_policy.lifecycle import NotPossible
+from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted
+from kordon_proxy.schedule import NoSuchMutation
 from kordon_proxy.store.interface import StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -37,6 +39,10 @@ class Problem(Exception):
         self.detail = detail
         self.findings = tuple(findings)
         self.headers = headers
+
+
+class NotThere(Exception):
+    """There is no such thing in the tenant, whether it is there elsewhere or not."""
 
 
 class FindingShape(BaseModel):
@@ -94,6 +100,9 @@ def handle_problems(app: FastAPI) -> None:
     add(Malformed, lambda error: Problem(HTTPStatus.BAD_REQUEST, str(error), findings=error.findings))
     add(NotGranted, lambda error: Problem(HTTPStatus.FORBIDDEN, str(error)))
     add(NoSuchPolicy, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
+    add(NoSuchMutation, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
+    add(NotThere, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
+    add(UpstreamError, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(NotPossible, lambda error: Problem(HTTPStatus.CONFLICT, str(error)))
     add(StoreUnavailable, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(RequestValidationError, _malformed)

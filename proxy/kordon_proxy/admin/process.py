@@ -8,6 +8,7 @@ from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.grants import Grants
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.policies import Policies
+from kordon_proxy.schedule import Schedule
 from kordon_proxy.store.ledger import Ledger
 from kordon_proxy.upstream import Upstream
 
@@ -21,6 +22,7 @@ class Process:
     audit: AuditLog
     ledger: Ledger
     grants: Grants
+    schedule: Schedule
     upstreams: Mapping[str, Upstream]
     """By the names of the clusters."""
     reload: Callable[[], Coroutine[Any, Any, None]]

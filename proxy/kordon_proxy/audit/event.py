@@ -28,6 +28,8 @@ class EventType(StrEnum):
     AGGREGATE = "kordon.audit.aggregate.v1"
     CONFIGURATION = "kordon.audit.configuration.v1"
     TEMPORARY_POLICY = "kordon.audit.temporary_policy.v1"  # one change of one temporary policy
+    SCHEDULED_MUTATION = "kordon.audit.scheduled_mutation.v1"  # one change of one scheduled mutation
+    STAGED_MUTATION = "kordon.audit.staged_mutation.v1"
     INTERRUPTION = "kordon.audit.interruption.v1"  # for a time, the log could not be written
     DELIVERY = "kordon.audit.delivery.v1"  # events that a sink will not get any more
 

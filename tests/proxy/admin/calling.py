@@ -15,6 +15,7 @@ from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.identity.tokens import Token, Tokens, new_token
 from kordon_proxy.metrics import Metrics
+from kordon_proxy.schedule import Rules, Schedule
 from tests.proxy import granting
 from tests.proxy.audit.events import SOURCE, a_config
 
@@ -87,6 +88,7 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
                 audit=audit,
                 ledger=granted.ledger,
                 grants=granted.grants,
+                schedule=Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places)),
                 upstreams={},
                 reload=reload,
                 status=lambda: {"version": "0", "epoch": granted.policies.snapshot.epoch, "instance": "one"},

@@ -1,0 +1,124 @@
+"""Groups of a cluster, as a tenant sees them: their states, what they have read and what is left."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from kordon_policy.actions import Kind
+from kordon_policy.offset_moves import Found, TopicPartition
+from kordon_policy.view import View
+from kordon_proxy.cluster.errors import UpstreamUnavailable
+from kordon_proxy.cluster.group_offsets import DEAD, GroupOffsets
+from kordon_proxy.upstream import Upstream
+
+from .caller import Caller, Calling
+from .metadata import Metadata, metadata_of
+from .problems import NotThere
+from .process import Process
+from .trail import count
+from .working import Working
+
+router: Final = APIRouter(prefix="/clusters/{cluster}/groups", tags=["groups"])
+
+
+class GroupShape(BaseModel):
+    """A group. type: `classic`, `consumer`, `share`, `streams`; empty where brokers do not tell."""
+
+    group: str
+    state: str
+    type: str
+
+
+class PartitionShape(BaseModel):
+    """What a group has read of a partition, and what is left. null: it is not known."""
+
+    topic: str
+    partition: int
+    offset: int | None
+    earliest: int | None
+    latest: int | None
+    lag: int | None
+    error: str
+
+
+class Groups(BaseModel):
+    """The groups of the tenant, by name."""
+
+    groups: list[GroupShape]
+    metadata: Metadata
+
+
+class Group(BaseModel):
+    """One group with its offsets."""
+
+    group: str
+    state: str
+    type: str
+    offsets: list[PartitionShape]
+    metadata: Metadata
+
+
+@router.get("", operation_id="listGroups")
+async def list_all(process: Working, caller: Calling, cluster: str) -> Groups:
+    """The groups that are there and in the tenant."""
+    upstream, view = _seen_by(process, caller, cluster)
+    count(process, caller, "GROUP_READ", "cluster", upstream.name)
+    found = await GroupOffsets(upstream.cluster).states()
+    shapes = [
+        GroupShape(group=name, state=one.state, type=one.type)
+        for name, one in sorted(found.items())
+        if view.sees(Kind.GROUP, name)
+    ]
+    return Groups(groups=shapes, metadata=metadata_of(caller))
+
+
+@router.get("/{group:path}", operation_id="getGroup")
+async def get(process: Working, caller: Calling, cluster: str, group: str) -> Group:
+    """A group, with its offsets in topics of the tenant."""
+    upstream, view = _seen_by(process, caller, cluster)
+    if not view.sees(Kind.GROUP, group):
+        raise NotThere(f"there is no group {group}")
+    count(process, caller, "GROUP_READ", "cluster", upstream.name, Kind.GROUP, group)
+    offsets = GroupOffsets(upstream.cluster)
+    state = await offsets.state(group)
+    if state.state == DEAD:
+        raise NotThere(f"there is no group {group}")
+    found = await offsets.found(group, None)
+    return Group(
+        group=group,
+        state=state.state,
+        type=state.type,
+        offsets=_shapes(found, view, group),
+        metadata=metadata_of(caller),
+    )
+
+
+def _seen_by(process: Process, caller: Caller, cluster: str) -> tuple[Upstream, View]:
+    """The cluster of that name, and what its tenant sees of it. Raises NotThere, UpstreamUnavailable."""
+    for upstream in process.upstreams.values():
+        picture = upstream.cluster.picture
+        if picture is None:
+            if cluster == upstream.name:
+                raise UpstreamUnavailable(f"cluster {cluster} has not been reached")
+            continue
+        if cluster in upstream.standings.known(picture)[0]:
+            return upstream, upstream.standings.get(caller.snapshot, picture, caller.identity).view
+    raise NotThere(f"there is no cluster {cluster}")
+
+
+def _shapes(found: Mapping[TopicPartition, Found], view: View, group: str) -> list[PartitionShape]:
+    return [
+        PartitionShape(
+            topic=at.topic,
+            partition=at.partition,
+            offset=one.committed,
+            earliest=one.earliest,
+            latest=one.latest,
+            lag=None if one.committed is None or one.latest is None else max(0, one.latest - one.committed),
+            error=one.error,
+        )
+        for at, one in found.items()
+        if view.topic_for_group(at.topic, group)
+    ]

@@ -1,0 +1,201 @@
+"""`kordon groups`: groups with what they have read, and their offsets moved once they are Empty."""
+
+import time
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import typer
+
+from kordon_proxy.config.findings import Mistake
+from kordon_proxy.config.values import parse_duration
+
+from .client import (
+    DEFAULT_URL,
+    CaFile,
+    Client,
+    Failure,
+    Format,
+    Output,
+    Tenant,
+    TokenFile,
+    Url,
+    client_of,
+    complaining,
+    print_json,
+)
+from .report import MISTAKES, print_table
+from .scheduled import FINAL, PATH, print_mutations
+
+app = typer.Typer(no_args_is_help=True, help="Show groups, and move their offsets once they are Empty.")
+
+DEFAULT_CLUSTER: Final = "prod"
+_LOOK_EVERY: Final = 0.5
+
+Name = Annotated[str, typer.Argument(metavar="GROUP", help="Which group.", show_default=False)]
+Cluster = Annotated[str, typer.Option("--cluster", envvar="KORDON_CLUSTER", help="The cluster, by one of its names.")]
+Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.", show_default=False)]
+Partition = Annotated[
+    int | None, typer.Option("--partition", "-p", help="Only of this partition of it.", show_default=False)
+]
+Waits = Annotated[str, typer.Option("--for", help="How long it waits for the group to be Empty.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when it is over; exit code 0 if it has succeeded.")]
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)]
+Ticket = Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)]
+
+
+@app.command("list")
+def list_groups(
+    cluster: Cluster = DEFAULT_CLUSTER,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show the groups of the tenant."""
+    with complaining():
+        answer = client_of(url, token_file, tenant, ca).call("GET", f"/clusters/{quote(cluster, safe='')}/groups")
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            rows = [(one["group"], one["state"], one["type"]) for one in answer["groups"]]
+            print_table(("group", "state", "type"), rows)
+
+
+@app.command()
+def show(
+    group: Name,
+    cluster: Cluster = DEFAULT_CLUSTER,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show what a group has read, and what is left."""
+    with complaining():
+        path = f"/clusters/{quote(cluster, safe='')}/groups/{quote(group, safe='')}"
+        answer = client_of(url, token_file, tenant, ca).call("GET", path)
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            keys = ("topic", "partition", "offset", "latest", "lag", "error")
+            print_table(keys, [tuple(_cell(one[key]) for key in keys) for one in answer["offsets"]])
+
+
+@app.command()
+def skip(
+    group: Name,
+    topic: Topic = None,
+    partition: Partition = None,
+    count: Annotated[int, typer.Option(help="How many records, in each partition.")] = 1,
+    waits: Waits = "15min",
+    wait: Wait = False,
+    reason: Reason = None,
+    ticket: Ticket = None,
+    cluster: Cluster = DEFAULT_CLUSTER,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Go on behind the next record, as soon as the group is Empty."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        body = _body("skip", cluster, group, topic, partition, waits, reason, ticket) | {"count": count}
+        _schedule(client, body, output, wait=wait)
+
+
+@app.command()
+def reset(
+    group: Name,
+    to: Annotated[
+        str,
+        typer.Option(help="earliest, latest, an offset, or a time as 2027-01-31T12:00:00Z.", show_default=False),
+    ],
+    topic: Topic = None,
+    partition: Partition = None,
+    waits: Waits = "15min",
+    wait: Wait = False,
+    reason: Reason = None,
+    ticket: Ticket = None,
+    cluster: Cluster = DEFAULT_CLUSTER,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Set offsets to a place or a time, as soon as the group is Empty."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        body = _body("reset", cluster, group, topic, partition, waits, reason, ticket) | {"to": _to(to)}
+        _schedule(client, body, output, wait=wait)
+
+
+@app.command()
+def clear(
+    group: Name,
+    topic: Topic = None,
+    partition: Partition = None,
+    waits: Waits = "15min",
+    wait: Wait = False,
+    reason: Reason = None,
+    ticket: Ticket = None,
+    cluster: Cluster = DEFAULT_CLUSTER,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Delete offsets, as soon as the group is Empty."""
+    with complaining():
+        client = client_of(url, token_file, tenant, ca)
+        _schedule(client, _body("clear", cluster, group, topic, partition, waits, reason, ticket), output, wait=wait)
+
+
+def _body(
+    operation: str,
+    cluster: str,
+    group: str,
+    topic: str | None,
+    partition: int | None,
+    waits: str,
+    reason: str | None,
+    ticket: str | None,
+) -> dict[str, Any]:
+    try:
+        duration = round(parse_duration(waits) * 1000)
+    except Mistake as mistake:
+        raise Failure(f"--for: {mistake}; {mistake.hint}") from None
+    said = {"topic": topic, "partition": partition, "reason": reason, "ticket": ticket}
+    asked = {"operation": operation, "cluster": cluster, "group": group, "duration_ms": duration}
+    return asked | {key: value for key, value in said.items() if value is not None}
+
+
+def _to(text: str) -> Any:
+    if text in ("earliest", "latest"):
+        return text
+    if text.isascii() and text.removeprefix("-").isdigit():
+        return {"offset": int(text)}
+    return {"time": text}
+
+
+def _schedule(client: Client, body: dict[str, Any], output: Output, *, wait: bool) -> None:
+    answer = client.call("POST", PATH, body=body)
+    while wait and answer["scheduled_mutation"]["state"] not in FINAL:
+        time.sleep(_LOOK_EVERY)
+        answer = client.call("GET", f"{PATH}/{answer['scheduled_mutation']['id']}")
+    mutation = answer["scheduled_mutation"]
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        print_mutations([mutation], answer.get("notices", ()))
+    if wait and mutation["state"] != "succeeded":
+        raise typer.Exit(MISTAKES)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
