@@ -37,9 +37,9 @@ def read_parameters(inspection: Inspection, inspected: Inspected) -> dict[str, A
         **asked_parameters(inspection),
         "read": read,
         **more,
-        "records": len(inspected.records),
+        "records": len(inspected.found),
         "scanned": inspected.scanned,
-        "bytes": sum(field.size for one in inspected.records for field in (one.key, one.value) if field is not None),
+        "bytes": sum(one.size for one in inspected.found),
         "stopped": str(inspected.stopped),
     }
 

@@ -35,7 +35,7 @@ NO_LEADER: Final = -1
 
 _CONSUMER: Final = -1
 _TRIES: Final = 5
-_PAUSE: Final = 0.2
+PAUSE: Final = 0.2
 """Seconds, times the number of the try: that long a cluster may need to tell who leads."""
 _MOVED: Final = frozenset(
     {
@@ -99,7 +99,7 @@ class Brokers:
                 return
             if topic.error_code is not ErrorCode.leader_not_available:
                 break
-            await asyncio.sleep(_PAUSE * number)
+            await asyncio.sleep(PAUSE * number)
         if topic.error_code in (ErrorCode.unknown_topic_or_partition, ErrorCode.invalid_topic_exception):
             raise NotThere(f"there is no topic {self._topic}")
         raise Unreachable(f"brokers tell nothing of topic {self._topic}: {error_name(topic.error_code)}")
@@ -125,7 +125,7 @@ class Brokers:
             left -= found.keys()
             if not left or number == _TRIES:
                 break
-            await asyncio.sleep(_PAUSE * number)
+            await asyncio.sleep(PAUSE * number)
             await self.look()
         return found
 
@@ -138,7 +138,7 @@ class Brokers:
                     return await self._fetch_at(leader, partition, offset, most)
             except (_Moved, UpstreamError) as error:
                 reason = str(error)
-            await asyncio.sleep(_PAUSE * number)
+            await asyncio.sleep(PAUSE * number)
             try:
                 await self.look()
             except InspectionError as error:

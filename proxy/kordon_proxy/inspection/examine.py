@@ -13,7 +13,7 @@ from .asked import Format
 from .batches import Batch, Damage, Record, batches_in, records_of, visible
 from .bounds import MOST_TOLD, FieldBounds
 from .filters import Filter, FilterFault
-from .found import Field, FoundRecord
+from .found import Field, Found, FoundRecord
 from .framing import KEY_HEADER, VALUE_HEADER, Framed, framed
 from .plain import to_json
 from .shown import Shown, detect, show
@@ -84,10 +84,10 @@ class Examiner:
         self._at = at
         self._unpack = Unpacker()
 
-    def examine(self, chunk: Chunk, data: bytes, take: Callable[[str], None]) -> Examined:
-        """Hand over the wanted records, each as its answer in JSON, in the order of their offsets."""
+    def examine(self, chunk: Chunk, data: bytes, take: Callable[[Found], None]) -> Examined:
+        """Hand over the wanted records in the order of their offsets."""
         done = Examined(next_offset=chunk.first)
-        kept: deque[str] = deque()
+        kept: deque[Found] = deque()
         room = chunk.room
         count = 0
         for record in self._records(chunk, data, done):
@@ -96,23 +96,23 @@ class Examiner:
                 break
             done.scanned += 1
             self._at(record.offset)
-            text = self._look(chunk.partition, record, done)
-            if text is None:
+            found = self._look(chunk.partition, record, done)
+            if found is None:
                 continue
+            room -= len(found.answer)
             if chunk.newest:
-                kept.append(text)
-                room -= len(text)
+                kept.append(found)
                 while len(kept) > chunk.want or (room < 0 and len(kept) > 1):
-                    room += len(kept.popleft())
+                    room += len(kept.popleft().answer)
                     done.dropped = True
                 continue
-            take(text)
-            count, room = count + 1, room - len(text)
+            take(found)
+            count += 1
             if count == chunk.want or room <= 0:
                 done.next_offset = record.offset + 1
                 break
-        for text in kept:
-            take(text)
+        for found in kept:
+            take(found)
         return done
 
     def _records(self, chunk: Chunk, data: bytes, done: Examined) -> Iterator[Record]:
@@ -126,7 +126,7 @@ class Examiner:
                     yield one
         done.next_offset = min(done.next_offset, chunk.until)
 
-    def _look(self, partition: int, record: Record, done: Examined) -> str | None:
+    def _look(self, partition: int, record: Record, done: Examined) -> Found | None:
         key = self._show(record.key, self._key, record, KEY_HEADER)
         value = self._show(record.value, self._value, record, VALUE_HEADER)
         headers = [(name, None if data is None else detect(data)) for name, data in record.headers]
@@ -138,7 +138,9 @@ class Examiner:
                 done.filter_errors += 1
                 done.filter_error = done.filter_error or str(fault)
                 return None
-        return to_json(self._found(partition, record, key, value).to_answer())
+        answer = to_json(self._found(partition, record, key, value).to_answer()).encode("ascii")
+        timestamp = None if record.timestamp < 0 else record.timestamp
+        return Found(partition, record.offset, timestamp, len(record.key or b"") + len(record.value or b""), answer)
 
     def _show(self, data: bytes | None, wanted: Format, record: Record, header: bytes) -> Shown | None:
         if data is None:

@@ -1,9 +1,10 @@
 """What an inspection found: values, and their shape in the answer of the API."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from .bounds import MOST_TOLD
 
@@ -78,6 +79,26 @@ class FoundRecord:
         return cls(**named)
 
 
+class Found(NamedTuple):
+    """A record as the worker gives it: what it takes to put it in its place, and its answer, which is not read here.
+
+    Answers are megabytes, and the process that passes them on has clients to serve.
+    """
+
+    partition: int
+    offset: int
+    timestamp: int | None
+    size: int
+    """How many bytes its key and its value have."""
+    answer: bytes
+    """What `FoundRecord.to_answer` gives, as JSON in ASCII."""
+
+    @property
+    def record(self) -> FoundRecord:
+        """The record, read anew each time."""
+        return FoundRecord.from_answer(json.loads(self.answer))
+
+
 class Stop(StrEnum):
     """Why no more records are shown."""
 
@@ -125,7 +146,7 @@ class Inspected:
     """The records, and how far the topic was looked through."""
 
     topic: str
-    records: tuple[FoundRecord, ...]
+    found: tuple[Found, ...]
     """In the order of their offsets; of several partitions, in that of their timestamps."""
     partitions: tuple[PartitionRead, ...]
     stopped: Stop
@@ -138,15 +159,27 @@ class Inspected:
     problems: tuple[str, ...] = ()
 
     @property
+    def records(self) -> tuple[FoundRecord, ...]:
+        """The records, read anew each time: for those who want to look at them themselves."""
+        return tuple(one.record for one in self.found)
+
+    @property
     def scanned(self) -> int:
         """Records looked at."""
         return sum(one.scanned for one in self.partitions)
 
+    def to_json(self) -> bytes:
+        """The answer of the API, in ASCII. The records are passed on as they are."""
+        rest = json.dumps(self._rest(), separators=(",", ":")).encode("ascii")
+        return b'{"records":[%b],%b' % (b",".join(one.answer for one in self.found), rest[1:])
+
     def to_answer(self) -> dict[str, Any]:
-        """As in the answer of the API."""
+        """The same as values. For many records, `to_json` takes a hundredth of the time."""
+        return {"records": [json.loads(one.answer) for one in self.found], **self._rest()}
+
+    def _rest(self) -> dict[str, Any]:
         return {
             "topic": self.topic,
-            "records": [record.to_answer() for record in self.records],
             "partitions": [partition.to_answer() for partition in self.partitions],
             "stopped": str(self.stopped),
             "scanned": self.scanned,

@@ -3,16 +3,8 @@
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from .found import FoundRecord, Stop
-
-
-class Sized(NamedTuple):
-    """A record, and how many bytes its answer has."""
-
-    record: FoundRecord
-    size: int
+from .found import Found, Stop
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,7 +16,7 @@ class Progress:
     end: int
     first_offset: int
     next_offset: int
-    found: list[Sized] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
     """In the order of their offsets."""
     closed: Stop | None = None
     """Why it is not looked through any further: what would be found is not shown."""
@@ -41,7 +33,7 @@ class Progress:
         return self.closed is None and not is_over
 
 
-def in_order(partitions: Iterable[Progress], *, newest: bool) -> list[Sized]:
+def in_order(partitions: Iterable[Progress], *, newest: bool) -> list[Found]:
     """Put what was found in order: of one partition as it is there, of several by time.
 
     With `newest` they are compared from the last ones on, else from the first ones: it makes a difference where
@@ -62,40 +54,40 @@ def prune(partitions: Iterable[Progress], *, count: int, room: int, newest: bool
     partitions = list(partitions)
     shown: set[tuple[int, int]] = set()
     reason = Stop.COUNT
-    last: Sized | None = None
+    last: Found | None = None
     ordered = in_order(partitions, newest=newest)
     for one in reversed(ordered) if newest else ordered:
         if len(shown) == count:
             break
-        room -= one.size
+        room -= len(one.answer)
         if room < 0 and shown:
             reason = Stop.BYTES
             break
-        shown.add((one.record.partition, one.record.offset))
+        shown.add((one.partition, one.offset))
         last = one
     for partition in partitions:
         _keep(partition, shown, reason, newest=newest)
     if last is not None and (len(shown) == count or room <= 0):
         # Whatever comes next in its partition comes behind it, where there is no more room.
-        (own,) = (one for one in partitions if one.partition == last.record.partition)
+        (own,) = (one for one in partitions if one.partition == last.partition)
         own.closed = own.closed or (Stop.COUNT if len(shown) == count else Stop.BYTES)
 
 
 def _keep(partition: Progress, shown: set[tuple[int, int]], reason: Stop, *, newest: bool) -> None:
-    kept = [one for one in partition.found if (one.record.partition, one.record.offset) in shown]
+    kept = [one for one in partition.found if (one.partition, one.offset) in shown]
     if len(kept) == len(partition.found):
         return
     if newest:
         dropped = partition.found[len(partition.found) - len(kept) - 1]
-        partition.first_offset = dropped.record.offset + 1
+        partition.first_offset = dropped.offset + 1
     else:
         dropped = partition.found[len(kept)]
-        partition.next_offset = dropped.record.offset
+        partition.next_offset = dropped.offset
     partition.found = kept
     partition.closed = reason
 
 
-def _time(one: Sized) -> int:
+def _time(one: Found) -> int:
     """Records without a timestamp come first, as the oldest ones are those."""
-    timestamp = one.record.timestamp
+    timestamp = one.timestamp
     return -1 if timestamp is None else timestamp

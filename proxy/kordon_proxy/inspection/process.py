@@ -20,7 +20,7 @@ from .asked import Inspection
 from .bounds import Bounds, MiB
 from .errors import Unreachable, Unusable
 from .examine import Chunk, Examined
-from .found import FoundRecord
+from .found import Found
 from .framing import SchemaRef
 
 log = structlog.get_logger()
@@ -51,8 +51,6 @@ class WorkerProcess:
         self._find = find
         self._frames = FrameSplitter(_MOST)
         self._waiting: deque[bytes] = deque()
-        self._size = 0
-        """Bytes of the message that came last."""
 
     @classmethod
     async def start(cls, inspection: Inspection, bounds: Bounds, find: FindSchema | None) -> Self:
@@ -88,8 +86,8 @@ class WorkerProcess:
         """Its number."""
         return self._process.pid
 
-    async def examine(self, chunk: Chunk, data: bytes, take: Callable[[FoundRecord, int], None]) -> Examined:
-        """Have a chunk looked through. Hands over each record that is wanted, and the size that its answer has.
+    async def examine(self, chunk: Chunk, data: bytes, take: Callable[[Found], None]) -> Examined:
+        """Have a chunk looked through. Hands over each record that is wanted.
 
         Raises WorkerEnded. What was handed over before is right all the same.
         """
@@ -101,7 +99,8 @@ class WorkerProcess:
                 case "at":
                     self.at = content
                 case "record":
-                    take(FoundRecord.from_answer(content), self._size)
+                    partition, offset, timestamp, size = content
+                    take(Found(partition, offset, timestamp, size, await self._frame()))
                 case "schema":
                     await self._send(_encoded(await self._find(SchemaRef(**content))))
                 case "done":
@@ -126,6 +125,13 @@ class WorkerProcess:
             raise await self._ended() from None
 
     async def _receive(self) -> tuple[str, Any]:
+        ((kind, content),) = json.loads(await self._frame()).items()
+        if kind == "failed":
+            log.error("inspection_worker_failed", reason=content)
+            raise WorkerEnded(f"Kordon's own process for it failed ({content})")
+        return kind, content
+
+    async def _frame(self) -> bytes:
         source = self._process.stdout
         assert source is not None
         while not self._waiting:
@@ -133,13 +139,7 @@ class WorkerProcess:
             if not data:
                 raise await self._ended()
             self._waiting += self._frames.feed(data)
-        frame = self._waiting.popleft()
-        self._size = len(frame)
-        ((kind, content),) = json.loads(frame).items()
-        if kind == "failed":
-            log.error("inspection_worker_failed", reason=content)
-            raise WorkerEnded(f"Kordon's own process for it failed ({content})")
-        return kind, content
+        return self._waiting.popleft()
 
     async def _ended(self) -> WorkerEnded:
         code = await self._process.wait()

@@ -9,8 +9,8 @@ from .bounds import Bounds, KiB
 from .brokers import EARLIEST, LATEST, Brokers
 from .errors import NotThere, Unreachable
 from .examine import Chunk, Examined
-from .found import FoundRecord, Inspected, PartitionRead, Stop, told
-from .gather import Progress, Sized, in_order, prune
+from .found import Found, Inspected, PartitionRead, Stop, told
+from .gather import Progress, in_order, prune
 from .process import FindSchema, WorkerEnded, WorkerProcess
 
 _MOST_WINDOW: Final = 50_000
@@ -30,7 +30,7 @@ class Reader:
         self._find = find
         self._newest = isinstance(inspection.start, Latest)
         self._partitions: dict[int, Progress] = {}
-        self._taken: list[Sized] = []
+        self._taken: list[Found] = []
         """What the worker has found in the chunk that it is at."""
         self._scanned = 0
         self._fetched = 0
@@ -143,13 +143,13 @@ class Reader:
         one.window = min(max(one.window * 2, least), _MOST_WINDOW, max(self._bounds.scanned - self._scanned, 1))
         top = one.first_offset
         bottom = offset = max(one.beginning, top - one.window)
-        found: list[Sized] = []
+        found: list[Found] = []
         while offset < top:
             done = await self._examine(worker, one, offset, top)
             if done is None:
                 return
             if done.dropped:  # there is room for none of the older ones
-                found, bottom = [], self._taken[0].record.offset
+                found, bottom = [], self._taken[0].offset
                 one.closed = Stop.COUNT if len(self._taken) == self._asked.count else Stop.BYTES
             found += self._taken
             self._taken = []
@@ -180,15 +180,12 @@ class Reader:
             committed=self._asked.committed,
             aborted=fetched.aborted,
         )
-        done = await worker.examine(chunk, fetched.records, self._take)
+        done = await worker.examine(chunk, fetched.records, self._taken.append)
         self._add(one, done)
         if done.next_offset <= first:
             self._close(one, f"what is at offset {first} cannot be read")
             return None
         return done
-
-    def _take(self, record: FoundRecord, size: int) -> None:
-        self._taken.append(Sized(record, size))
 
     def _add(self, one: Progress, done: Examined) -> None:
         one.scanned += done.scanned
@@ -225,7 +222,7 @@ class Reader:
         shown = in_order(partitions, newest=self._newest)
         return Inspected(
             topic=self._asked.topic,
-            records=tuple(one.record for one in shown),
+            found=tuple(shown),
             partitions=tuple(_read(one) for one in partitions),
             stopped=stopped,
             fetched=self._fetched,

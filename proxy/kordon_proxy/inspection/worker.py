@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Final
 from .asked import Format
 from .examine import Chunk, Examiner, ShowFramed
 from .filters import FilterFault, compile_filter
+from .found import Found
 from .framing import SchemaRef
 from .plain import to_json
 from .schemas import Schema, SchemaFault
@@ -47,15 +48,15 @@ class Channel:
         (size,) = _LENGTH.unpack(self._read(_LENGTH.size))
         return self._read(size)
 
-    def send(self, kind: str, content: Any) -> None:
-        """Send a message."""
-        self.send_text(kind, to_json(content))
-
-    def send_text(self, kind: str, content: str) -> None:
-        """Send a message whose content is JSON already."""
-        data = f'{{"{kind}":{content}}}'.encode("ascii")
-        self._sink.write(_LENGTH.pack(len(data)) + data)
+    def send(self, kind: str, content: Any, *more: bytes) -> None:
+        """Send a message, and frames that go with it."""
+        for data in (to_json({kind: content}).encode("ascii"), *more):
+            self._sink.write(_LENGTH.pack(len(data)) + data)
         self._sink.flush()
+
+    def send_found(self, found: Found) -> None:
+        """Send a message about a record, and the record's answer in a frame of its own."""
+        self.send("record", found[:-1], found.answer)
 
     def _read(self, size: int) -> bytes:
         data = self._source.read(size)
@@ -85,7 +86,7 @@ def run(channel: Channel) -> None:
     while True:
         message = channel.receive()
         chunk = Chunk(**message | {"aborted": tuple((one[0], one[1]) for one in message["aborted"])})
-        done = examiner.examine(chunk, channel.receive_bytes(), lambda text: channel.send_text("record", text))
+        done = examiner.examine(chunk, channel.receive_bytes(), channel.send_found)
         channel.send("done", asdict(done))
 
 

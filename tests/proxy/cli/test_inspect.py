@@ -11,7 +11,7 @@ from kordon_proxy.cli.inspect import print_inspected
 from kordon_proxy.inspection.asked import Format
 from kordon_proxy.inspection.found import Field, FoundRecord, Inspected, PartitionRead, Stop
 from kordon_proxy.inspection.shown import Shown, show
-from tests.proxy.inspection.given import AT
+from tests.proxy.inspection.given import AT, as_found
 
 
 def a_field(data: bytes, wanted: Format = Format.AUTO, **more: Any) -> Field:
@@ -32,7 +32,7 @@ def read(**more: Any) -> PartitionRead:
 
 def printed(*records: FoundRecord, **more: Any) -> str:
     told = {"topic": "tx_trade1", "partitions": (read(),), "stopped": Stop.COUNT, **more}
-    answer = json.loads(json.dumps(Inspected(records=records, **told).to_answer()))
+    answer = json.loads(json.dumps(Inspected(found=tuple(map(as_found, records)), **told).to_answer()))
     stream = io.StringIO()
     print_inspected(answer, stream)
     return stream.getvalue()

@@ -1,5 +1,6 @@
 """Record batches as brokers send them, made by aiokafka, and parts of them that it does not make."""
 
+import json
 import struct
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,6 +9,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from crc32c import crc32c
 
 from kordon_proxy.inspection.batches import Batch, Damage, Record, batches_in, records_of, visible
+from kordon_proxy.inspection.found import Found, FoundRecord
 from kordon_proxy.inspection.unpack import Unpacker
 
 AT: Final = 1_700_000_000_000
@@ -69,6 +71,13 @@ def a_marker(*, first: int, producer: int, commit: bool) -> bytes:
     """The end of a transaction, as the coordinator writes it."""
     key, value = struct.pack(">hh", 0, int(commit)), struct.pack(">hi", 0, 0)
     return a_batch((key, value, ()), first=first, producer=producer, attributes=TRANSACTIONAL | CONTROL)
+
+
+def as_found(record: FoundRecord, size: int | None = None) -> Found:
+    """A record as the worker gives it; its answer has `size` bytes, if that is said."""
+    answer = json.dumps(record.to_answer()).encode() if size is None else bytes(size)
+    fields = (field for field in (record.key, record.value) if field is not None)
+    return Found(record.partition, record.offset, record.timestamp, sum(field.size for field in fields), answer)
 
 
 def read(data: bytes, *aborted: tuple[int, int], committed: bool = True) -> list[Record | Damage]:

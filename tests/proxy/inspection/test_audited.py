@@ -6,6 +6,7 @@ from kordon_proxy.audit.event import Event, EventType, What, Who, encode
 from kordon_proxy.inspection.asked import AtOffset, AtTime, Inspection
 from kordon_proxy.inspection.audited import asked_parameters, read_parameters
 from kordon_proxy.inspection.found import Field, FoundRecord, Inspected, PartitionRead, Stop
+from tests.proxy.inspection.given import as_found
 
 CANARY = "content-canary"
 
@@ -31,7 +32,12 @@ def found(*partitions: int) -> Inspected:
         for one in partitions
     )
     return Inspected(
-        topic="orders", records=(record,), partitions=read, stopped=Stop.COUNT, filter_error=CANARY, problems=(CANARY,)
+        topic="orders",
+        found=(as_found(record),),
+        partitions=read,
+        stopped=Stop.COUNT,
+        filter_error=CANARY,
+        problems=(CANARY,),
     )
 
 

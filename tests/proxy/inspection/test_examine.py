@@ -1,7 +1,6 @@
 """What a broker sent is looked through within bounds: decoded, filtered, and cut to what can be shown."""
 
 import base64
-import json
 import re
 import struct
 from typing import Any
@@ -14,7 +13,7 @@ from kordon_proxy.inspection.asked import Format
 from kordon_proxy.inspection.bounds import FieldBounds
 from kordon_proxy.inspection.examine import Chunk, Examined, Examiner
 from kordon_proxy.inspection.filters import FilterFault, compile_filter
-from kordon_proxy.inspection.found import FoundRecord
+from kordon_proxy.inspection.found import Found, FoundRecord
 from tests.proxy.inspection.given import AT, TRANSACTIONAL, Entry, a_batch, a_marker, altered, values
 
 PLENTY = 1 << 30
@@ -22,9 +21,9 @@ PLENTY = 1 << 30
 
 def examine(data: bytes, examiner: Examiner | None = None, **chunk: Any) -> tuple[Examined, list[FoundRecord]]:
     settings = {"partition": 3, "first": 0, "until": 1000, "want": 500, "room": PLENTY, "scan": 1000, **chunk}
-    taken: list[str] = []
+    taken: list[Found] = []
     done = (examiner or an_examiner()).examine(Chunk(**settings), data, taken.append)
-    return done, [FoundRecord.from_answer(json.loads(one)) for one in taken]
+    return done, [one.record for one in taken]
 
 
 def an_examiner(**settings: Any) -> Examiner:

@@ -5,17 +5,18 @@ import heapq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kordon_proxy.inspection.found import FoundRecord, Stop
-from kordon_proxy.inspection.gather import Progress, Sized, in_order, prune
+from kordon_proxy.inspection.found import Found, FoundRecord, Stop
+from kordon_proxy.inspection.gather import Progress, in_order, prune
+from tests.proxy.inspection.given import as_found
 
 PLENTY = 10**9
 
 
-def a_record(partition: int, offset: int, timestamp: int | None, size: int = 10) -> Sized:
+def a_record(partition: int, offset: int, timestamp: int | None, size: int = 10) -> Found:
     record = FoundRecord(
         partition=partition, offset=offset, timestamp=timestamp, timestamp_type="CreateTime", key=None, value=None
     )
-    return Sized(record, size)
+    return as_found(record, size)
 
 
 def progress(partition: int, *timestamps: int, size: int = 10) -> Progress:
@@ -26,7 +27,7 @@ def progress(partition: int, *timestamps: int, size: int = 10) -> Progress:
 
 
 def shown(*partitions: Progress, newest: bool = False) -> list[tuple[int, int]]:
-    return [(one.record.partition, one.record.offset) for one in in_order(partitions, newest=newest)]
+    return [(one.partition, one.offset) for one in in_order(partitions, newest=newest)]
 
 
 def test_the_first_records_are_kept_and_the_others_are_for_later() -> None:
@@ -113,13 +114,13 @@ def test_pruned_at_any_moment_it_is_what_all_at_once_would_be(
 
     assert shown(*partitions, newest=newest) == (whole[-count:] if newest else whole[:count])
     for one in partitions:
-        offsets = [found.record.offset for found in one.found]
+        offsets = [found.offset for found in one.found]
         assert offsets == list(range(one.first_offset, one.next_offset))
 
 
 def test_merging_agrees_with_sorting_where_times_rise() -> None:
     times = [[1, 3, 5], [2, 3, 9], []]
 
-    merged = [one.record.timestamp for one in in_order([progress(i, *t) for i, t in enumerate(times)], newest=False)]
+    merged = [one.timestamp for one in in_order([progress(i, *t) for i, t in enumerate(times)], newest=False)]
 
     assert merged == list(heapq.merge(*times))

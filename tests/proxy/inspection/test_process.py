@@ -18,7 +18,7 @@ from kordon_proxy.inspection.asked import Inspection
 from kordon_proxy.inspection.bounds import Bounds, MiB
 from kordon_proxy.inspection.errors import Unusable
 from kordon_proxy.inspection.examine import Chunk, Examined
-from kordon_proxy.inspection.found import FoundRecord
+from kordon_proxy.inspection.found import Found, FoundRecord
 from kordon_proxy.inspection.framing import SchemaRef
 from kordon_proxy.inspection.process import FindSchema, WorkerEnded, WorkerProcess
 from tests.proxy.cluster.loops import on_both_loops, scenario
@@ -40,9 +40,9 @@ async def a_worker(
 
 
 async def examine(worker: WorkerProcess, data: bytes) -> tuple[Examined, list[FoundRecord]]:
-    taken: list[FoundRecord] = []
-    done = await worker.examine(CHUNK, data, lambda record, _: taken.append(record))
-    return done, taken
+    taken: list[Found] = []
+    done = await worker.examine(CHUNK, data, taken.append)
+    return done, [one.record for one in taken]
 
 
 async def wanted(expression: str, **bounds: Any) -> bool:
