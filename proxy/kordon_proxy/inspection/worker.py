@@ -30,6 +30,8 @@ from .schemas import Schema, SchemaFault
 _LENGTH: Final = struct.Struct(">i")
 _STANDARD: Final = 3
 """File descriptors: input, output, errors."""
+_MOST_OPEN: Final = 1 << 16
+"""Of them, where the system does not say how many there may be."""
 
 
 class Channel:
@@ -96,6 +98,8 @@ def confine(*, memory: int, seconds: int) -> None:
     memory: bytes of address space. seconds: of a processor, for the case that nobody ends it from outside.
     """
     os.environ.clear()
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.closerange(_STANDARD, most if most != resource.RLIM_INFINITY else _MOST_OPEN)  # uvloop hands some down
     bounds = (
         (resource.RLIMIT_NOFILE, _STANDARD),
         (resource.RLIMIT_FSIZE, 0),

@@ -98,8 +98,11 @@ async def test_what_a_filter_writes_for_people_gets_nowhere(capfd: pytest.Captur
     assert capfd.readouterr() == ("", "")
 
 
+@on_both_loops
 @scenario
-async def test_a_worker_has_nothing_open_and_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_has_nothing_open_and_nothing_of_our_environment(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KORDON_SECRET", CANARY)
     inheritable, other = os.pipe()
     os.set_inheritable(inheritable, True)
