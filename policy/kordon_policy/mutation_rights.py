@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kordon_policy.actions import Action, Kind
-from kordon_policy.decision import Decision, listed, printable, thing, who
+from kordon_policy.decision import Decision, listed, outside, printable, thing, who
 from kordon_policy.model import EVERYBODY, RuleRef
 from kordon_policy.offset_moves import Aim
 from kordon_policy.own_rights import Author, Judgement
@@ -198,10 +198,9 @@ def _sees(demand: Demand, view: View) -> bool:
 
 def _hidden(demand: Demand, view: View) -> str:
     # The same for what is hidden and what is missing, and no word of who hides it.
-    what = thing(demand.kind, demand.name)
     if demand.explicit and demand.kind is not None and view.sees(demand.kind, demand.name or ""):
-        return f"{what} is not tenant {view.tenant}'s own, to be brought into being"
-    return f"{what} is outside tenant {view.tenant}"
+        return f"{thing(demand.kind, demand.name)} is not tenant {view.tenant}'s own, to be brought into being"
+    return outside(demand.kind, demand.name, view.tenant)
 
 
 def _denied(somebody: Author, decision: Decision) -> Judgement:

@@ -415,7 +415,10 @@ def test_what_is_staged_is_allowed_by_an_approval_and_what_is_denied_is_not() ->
     approved = snapshot.rights(frozenset({"devs"}), PROD, staging=Staging.APPROVED)
 
     decision = approved.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a")
-    assert (decision.effect, decision.reason) == (Effect.ALLOW, "staged by policies[0] (rbac.yaml:1), and approved")
+    assert (decision.effect, decision.reason) == (
+        Effect.ALLOW,
+        "TOPIC_EDIT is staged by policies[0] (rbac.yaml:1), and approved",
+    )
     assert approved.decide(Action.TOPIC_EDIT, Kind.TOPIC, "ab").effect is Effect.DENY
     assert approved.decide(Action.TOPIC_EDIT, Kind.TOPIC, "b").effect is None
     assert rights_of(snapshot, "devs").decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").effect is Effect.STAGE
@@ -427,5 +430,7 @@ def test_with_stages_set_aside_it_takes_an_allow() -> None:
         for effect, name in (("Stage", "*"), ("Allow", "a"))
     )
     aside = a_snapshot(policies(stage, allow)).rights(frozenset({"devs"}), PROD, staging=Staging.SET_ASIDE)
-    assert aside.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").reason == "allowed by policies[1] (rbac.yaml:1)"
+    assert (
+        aside.decide(Action.TOPIC_EDIT, Kind.TOPIC, "a").reason == "TOPIC_EDIT is allowed by policies[1] (rbac.yaml:1)"
+    )
     assert aside.decide(Action.TOPIC_EDIT, Kind.TOPIC, "b").effect is None

@@ -69,7 +69,7 @@ def ground(*rules: Mapping[str, Any], lent: Mapping[str, Any] | None = None, **c
 
 def test_offsets_are_moved_by_who_may_edit_the_group() -> None:
     judgement = judge_offsets(AIM, (), ANN, ground(ALLOW))
-    assert (judgement.granted, judgement.reason) == (True, "allowed by policies[0] (rbac.yaml:1)")
+    assert (judgement.granted, judgement.reason) == (True, "GROUP_EDIT is allowed by policies[0] (rbac.yaml:1)")
     assert [str(rule) for rule in judgement.rules] == ["policies[0] (rbac.yaml:1)"]
     assert judge_offsets(AIM, (), ANN, ground()).reason == (
         "ann does not hold GROUP_EDIT on group trade_b2: no policy allows GROUP_EDIT on group trade_b2 to role devs"
@@ -87,7 +87,7 @@ def test_a_right_that_is_lent_may_be_used() -> None:
         ("trade_b2", ["gx"], "group trade_b2 may not use topic gx, which is not the tenant's own"),
         ("trade_b2", ["tx-secret"], "group trade_b2 may not use topic tx-secret, which is not the tenant's own"),
         ("trade_b3", ["fx"], "group trade_b3 may not use topic fx, which is not the tenant's own"),
-        ("pay_b1", [], "group pay_b1 is outside tenant Trading"),
+        ("pay_b1", [], "group pay_b1 is outside the tenant Trading"),
     ],
 )
 def test_only_what_the_group_of_this_tenant_may_use_is_moved(group: str, topics: list[str], told: str) -> None:
@@ -110,7 +110,7 @@ def test_of_a_whole_group_those_topics_are_moved_that_its_author_can_see_there()
 def test_a_stage_is_an_obstacle_until_it_is_approved() -> None:
     staged = ground(ALLOW, a_rule("Stage", "GROUP_EDIT", "group", "*"))
     assert judge_offsets(AIM, (), ANN, staged).reason == (
-        "ann does not hold GROUP_EDIT on group trade_b2: staged by policies[1] (rbac.yaml:1)"
+        "ann does not hold GROUP_EDIT on group trade_b2: GROUP_EDIT is staged by policies[1] (rbac.yaml:1)"
     )
     assert judge_offsets(AIM, (), ANN, staged, approved=True).granted
     denied = ground(ALLOW, a_rule("Deny", "GROUP_EDIT", "group", "*"))
@@ -134,7 +134,7 @@ def test_it_is_called_off_by_its_author_by_an_administrator_or_by_who_could_have
     assert judge_cancelling(AIM, ANN, BOB, ground(ALLOW)).granted
     elsewhere = ground(ALLOW, tenants=[TENANT, {**TENANT, "name": "Pay", "resources": [{"include": [["schema"]]}]}])
     stranger = Author(principal="per", roles=frozenset({"owners"}), tenant="Pay")
-    assert judge_cancelling(AIM, ANN, stranger, elsewhere).reason == "group trade_b2 is outside tenant Pay"
+    assert judge_cancelling(AIM, ANN, stranger, elsewhere).reason == "group trade_b2 is outside the tenant Pay"
 
 
 # ---- staged
@@ -144,7 +144,7 @@ def test_who_asked_needs_what_was_staged_no_more_but_all_else() -> None:
     judgement = judge_requester([DELETE], ANN, ground(STAGE))
     assert (judgement.granted, judgement.reason) == (True, "ann holds it by policies[0] (rbac.yaml:1)")
     assert judge_requester([DELETE], ANN, ground(STAGE, a_rule("Deny", "TOPIC_DELETE"))).reason == (
-        "ann does not hold TOPIC_DELETE on topic tx_1: denied by policies[1] (rbac.yaml:1)"
+        "ann does not hold TOPIC_DELETE on topic tx_1: TOPIC_DELETE is denied by policies[1] (rbac.yaml:1)"
     )
     # The Stage is gone, and nothing else lets him.
     assert not judge_requester([DELETE], ANN, ground()).granted
@@ -155,7 +155,9 @@ def test_who_asked_needs_what_was_staged_no_more_but_all_else() -> None:
 def test_what_is_not_in_the_view_any_more_is_not_done() -> None:
     rules = (a_rule("Stage", "TOPIC_DELETE"), a_rule("Stage", "TOPIC_CREATE"))
     hidden = Demand(action=Action.TOPIC_DELETE, kind=Kind.TOPIC, name="tx-secret")
-    assert judge_requester([DELETE, hidden], ANN, ground(*rules)).reason == "topic tx-secret is outside tenant Trading"
+    assert (
+        judge_requester([DELETE, hidden], ANN, ground(*rules)).reason == "topic tx-secret is outside the tenant Trading"
+    )
     read = Demand(action=Action.TOPIC_DELETE, kind=Kind.TOPIC, name="fx")
     assert judge_requester([read, CREATE], ANN, ground(*rules)).granted
     made = Demand(action=Action.TOPIC_CREATE, kind=Kind.TOPIC, name="fx", explicit=True)
@@ -163,7 +165,9 @@ def test_what_is_not_in_the_view_any_more_is_not_done() -> None:
         "topic fx is not tenant Trading's own, to be brought into being"
     )
     whole = Demand(action=Action.QUOTA_EDIT, kind=None, name=None)
-    assert judge_requester([whole], ANN, ground(*rules)).reason == "the cluster is outside tenant Trading"
+    assert (
+        judge_requester([whole], ANN, ground(*rules)).reason == "the cluster as a whole is outside the tenant Trading"
+    )
     seen = Demand(action=None, kind=Kind.GROUP, name="trade_b2")
     assert judge_requester([seen], ANN, ground()).reason == "ann sees all of it"
 
@@ -203,7 +207,7 @@ def test_an_administrator_who_may_not_do_it_himself_approves_nothing() -> None:
     staged = ground(a_rule("Stage", "TOPIC_DELETE", to="owners"))
     assert approver_is_told(staged) == f"{lacks}: no policy allows TOPIC_DELETE on topic tx_1 to role owners"
     denied = ground(STAGE, OWN, a_rule("Deny", "TOPIC_DELETE", "topic", "tx_1", to="*"))
-    assert approver_is_told(denied) == f"{lacks}: denied by policies[2] (rbac.yaml:1)"
+    assert approver_is_told(denied) == f"{lacks}: TOPIC_DELETE is denied by policies[2] (rbac.yaml:1)"
 
 
 def test_what_is_lent_to_an_approver_does_not_count_and_what_is_denied_for_a_time_does() -> None:
@@ -212,14 +216,16 @@ def test_what_is_lent_to_an_approver_does_not_count_and_what_is_denied_for_a_tim
         "TOPIC_DELETE on topic tx_1: no policy allows TOPIC_DELETE on topic tx_1 to role owners"
     )
     denied = ground(STAGE, OWN, lent=a_rule("Deny", "TOPIC_DELETE", to="owners"))
-    assert approver_is_told(denied).startswith("olga does not hold TOPIC_DELETE on topic tx_1: denied by ")
+    assert approver_is_told(denied).startswith(
+        "olga does not hold TOPIC_DELETE on topic tx_1: TOPIC_DELETE is denied by "
+    )
 
 
 def test_an_approver_is_judged_in_his_own_tenant() -> None:
     pay = {**TENANT, "name": "Pay", "resources": [{"include": [["cluster", "*", "topic", "pay_*"]]}]}
     where = ground(STAGE, OWN, tenants=[TENANT, pay])
     elsewhere = Author(principal="olga", roles=frozenset({"owners"}), tenant="Pay")
-    assert approver_is_told(where, elsewhere) == "topic tx_1 is outside tenant Pay"
+    assert approver_is_told(where, elsewhere) == "topic tx_1 is outside the tenant Pay"
     assert judge_approver([DELETE], ANN, OLGA, where).granted
 
 
