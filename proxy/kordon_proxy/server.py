@@ -245,6 +245,7 @@ class Server:
         from .admin.api import create_app
         from .admin.process import Process
         from .admin.server import ApiServer
+        from .inspection.inspector import Inspector
 
         assert self._audit is not None
         assert self._ledger is not None
@@ -257,6 +258,7 @@ class Server:
             ledger=self._ledger,
             grants=self._grants,
             schedule=self._schedule,
+            inspector=Inspector(self._settings.clusters, self._settings.registries),
             upstreams=self.upstreams,
             reload=self._look_at_files,
             status=self._status,

@@ -16,7 +16,8 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka import requests as ask
 from tests.kafka.administration import things
-from tests.kafka.fixtures import Fresh
+from tests.kafka.fetching import append
+from tests.kafka.fixtures import Fresh, MakeTopic
 from tests.kafka.tenants import eventually
 from tests.kafka.wire import Wire
 from tests.sessions import sessions
@@ -25,6 +26,7 @@ POLICY: Final = """\
 admin_roles: [owners]
 policies:
   - {resource: [cluster, prod, group, "trade_*"], effect: Allow, actions: [GROUP_EDIT], role: owners}
+  - {resource: [cluster, prod, topic, "tx_*"], effect: Allow, actions: [TOPIC_DATA_QUERY], role: devs}
 tenants:
   - name: Trading
     resources: [{include: [cluster, prod, group, "trade_*"]}, {include: [cluster, prod, topic, "tx_*"]}]
@@ -103,6 +105,38 @@ def test_a_new_policy_is_read_when_an_administrator_says_so(kordon: Kordon) -> N
 
     assert (told.returncode, json.loads(told.stdout)["epoch"] > before) == (0, True)
     assert kordon.command("reload", by="dana").returncode == 1
+
+
+def test_who_may_query_a_topic_is_shown_its_records_and_the_audit_says_which(
+    kordon: Kordon, kafka: Kafka, new_topic: MakeTopic
+) -> None:
+    topic = new_topic("tx_trade")
+    append(kafka, topic, b'{"price": 100}')
+    append(kafka, topic, b"\x00\xff not a trade")
+
+    shown = kordon.command("inspect", topic, "--partition", "0", "--offset", "0", "--count", "5", by="dana")
+    filtered = kordon.command("inspect", topic, "--filter", ".value.price > 99", "-o", "json", by="dana")
+    refused = kordon.command("inspect", topic, by="ann")
+    foreign, missing = (kordon.command("inspect", f"{topic[3:]}{more}", by="dana") for more in ("", "x"))
+
+    assert (shown.returncode, '"price": 100' in shown.stdout, "not a trade" in shown.stdout) == (0, True, False)
+    assert [one["offset"] for one in json.loads(filtered.stdout)["inspected"]["records"]] == [0]
+    assert (refused.returncode, "TOPIC_DATA_QUERY" in refused.stderr) == (1, True)
+    assert foreign.returncode == missing.returncode == 1
+    assert foreign.stderr.replace(topic[3:], f"{topic[3:]}x") == missing.stderr
+    eventually(partial(has_told_of_reading, kordon, topic))
+
+
+def has_told_of_reading(kordon: Kordon, topic: str) -> bool:
+    """Whether the audit has what was read, by whom, and nothing of what it says."""
+    path = ["cluster", "prod", "topic", topic]
+    found = [event["data"] for event in kordon.audit() if path in event["data"]["what"].get("resources", [])]
+    read = [one["what"]["parameters"]["read"] for one in found if one["why"]["effect"] == "Allow"]
+    refused = [one["who"]["principal"] for one in found if one["why"]["effect"] == "Deny"]
+    assert "100" not in json.dumps(read)
+    return refused == ["ann"] and read == [
+        {"0": {"first_offset": 0, "next_offset": 2, "records": count}} for count in (2, 1)
+    ]
 
 
 @pytest.mark.parametrize("page", ["temporary-policies.md", "cli.md", "admin-api.md"])

@@ -9,14 +9,12 @@ from pydantic import BaseModel
 from kordon_policy.actions import Kind
 from kordon_policy.offset_moves import Found, TopicPartition
 from kordon_policy.view import View
-from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.cluster.group_offsets import DEAD, GroupOffsets
-from kordon_proxy.upstream import Upstream
 
-from .caller import Caller, Calling
+from .caller import Calling
 from .metadata import Metadata, metadata_of
 from .problems import NotThere
-from .process import Process
+from .tenants import seen_by
 from .trail import count
 from .working import Working
 
@@ -63,7 +61,7 @@ class Group(BaseModel):
 @router.get("", operation_id="listGroups")
 async def list_all(process: Working, caller: Calling, cluster: str) -> Groups:
     """The groups that are there and in the tenant."""
-    upstream, view = _seen_by(process, caller, cluster)
+    upstream, view = seen_by(process, caller, cluster)
     count(process, caller, "GROUP_READ", "cluster", upstream.name)
     found = await GroupOffsets(upstream.cluster).states()
     shapes = [
@@ -77,7 +75,7 @@ async def list_all(process: Working, caller: Calling, cluster: str) -> Groups:
 @router.get("/{group:path}", operation_id="getGroup")
 async def get(process: Working, caller: Calling, cluster: str, group: str) -> Group:
     """A group, with its offsets in topics of the tenant."""
-    upstream, view = _seen_by(process, caller, cluster)
+    upstream, view = seen_by(process, caller, cluster)
     if not view.sees(Kind.GROUP, group):
         raise NotThere(f"there is no group {group}")
     count(process, caller, "GROUP_READ", "cluster", upstream.name, Kind.GROUP, group)
@@ -93,19 +91,6 @@ async def get(process: Working, caller: Calling, cluster: str, group: str) -> Gr
         offsets=_shapes(found, view, group),
         metadata=metadata_of(caller),
     )
-
-
-def _seen_by(process: Process, caller: Caller, cluster: str) -> tuple[Upstream, View]:
-    """The cluster of that name, and what its tenant sees of it. Raises NotThere, UpstreamUnavailable."""
-    for upstream in process.upstreams.values():
-        picture = upstream.cluster.picture
-        if picture is None:
-            if cluster == upstream.name:
-                raise UpstreamUnavailable(f"cluster {cluster} has not been reached")
-            continue
-        if cluster in upstream.standings.known(picture)[0]:
-            return upstream, upstream.standings.get(caller.snapshot, picture, caller.identity).view
-    raise NotThere(f"there is no cluster {cluster}")
 
 
 def _shapes(found: Mapping[TopicPartition, Found], view: View, group: str) -> list[PartitionShape]:

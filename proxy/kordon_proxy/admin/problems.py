@@ -17,6 +17,8 @@ from kordon_policy.findings import Finding
 from kordon_policy.lifecycle import NotPossible
 from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted
+from kordon_proxy.inspection import errors as inspection
+from kordon_proxy.inspection.errors import Busy, Unreachable, Unusable
 from kordon_proxy.schedule import NoSuchMutation
 from kordon_proxy.store.interface import StoreUnavailable
 
@@ -101,6 +103,10 @@ def handle_problems(app: FastAPI) -> None:
     add(NotGranted, lambda error: Problem(HTTPStatus.FORBIDDEN, str(error)))
     add(NoSuchPolicy, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
     add(NoSuchMutation, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
+    add(Unusable, lambda error: Problem(HTTPStatus.BAD_REQUEST, str(error), findings=getattr(error, "findings", ())))
+    add(inspection.NotThere, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
+    add(Busy, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
+    add(Unreachable, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(NotThere, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
     add(UpstreamError, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(NotPossible, lambda error: Problem(HTTPStatus.CONFLICT, str(error)))

@@ -7,6 +7,7 @@ from typing import Any
 from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.grants import Grants
 from kordon_proxy.identity.directory import Directory
+from kordon_proxy.inspection.inspector import Inspector
 from kordon_proxy.policies import Policies
 from kordon_proxy.schedule import Schedule
 from kordon_proxy.store.ledger import Ledger
@@ -23,6 +24,7 @@ class Process:
     ledger: Ledger
     grants: Grants
     schedule: Schedule
+    inspector: Inspector
     upstreams: Mapping[str, Upstream]
     """By the names of the clusters."""
     reload: Callable[[], Coroutine[Any, Any, None]]

@@ -12,7 +12,7 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import audit, grants, groups, process, scheduled, tokens, users
+from . import audit, grants, groups, process, records, scheduled, tokens, users
 from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings
 
 app = typer.Typer(
@@ -26,8 +26,9 @@ app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="tokens")
 RUNNING: Final = "At a running Kordon"
-for command in (grants.grant, grants.grants, grants.renew, grants.revoke, process.status, process.reload):
+for command in (grants.grant, grants.grants, grants.renew, grants.revoke, records.inspect, process.status):
     app.command(rich_help_panel=RUNNING)(command)
+app.command(rich_help_panel=RUNNING)(process.reload)
 app.add_typer(groups.app, name="groups", rich_help_panel=RUNNING)
 app.add_typer(scheduled.app, name="scheduled", rich_help_panel=RUNNING)
 

@@ -14,6 +14,7 @@ from kordon_proxy.admin.process import Process
 from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.identity.tokens import Token, Tokens, new_token
+from kordon_proxy.inspection.inspector import Inspector
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.schedule import Rules, Schedule
 from tests.proxy import granting
@@ -89,6 +90,7 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
                 ledger=granted.ledger,
                 grants=granted.grants,
                 schedule=Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places)),
+                inspector=Inspector(()),
                 upstreams={},
                 reload=reload,
                 status=lambda: {"version": "0", "epoch": granted.policies.snapshot.epoch, "instance": "one"},
