@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import pytest
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from kio.schema.errors import ErrorCode
 
 from kordon_proxy.demo.kafka import Kafka
@@ -139,8 +143,9 @@ def has_told_of_reading(kordon: Kordon, topic: str) -> bool:
     ]
 
 
-@pytest.mark.parametrize("page", ["temporary-policies.md", "cli.md", "admin-api.md"])
-def test_what_the_pages_show_is_what_happens(kordon: Kordon, page: str) -> None:
+@pytest.mark.parametrize("page", ["temporary-policies.md", "scheduled-mutations.md", "cli.md", "admin-api.md"])
+def test_what_the_pages_show_is_what_happens(kordon: Kordon, kafka: Kafka, page: str) -> None:
+    settle(kafka)
     for session in sessions(page):
         environment = {"KORDON_URL": kordon.api, "KORDON_TOKEN": kordon.token("ann"), "COLUMNS": "200"}
         ran = subprocess.run(
@@ -153,6 +158,20 @@ def test_what_the_pages_show_is_what_happens(kordon: Kordon, page: str) -> None:
         )
         assert session.is_what_is_printed(ran.stdout), f"{session.command}\n{ran.stdout}\n{ran.stderr}"
         revoke_all(kordon)
+
+
+def settle(kafka: Kafka) -> None:
+    """What the pages are about: a group that is stuck in partition 3 of a topic."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    with suppress(KafkaException):  # another page has been here
+        admin.create_topics([NewTopic("tx_trade1", 4)])["tx_trade1"].result(30)
+        producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        for number in range(6):
+            producer.produce("tx_trade1", str(number), partition=3)
+        producer.flush(30)
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "trade_b2"})
+    consumer.commit(offsets=[TopicPartition("tx_trade1", 3, 4)], asynchronous=False)
+    consumer.close()
 
 
 def revoke_all(kordon: Kordon) -> None:
