@@ -208,7 +208,7 @@ def test_who_may_not_edit_the_group_schedules_nothing(kordon: Kordon, group: Gro
     outside = kordon.command("groups", "skip", group.name, by="oscar")
 
     assert (refused.returncode, "no policy allows GROUP_EDIT" in refused.stderr) == (1, True)
-    assert (outside.returncode, f"group {group.name} is outside tenant Payments" in outside.stderr) == (1, True)
+    assert (outside.returncode, f"group {group.name} is outside the tenant Payments" in outside.stderr) == (1, True)
     assert group.offsets == [3, 5]
 
 
