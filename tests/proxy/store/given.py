@@ -1,12 +1,14 @@
 """Records, steps and stores as tests write them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from kordon_proxy.audit.event import Event, EventType, What, Who, Why
-from kordon_proxy.store.interface import Kind, News, Step
+from kordon_proxy.store.interface import Key, Kind, News, Record, Step, Store, Untold
 from kordon_proxy.store.sqlite import SqliteStore
 
 
@@ -27,6 +29,44 @@ def a_step(policy_id: str = "7f3a", before: int = 0, **fields: Any) -> Step:
         before=before,
         events=(event,),
     )
+
+
+class Stores(Protocol):
+    """Opens one and the same store for a process that has this name."""
+
+    def __call__(self, writer: str, /) -> AbstractAsyncContextManager[Store]: ...
+
+
+@dataclass
+class Reader:
+    """What a process knows from its store's news."""
+
+    store: Store
+    records: dict[Key, Record] = field(default_factory=dict)
+    untold: tuple[Untold, ...] = ()
+
+    async def look(self) -> list[str]:
+        """Ask for news, and return the ids of the records among them."""
+        news = await self.store.news()
+        if news is None:
+            return []
+        self.records |= {Key(kind, record["id"]): record for kind, record in news.records}
+        self.untold = news.untold
+        return [record["id"] for _, record in news.records]
+
+    async def until_untold(self, count: int) -> list[str]:
+        """Look until there are so many events to tell, and return the ids of all records among the news."""
+        ids = await self.look()
+        while len(self.untold) != count:
+            await asyncio.sleep(0.01)
+            ids += await self.look()
+        return ids
+
+    async def until_revision(self, revision: int, ids: Collection[str]) -> None:
+        """Look until all of these temporary policies are at that revision."""
+        while any(self.records.get(Key(Kind.TEMPORARY_POLICY, one), {}).get("revision") != revision for one in ids):
+            await self.look()
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 
 from kordon_proxy.store import sqlite as module
-from kordon_proxy.store.interface import Key, Kind, StoreUnavailable
-from kordon_proxy.store.sqlite import MIGRATIONS, SqliteStore
+from kordon_proxy.store.interface import StoreUnavailable
+from kordon_proxy.store.sqlite import MIGRATIONS
 from tests.proxy.store.given import a_step, a_store, news_of
 
 
@@ -24,99 +24,6 @@ def path(tmp_path: Path) -> Path:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
-
-
-def revisions(path: Path) -> dict[str, int]:
-    with sqlite3.connect(path) as database:
-        found = dict(database.execute("SELECT id, revision FROM records").fetchall())
-    database.close()
-    return found
-
-
-def test_a_change_and_its_event_are_there_for_another_process_and_after_a_restart(path: Path) -> None:
-    step = a_step(reason="ünï\ud800")  # what JSON can say, whether or not it is text
-
-    async def work() -> None:
-        async with a_store(path) as one, a_store(path, "two") as two:
-            assert await news_of(two) == await news_of(one)
-            assert await one.take(step)
-            for store in (one, two):
-                news = await news_of(store)
-                assert news.records == ((step.kind, step.record),)
-                assert [(untold.writer, untold.event) for untold in news.untold] == [("one", step.events[0])]
-                assert await store.news() is None
-        async with a_store(path) as later:
-            assert (await news_of(later)).records == ((step.kind, step.record),)
-
-    run(work())
-
-
-def test_what_is_over_for_long_is_forgotten_and_records_of_another_kind_stay(path: Path) -> None:
-    async def work() -> None:
-        async with a_store(path) as one:
-            await one.take(a_step("a"))
-            await one.take(replace(a_step("b"), kind=Kind.STAGED))
-            await one.take(replace(a_step("a"), kind=Kind.SCHEDULED, events=()))
-            await one.forget([Key(Kind.TEMPORARY_POLICY, "a"), Key(Kind.STAGED, "nobody's")])
-        async with a_store(path) as later:
-            records = (await news_of(later)).records
-            assert {(kind, record["id"]) for kind, record in records} == {(Kind.STAGED, "b"), (Kind.SCHEDULED, "a")}
-
-    run(work())
-
-
-def test_only_what_has_changed_is_news(path: Path) -> None:
-    async def work() -> None:
-        async with a_store(path) as one, a_store(path, "two") as two:
-            await one.take(a_step("a"))
-            await one.take(a_step("b"))
-            await news_of(two)
-            await one.take(a_step("a", before=1))
-            assert [record["id"] for _, record in (await news_of(two)).records] == ["a"]
-
-    run(work())
-
-
-def test_a_change_of_another_revision_leaves_no_trace(path: Path) -> None:
-    async def work() -> None:
-        async with a_store(path) as one:
-            assert await one.take(a_step())
-            assert not await one.take(a_step())
-            assert not await one.take(a_step(before=2))
-            assert not await one.take(a_step("none", before=1))
-            news = await news_of(one)
-            assert [record["revision"] for _, record in news.records] == [1]
-            assert [untold.event.id for untold in news.untold] == ["7f3a/1"]
-
-    run(work())
-
-
-def test_of_many_processes_one_makes_each_change(path: Path) -> None:
-    async def work() -> None:
-        stores = [SqliteStore(path, str(number)) for number in range(4)]
-        await asyncio.gather(*(store.open() for store in stores))  # all of them make the file
-        for before in range(20):
-            done = await asyncio.gather(*(store.take(a_step(before=before)) for store in stores))
-            assert sum(done) == 1
-        news = await news_of(stores[0])
-        assert [untold.event.id for untold in news.untold] == [f"7f3a/{revision}" for revision in range(1, 21)]
-        await asyncio.gather(*(store.close() for store in stores))
-
-    run(work())
-
-
-def test_an_event_that_was_told_is_gone_for_everybody_and_its_number_is_not_given_again(path: Path) -> None:
-    async def work() -> None:
-        async with a_store(path) as one, a_store(path, "two") as two:
-            await one.take(a_step("a"))
-            (first,) = (await news_of(two)).untold
-            await two.told([first.number])
-            assert (await news_of(one)).untold == (await news_of(two)).untold == ()
-            await one.take(a_step("b"))
-            (second,) = (await news_of(two)).untold
-            assert second.number > first.number
-
-    run(work())
 
 
 def test_a_change_whose_event_cannot_be_kept_is_not_made(path: Path) -> None:
