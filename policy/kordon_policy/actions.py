@@ -173,3 +173,12 @@ _PLACES: Final = {action: _place(action) for action in Action}
 def parts_of(actions: Iterable[Action]) -> frozenset[Action]:
     """Every umbrella among these actions opened."""
     return frozenset(part for action in actions for part in action.parts)
+
+
+def joined(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """These actions, sorted, with an umbrella in place of its parts where all of them are there."""
+    found = set(actions)
+    for umbrella, parts in UMBRELLAS.items():
+        if found.issuperset(parts):
+            found = (found - set(parts)) | {umbrella}
+    return tuple(sorted(found))

@@ -141,6 +141,15 @@ def _distance(one: str, other: str) -> int:
     """Letters to add, drop, change or swap with the next; anything above two counts as three."""
     if abs(len(one) - len(other)) > _CLOSE:
         return _CLOSE + 1
+    return distances(one, other)[-1]
+
+
+def distances(one: str, other: str) -> list[int]:
+    """The distances of a word to each beginning of another, the empty one too: letters to add, drop, change or swap.
+
+    Anything above two counts as three.
+    """
+    far = _CLOSE + 1
     before: list[int] = []
     last = list(range(len(other) + 1))
     for i, a in enumerate(one, start=1):
@@ -150,7 +159,7 @@ def _distance(one: str, other: str) -> int:
             if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
-        if min(row) > _CLOSE:
-            return _CLOSE + 1
+        if min(row) >= far:
+            return [far] * len(row)
         before, last = last, row
-    return min(last[-1], _CLOSE + 1)
+    return [min(cost, far) for cost in last]

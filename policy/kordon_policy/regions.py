@@ -18,6 +18,8 @@ from kordon_policy.patterns import STAR, Pattern, covers, meet, pattern
 ANY: Final = pattern(STAR)
 MOST: Final = 200
 """Patterns that it may take to say what two have in common. Many pieces between stars can be merged in many ways."""
+CELLS: Final = 500
+"""Cells that a region may be cut into."""
 _WORK: Final = 20_000
 """Pairs of places in two patterns that are looked at."""
 _STARS: Final = re.compile(r"\*\*+")
@@ -25,11 +27,11 @@ _LETTERS: Final = "xyzabcdefghijklmnopqrstuvw0123456789XYZABCDEFGHIJKLMNOPQRSTUV
 
 
 class TooComplex(Exception):
-    """It would take too many patterns to say what two have in common."""
+    """It would take too many patterns to say what two have in common, or too many cells to say what is left."""
 
-    def __init__(self, one: Pattern, other: Pattern) -> None:
-        super().__init__(f"{one.text} and {other.text} have too much in common to be told")
-        self.patterns = (one, other)
+
+def _too_much_in_common(one: Pattern, other: Pattern) -> TooComplex:
+    return TooComplex(f"{one.text} and {other.text} have too much in common to be told")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,9 @@ def matches(region: Region, name: str) -> bool:
 
 def region_of(patterns: Iterable[Pattern | None], but: Iterable[Pattern | None] = ()) -> Region:
     """The names that one of these patterns matches and none of the others. `None` is any name."""
-    exceptions = tuple(map(_plain, but))
-    return _reduced(Cell(pattern=_plain(one), but=exceptions) for one in patterns)
+    wanted = _fewest(map(_plain, patterns))
+    exceptions = _fewest(one for one in map(_plain, but) if any(meet(one, each) for each in wanted))
+    return tuple(cell for one in wanted if not (cell := _excepting(one, exceptions)).empty)
 
 
 def union(*regions: Region) -> Region:
@@ -93,12 +96,20 @@ def subtract(one: Region, other: Region) -> Region:
     """The names in the one region and not in the other. Raises TooComplex."""
     for taken in other:
         one = _reduced(chain.from_iterable(_without(cell, taken) for cell in one))
+        if len(one) > CELLS:
+            raise TooComplex(f"what is left without {taken} takes more than {CELLS} patterns to be told")
     return one
 
 
 def contains(one: Region, other: Region) -> bool:
     """Is every name of the other region in the one? Raises TooComplex."""
-    return not subtract(other, one)
+    doubtful = tuple(cell for cell in other if not any(_is_within(cell, each) for each in one))
+    return not subtract(doubtful, one)
+
+
+def plainly_contains(one: Region, other: Region) -> bool:
+    """Is each cell of the other region in one cell of the one? Quickly answered; a no may be wrong."""
+    return all(any(_is_within(cell, each) for each in one) for cell in other)
 
 
 def common(one: Pattern, other: Pattern) -> tuple[Pattern, ...]:
@@ -151,7 +162,7 @@ class _Merge:
         self._head, self._tail = one.text[:head], one.text[len(one.text) - tail :]
         self._asked = (one, other)
         if len(self._one) * len(self._other) > _WORK:
-            raise TooComplex(one, other)
+            raise _too_much_in_common(one, other)
 
     def texts(self) -> Iterator[str]:
         """What they have in common."""
@@ -182,7 +193,7 @@ class _Merge:
         if len(found) > 1:
             found = [one.text for one in _fewest(map(pattern, found))]
         if len(found) > MOST:
-            raise TooComplex(*self._asked)
+            raise _too_much_in_common(*self._asked)
         return found
 
 
@@ -194,13 +205,29 @@ def _plain(one: Pattern | None) -> Pattern:
 
 
 def _fewest(patterns: Iterable[Pattern]) -> tuple[Pattern, ...]:
-    """These patterns without those that another covers."""
+    """These patterns without those that another covers, in their order."""
+    distinct = tuple(dict.fromkeys(patterns))
+    if len(distinct) < 2:
+        return distinct
     kept: list[Pattern] = []
-    for one in patterns:
-        if not any(covers(other, one) for other in kept):
-            kept = [other for other in kept if not covers(one, other)]
+    # One that covers another has no letter more.
+    for one in sorted(distinct, key=_letters):
+        word = one.head if one.exact else one.word
+        for other in kept:
+            if other.matches(word):
+                break
+        else:
             kept.append(one)
-    return tuple(kept)
+    return distinct if len(kept) == len(distinct) else tuple(one for one in distinct if one in kept)
+
+
+def _letters(one: Pattern) -> tuple[int, bool]:
+    return len(one.text) if one.exact else len(one.text) - one.text.count(STAR), one.exact
+
+
+def _excepting(one: Pattern, exceptions: Iterable[Pattern]) -> Cell:
+    """The cell with those exceptions alone that matter. None of them covers another."""
+    return Cell(pattern=one, but=tuple([other for other in exceptions if meet(other, one)]))
 
 
 def _both(one: Cell, other: Cell) -> Iterator[Cell]:
@@ -224,7 +251,7 @@ def _reduced(cells: Iterable[Cell]) -> Region:
     """The same names in fewer cells, with exceptions that matter alone."""
     kept: list[Cell] = []
     for cell in cells:
-        slim = Cell(pattern=cell.pattern, but=_fewest(one for one in cell.but if meet(one, cell.pattern)))
+        slim = _excepting(cell.pattern, _fewest(cell.but))
         if slim.empty or any(_is_within(slim, other) for other in kept):
             continue
         kept = [other for other in kept if not _is_within(other, slim)]

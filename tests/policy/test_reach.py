@@ -37,7 +37,7 @@ def those_for(snapshot: Snapshot, roles: frozenset[str]) -> list[Entry]:
     return [entry for entry in entries_of(snapshot) if entry.is_for(roles, "someone")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}),
     asked=questions(),
@@ -56,7 +56,7 @@ def test_rights_reach_the_names_that_the_evaluator_allows(file: Any, asked: Any,
         assert matches(found.staged, name or "") == (access is Access.STAGED)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     file=st.fixed_dictionaries({"policies": st.lists(policies, max_size=8)}),
     action=st.sampled_from(sorted(STAND_INS)),

@@ -72,13 +72,13 @@ def test_what_two_patterns_have_in_common_is_matched_by_both_and_by_nothing_else
         assert any(each.matches(name) for each in found) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(given=regions())
 def test_a_region_holds_the_names_of_its_patterns_that_are_not_excepted(given: tuple[Region, frozenset[str]]) -> None:
     check(*given)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(one=regions(), other=regions())
 def test_regions_are_computed_with_like_sets_of_names(
     one: tuple[Region, frozenset[str]], other: tuple[Region, frozenset[str]]
@@ -88,7 +88,7 @@ def test_regions_are_computed_with_like_sets_of_names(
     check(subtract(one[0], other[0]), one[1] - other[1])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(one=regions(), other=regions())
 def test_one_region_contains_another_if_no_name_of_it_is_missing(
     one: tuple[Region, frozenset[str]], other: tuple[Region, frozenset[str]]
@@ -171,6 +171,6 @@ def test_patterns_that_can_be_merged_in_very_many_ways_are_refused_and_not_tried
     with pytest.raises(TooComplex) as refused:
         intersect(region_of([pattern(one)]), region_of([pattern(other)]))
 
-    assert {each.text for each in refused.value.patterns} == {one, other}
+    assert str(refused.value) == f"{one} and {other} have too much in common to be told"
     with pytest.raises(TooComplex):
         common(pattern(f"*{'a' * 300}*"), pattern(f"*{'b' * 300}*"))

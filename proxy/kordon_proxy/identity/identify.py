@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from kordon_policy import tenants
 from kordon_policy.model import EVERYBODY, Document
+from kordon_policy.question import not_admitted
 from kordon_policy.snapshot import Snapshot
 from kordon_proxy.principals import fault_of
 
@@ -28,7 +29,7 @@ def identify(facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory)
         return _refused(facts, f"the name {fault}")
     roles = _roles(facts, door, user, snapshot, directory)
     if not snapshot.admits(roles):
-        return _refused(facts, f"no role of {facts.name} may log in")
+        return _refused(facts, not_admitted(facts.name))
     chosen = {tenant for tenant in (door.tenant, facts.tenant) if tenant is not None}
     if len(chosen) > 1:
         return _refused(facts, f"the login asks for tenant {facts.tenant} at a listener of tenant {door.tenant}")
@@ -42,7 +43,7 @@ def identify_bearer(token: Token, tenant: str | None, snapshot: Snapshot, direct
     held = directory.groups.get(token.principal, NO_ROLES) | token.roles
     roles = _shared(held & _known_roles(snapshot))
     if not snapshot.admits(roles):
-        return _refused(facts, f"no role of {token.principal} may log in")
+        return _refused(facts, not_admitted(token.principal))
     return _in_tenant(facts, tenant, token.default_tenant, roles, snapshot)
 
 

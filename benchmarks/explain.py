@@ -1,0 +1,96 @@
+"""What it costs to explain a refusal, with everything: near misses, and ways that are tried on a copy and compared.
+
+A file of 1,000 policies for 40 roles, 25 actions and as many teams as roles, which speaks some 9,000 times of a role,
+an action and a pattern; and a tenant for each ten roles. Times are those of the processor. The aim is 20 ms.
+
+    python benchmarks/explain.py
+    python benchmarks/explain.py -o before.json; (change something); python benchmarks/explain.py -o after.json
+    python -m pyperf compare_to before.json after.json
+"""
+
+import random
+import time
+from functools import cache
+
+import pyperf
+
+from kordon_policy.access import Access
+from kordon_policy.actions import Action, Kind
+from kordon_policy.explain import explain
+from kordon_policy.model import Document, Effect, Path, Rule, RuleRef, Selector, Tenant
+from kordon_policy.patterns import pattern
+from kordon_policy.question import Cluster, Question, World
+from kordon_policy.snapshot import Compiled
+
+ROLES = tuple(f"role-{at}" for at in range(40))
+ACTIONS = tuple(action for action in Action if action.kinds[0] is not None and action.parts == (action,))[:25]
+SHAPES = ("team{}_*", "team{}_orders", "*-team{}", "team{}_*_raw")
+PROD = Cluster("prod", frozenset({"prod", "N9xnGujkR32eYxHICeaHuQ"}))
+
+
+def path(kind: Kind, text: str) -> Path:
+    return Path(domain=kind.domain, kind=kind, name=pattern(text))
+
+
+def rule(at: int, chance: random.Random) -> Rule:
+    first = chance.choice(ACTIONS)
+    alike = [action for action in ACTIONS if action.kinds == first.kinds]
+    kind = first.kinds[0]
+    assert kind is not None
+    return Rule(
+        ref=RuleRef(place=f"policies[{at}]", source="rbac.yaml", line=at + 1),
+        effect=chance.choices((Effect.ALLOW, Effect.DENY, Effect.STAGE), (8, 1, 1))[0],
+        actions=frozenset({first, *chance.choices(alike, k=2)}),
+        paths=tuple(path(kind, chance.choice(SHAPES).format(chance.randrange(40))) for _ in range(2)),
+        roles=frozenset(chance.choices(ROLES, k=2)),
+    )
+
+
+@cache
+def world(count: int) -> World:
+    chance = random.Random(7)
+    tenants = tuple(
+        Tenant(
+            ref=RuleRef(place=f"tenants[{at}]", source="rbac.yaml", line=count + at),
+            name=f"Tenant {at}",
+            roles=frozenset(ROLES[at * 10 : at * 10 + 10]),
+            includes=(
+                Selector(ref=RuleRef(place=f"tenants[{at}].resources[0]"), paths=(path(Kind.TOPIC, f"team{at}*"),)),
+            ),
+        )
+        for at in range(4)
+    )
+    document = Document(policies=tuple(rule(at, chance) for at in range(count)), tenants=tenants)
+    return World(compiled=Compiled(document), clusters=(PROD,))
+
+
+def questions() -> list[Question]:
+    """One for each role and some names, which nothing allows."""
+    return [
+        Question(
+            principal="dee",
+            roles=frozenset({role}),
+            action=Action.TOPIC_EDIT,
+            cluster="prod",
+            kind=Kind.TOPIC,
+            name=f"team{at % 40}_prices{at}",
+        )
+        for at, role in enumerate(ROLES)
+    ]
+
+
+def explanations(loops: int, count: int) -> float:
+    asked = questions()
+    for question in asked:
+        explain(question, world(count))  # roles are indexed when somebody first comes with them
+    start = time.process_time()
+    for at in range(loops):
+        told = explain(asked[at % len(asked)], world(count))
+        assert told.access is not Access.ALLOWED
+    return time.process_time() - start
+
+
+if __name__ == "__main__":
+    runner = pyperf.Runner(processes=3, values=3, warmups=1)
+    for count in (10, 1_000):
+        runner.bench_time_func(f"explain a refusal, {count} policies", explanations, count)
