@@ -32,10 +32,10 @@ def marks(host: str, port: int) -> tuple[bytes, ...]:
 
 
 def streams(kept: bytes) -> Mapping[int, bytes]:
-    """Number of each connection to all that it got."""
+    """Number of each connection to all that it got. A process whose disk is full may leave half a record at the end."""
     found: dict[int, list[bytes]] = defaultdict(list)
     at = 0
-    while at < len(kept):
+    while at + RECORD.size <= len(kept):
         number, length = RECORD.unpack_from(kept, at)
         at += RECORD.size
         found[number].append(kept[at : at + length])

@@ -70,6 +70,12 @@ class Wire:
     def close(self) -> None:
         self._socket.close()
 
+    @property
+    def peer(self) -> str:
+        """Where the other side sees it."""
+        host, port = self._socket.getsockname()
+        return f"{host}:{port}"
+
     def ask(self, message: Any) -> Reply:
         """Send one request and wait for its answer. Raises Gone, and TimeoutError when nothing comes."""
         return self.ask_all([message])[0]
