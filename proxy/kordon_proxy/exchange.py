@@ -1,13 +1,16 @@
 """One request and its answer, as the session follows it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kordon_protocol.header import RequestHead
 
 from .judging.may import May
 from .judging.table import Api, Record
 from .judging.verdict import RELAY, Plan, Stream
+
+UNASKED: Final = object()
+"""Nobody has asked."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,6 +26,10 @@ class Exchange:
     request_size: int
     plan: Plan = RELAY
     record: Record = Record.NOTHING
+    sent: Any = None
+    """The request as it went to the broker, for what the audit has to learn something of first (`Learns`)."""
+    learned: Any = UNASKED
+    """What a broker answered to that, None if it did not in time."""
     forwarded: float = 0.0
     """When it went to the broker; 0 while it has not."""
     answered: float = 0.0

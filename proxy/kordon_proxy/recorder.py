@@ -19,13 +19,15 @@ from kordon_protocol.outcomes import body_error_codes, error_name
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from .audit.log import AuditLog
 from .clock import wall_ms
-from .exchange import Exchange
+from .exchange import UNASKED, Exchange
 from .judging.may import May, Ruling
 from .judging.table import Record
 
 SHADOW_ALLOW: Final = "Allow (shadow)"
 LONGEST_NAME: Final = 300
 """Letters of a name that are kept. Topics have at most 249; other names may have 32,767, and clients choose them."""
+MOST_FAILED: Final = 100
+"""Parts of one request of which an event says how each failed; of more it says how many they are."""
 Durable = Callable[[], None]
 
 
@@ -109,7 +111,7 @@ class Recorder:
                 api=exchange.api.name,
                 api_version=exchange.head.api_version,
                 resources=tuple(dict.fromkeys(self.path(ruling) for ruling in rulings)),
-                parameters=self._parameters(exchange, response),
+                parameters=self._parameters(exchange, response) | _learned(exchange),
                 correlation_id=exchange.correlation_id,
             ),
             self._why(exchange.may, rulings),
@@ -253,12 +255,25 @@ def _kept(name: str) -> str:
     return f"{name[:LONGEST_NAME]}… ({len(name)} letters, SHA-256 {digest})"
 
 
+def _learned(exchange: Exchange) -> dict[str, object]:
+    """What there was before a change."""
+    learns, answer = exchange.api.learns, exchange.learned
+    return {} if learns is None or answer is UNASKED else learns.tell(exchange.sent, answer)
+
+
 def _ended(response: Any | None) -> Outcome:
-    """How a mutation ended: with the first error in its answer, if there is one."""
+    """How a mutation ended: with the first error in its answer, if there is one, and which of its parts failed."""
     if response is None:
         return Outcome(unknown=True)
-    code = next((int(code) for _, code in body_error_codes(response) if code), 0)
-    return Outcome(error_code=code, error_name=error_name(code))
+    errors = [(place, int(code)) for place, code in body_error_codes(response) if code]
+    code = errors[0][1] if errors else 0
+    parts = [(place, code) for place, code in errors if place]
+    return Outcome(
+        error_code=code,
+        error_name=error_name(code),
+        items_failed=len(parts) if parts else None,
+        failed={_kept(place): error_name(code) for place, code in parts[:MOST_FAILED]} if parts else None,
+    )
 
 
 def _read(exchange: Exchange, response: Any | None) -> Mapping[str, int] | None:

@@ -25,7 +25,7 @@ from . import gate
 from .answers import AnswerQueue
 from .audit.event import Event
 from .cluster.errors import UpstreamError
-from .exchange import Exchange
+from .exchange import UNASKED, Exchange
 from .gate import Unadmitted
 from .holds import Hold, Holds
 from .identity.software import strangeness
@@ -47,6 +47,8 @@ AT_MOST_STALE: Final = 1.0
 OTHERS: Final = 8 << 20
 """Bytes of a request that is no Produce. It is decoded as a whole, which takes a second or two for so much, and no
 client needs more: a Fetch of 10,000 partitions has a tenth of it."""
+LEARN_WITHIN: Final = 2.0
+"""Seconds that a change waits for what the audit wants to know of it, at most: it is done without."""
 STORED_LIMIT: Final = 1 << 20
 """Bytes of answers that may wait, behind an earlier one or for the audit, before reading from the broker stops."""
 NO_AUDIT: Final = Refusal(
@@ -283,6 +285,20 @@ class Session(asyncio.Protocol):
         if not self.closed and self._judge(exchange, reading, collected, lambda may: asked.decide(answer, may)):
             self.release(Hold.QUESTION)
 
+    async def _judge_when_learned(
+        self, exchange: Exchange, reading: Reading, collected: Collected, question: Any
+    ) -> None:
+        """Judge again, by the rights of the moment when it is known what there was."""
+        exchange.learned = None
+        try:
+            async with asyncio.timeout(LEARN_WITHIN):
+                exchange.learned = await self.listener.cluster.ask(question, self._broker_id)
+        except (UpstreamError, TimeoutError) as error:
+            reason = str(error) or f"no answer in {LEARN_WITHIN:g} s"
+            log.warning("change_not_looked_up", connection=self.id, api=exchange.api.name, reason=reason)
+        if not self.closed and self._judge(exchange, reading, collected):
+            self.release(Hold.QUESTION)
+
     def _judge(
         self,
         exchange: Exchange,
@@ -301,11 +317,16 @@ class Session(asyncio.Protocol):
             self.hold(Hold.QUESTION)
             self.spawn(self._judge_when_answered(exchange, reading, collected, verdict))
             return False
+        exchange.record = Record.EVENT if may.creates else api.record_for(exchange.request)
+        if exchange.record is Record.EVENT and not isinstance(verdict, Answer):
+            if not may.recordable:
+                verdict = Answer(refused_response(exchange.request, NO_AUDIT))
+            elif (question := _to_learn(exchange, verdict)) is not None:
+                self.hold(Hold.QUESTION)
+                self.spawn(self._judge_when_learned(exchange, reading, collected, question))
+                return False
         if may.unknown_topics:
             self.listener.cluster.hint()
-        exchange.record = Record.EVENT if may.creates else api.record_for(exchange.request)
-        if exchange.record is Record.EVENT and not may.recordable and not isinstance(verdict, Answer):
-            verdict = Answer(refused_response(exchange.request, NO_AUDIT))
         denied = [] if may.quiet else self._noteworthy(exchange, may)
         if isinstance(verdict, Answer):
             self.meter.request(exchange, "answered")
@@ -612,6 +633,15 @@ class Session(asyncio.Protocol):
 
 
 DROPPED: Final = Mended(unchanged)
+
+
+def _to_learn(exchange: Exchange, verdict: Forward | Rewrite) -> Any | None:
+    """What has to be asked before the request goes on; None: nothing, or it has been."""
+    learns = exchange.api.learns
+    if learns is None:
+        return None
+    exchange.sent = verdict.request if isinstance(verdict, Rewrite) else exchange.request
+    return learns.question(exchange.sent) if exchange.learned is UNASKED else None
 
 
 def _collected_where_it_waits(plan: Plan) -> Plan:

@@ -13,7 +13,7 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.exchange import Exchange
 from kordon_proxy.judging import brokers
-from kordon_proxy.recorder import LONGEST_NAME, Recorder
+from kordon_proxy.recorder import LONGEST_NAME, MOST_FAILED, Recorder
 from kordon_proxy.table import APIS
 from tests.policy.given import a_document, a_policy
 from tests.proxy.apis.messages import a_request, a_response, asked, said
@@ -246,3 +246,44 @@ def test_events_that_are_durable_are_reported_once_and_together() -> None:
     waiting.pop()()
 
     assert durable == ["both"]
+
+
+def grown(*results: tuple[str, ErrorCode]) -> Any:
+    return a_response(
+        GROW, 3, results=tuple(said(GROW, 3, "results", name=name, error_code=code) for name, code in results)
+    )
+
+
+def test_which_parts_of_a_change_failed_is_told_and_with_which_error() -> None:
+    exchange = judged(growing("a1", "a2", "a3"))
+    invalid, none = ErrorCode.invalid_partitions, ErrorCode.none
+
+    outcome = a_recorder().mutation(exchange, grown(("a1", none), ("a2", invalid), ("a3", none))).outcome
+
+    assert (outcome.error_name, outcome.items_failed) == ("INVALID_PARTITIONS", 1)
+    assert outcome.failed == {"results[a2]": "INVALID_PARTITIONS"}
+
+
+def test_a_change_that_succeeded_has_no_parts_that_failed() -> None:
+    outcome = a_recorder().mutation(judged(growing("a1")), grown(("a1", ErrorCode.none))).outcome
+
+    assert (outcome.error_code, outcome.items_failed, outcome.failed) == (0, None, None)
+
+
+def test_a_change_that_failed_as_a_whole_has_no_parts_that_failed() -> None:
+    key = ApiKey.OFFSET_DELETE
+    exchange = judged(a_request(key, 0, group_id="a1"))
+
+    outcome = a_recorder().mutation(exchange, a_response(key, 0, error_code=ErrorCode.group_id_not_found)).outcome
+
+    assert (outcome.error_name, outcome.failed) == ("GROUP_ID_NOT_FOUND", None)
+
+
+def test_of_very_many_parts_that_failed_it_is_told_how_many_they_are() -> None:
+    names = [f"a{number}" for number in range(MOST_FAILED + 50)]
+    response = grown(*((name, ErrorCode.invalid_partitions) for name in names))
+
+    outcome = a_recorder().mutation(judged(growing(*names)), response).outcome
+
+    assert outcome.failed is not None
+    assert (outcome.items_failed, len(outcome.failed)) == (MOST_FAILED + 50, MOST_FAILED)

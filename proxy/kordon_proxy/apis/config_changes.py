@@ -6,9 +6,8 @@ its default what it does not mention. So before it goes on, Kordon asks the clus
 on the topics. (Whoever sets it in that very moment has to set it again.)
 """
 
-import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
@@ -20,10 +19,11 @@ from kordon_proxy.judging.entries import make, struct_type
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.parts import judge_each
 from kordon_proxy.judging.placement import is_placement, may_place, sees_placement
-from kordon_proxy.judging.table import Api, Record, event_unless_tried
+from kordon_proxy.judging.table import Api, Learns, Record, event_unless_tried
 from kordon_proxy.judging.texts import DUPLICATE_RESOURCE, constant_texts, spoken
 from kordon_proxy.judging.verdict import Ask, Verdict
 
+from .config_values import kept
 from .configs import GROUP, LOGGER, OWN_SOURCE, TOPIC, TYPES, may_edit_broker, resource_of
 from .dead_letters import may_name
 
@@ -142,32 +142,60 @@ def _placed(answer: Any) -> dict[str, bool | None]:
 SET: Final = 0
 OPERATIONS: Final = {SET: "set", 1: "delete", 2: "append", 3: "subtract"}
 """`AlterConfigOp.OpType` of Kafka's client library."""
-SECRET: Final = re.compile(r"password|secret|jaas|credential|token|key", re.IGNORECASE)
-LONGEST: Final = 200
-"""Letters of a value that the audit keeps."""
+
+Old = Mapping[tuple[Hashable, str], str | None]
+"""Resource and key -> the value that it had."""
 
 
 def _altered(request: Any, _: Any) -> dict[str, object]:
-    resources = [
-        {
-            "type": TYPES.get(entry.resource_type, str(entry.resource_type)),
-            "name": entry.resource_name,
-            "configs": [_altered_config(config, entry.resource_type) for config in entry.configs],
-        }
-        for entry in request.resources
-    ]
-    told = {"resources": resources, "validate_only": request.validate_only}
+    told = {"resources": _resources(request, {}), "validate_only": request.validate_only}
     return told | ({"replaces": True} if request.__api_key__ == ApiKey.ALTER_CONFIGS else {})
 
 
-def _altered_config(config: Any, resource_type: int) -> dict[str, object]:
-    """Values only of topics and groups, which have no settings that are secret: a broker's can be a password."""
+def _resources(request: Any, old: Old) -> list[dict[str, object]]:
+    return [
+        {
+            "type": TYPES.get(entry.resource_type, str(entry.resource_type)),
+            "name": entry.resource_name,
+            "configs": [_altered_config(config, entry, old) for config in entry.configs],
+        }
+        for entry in request.resources
+    ]
+
+
+def _altered_config(config: Any, entry: Any, old: Old) -> dict[str, object]:
     number = getattr(config, "config_operation", SET)
-    operation = OPERATIONS.get(number, str(number))
-    told: dict[str, object] = {"key": config.name, "operation": operation}
-    if resource_type in OWN_SOURCE and config.value is not None and not SECRET.search(config.name):
-        told["value"] = config.value[:LONGEST]
+    told: dict[str, object] = {"key": config.name, "operation": OPERATIONS.get(number, str(number))}
+    if entry.resource_type in OWN_SOURCE:
+        values = {"value": config.value, "old_value": old.get((resource_of(entry), config.name))}
+        told |= {name: text for name, value in values.items() if (text := kept(config.name, value)) is not None}
     return told
+
+
+def _ask_values(request: Any) -> Any | None:
+    """The question for an IncrementalAlterConfigs: what is set now, by itself or by default."""
+    kind = request_type(ApiKey.DESCRIBE_CONFIGS, DESCRIBE)
+    item = struct_type(kind, "resources")
+    asked = tuple(
+        make(
+            item,
+            resource_type=entry.resource_type,
+            resource_name=entry.resource_name,
+            configuration_keys=tuple(config.name for config in entry.configs),
+        )
+        for entry in request.resources
+        if entry.resource_type in OWN_SOURCE and entry.configs
+    )
+    return make(kind, resources=asked) if asked else None
+
+
+def _tell_values(request: Any, answer: Any) -> dict[str, object]:
+    old = {
+        (resource_of(result), config.name): config.value
+        for result in (() if answer is None else answer.results)
+        for config in result.configs
+    }
+    return {"resources": _resources(request, old)}
 
 
 NEEDS: Final = (Action.TOPIC_EDIT, Action.GROUP_EDIT, Action.BROKER_EDIT, Action.TOPIC_PRODUCE, Action.TOPIC_CREATE)
@@ -183,6 +211,7 @@ APIS = (
         gives_away="texts, which become constant",
         needs=NEEDS,
         parameters=_altered,
+        learns=Learns(question=_ask_values, tell=_tell_values),
     ),
     Api(
         key=ApiKey.ALTER_CONFIGS,

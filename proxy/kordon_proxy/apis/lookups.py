@@ -14,6 +14,8 @@ from kordon_proxy.judging.parts import judge_each
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Forward, Rewrite, Verdict
 
+from .old_offsets import RECORDS_DELETED
+
 CLIENT: Final = -1
 """The replica id of whoever is no broker."""
 
@@ -39,14 +41,23 @@ def name_of(entry: Any) -> str:
     return name
 
 
-def deleted_records(request: Any, _: Any) -> dict[str, object]:
-    """Up to which offset the records go; -1 is the high watermark."""
-    return {
+def deleted_records(request: Any, response: Any) -> dict[str, object]:
+    """Up to which offset the records go (-1 is the high watermark), and where the partitions begin then."""
+    asked: dict[str, object] = {
         "topics": [
             {"name": topic.name, "before": {str(part.partition_index): part.offset for part in topic.partitions}}
             for topic in request.topics
         ]
     }
+    if response is None:
+        return asked
+    begin = {
+        f"{topic.name}-{part.partition_index}": part.low_watermark
+        for topic in response.topics
+        for part in topic.partitions
+        if not part.error_code
+    }
+    return asked | {"low_watermarks": begin}
 
 
 APIS = (
@@ -75,5 +86,6 @@ APIS = (
         needs=(Action.TOPIC_TRUNCATE,),
         record=Record.EVENT,
         parameters=deleted_records,
+        learns=RECORDS_DELETED,
     ),
 )

@@ -29,6 +29,8 @@ from kordon_proxy.judging.parts import TOO_OFTEN, forward_rest, judge_each, keep
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
 
+from .old_offsets import COMMITTED, DELETED
+
 MANY_GROUPS: Final = 8
 """The first version of OffsetFetch with several groups."""
 BY_ID: Final = 10
@@ -235,6 +237,7 @@ APIS = (
         needs=(Action.GROUP_CONSUME, Action.GROUP_EDIT, Action.TOPIC_INSPECT),
         record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
         parameters=committed,
+        learns=COMMITTED,
         reads=committed_topics,
     ),
     Api(
@@ -255,5 +258,6 @@ APIS = (
         needs=(Action.GROUP_EDIT,),
         record=Record.EVENT,
         parameters=_deleted,
+        learns=DELETED,
     ),
 )

@@ -29,6 +29,8 @@ from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_text, constant_texts, spoken, without_free_texts
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
+from .old_offsets import SHARE_ALTERED, SHARE_DELETED
+
 NO_OFFSET: Final = -1
 
 Own = Mapping[int, Any]
@@ -204,6 +206,7 @@ APIS = (
         judge=judge_alter,
         record=Record.EVENT,
         parameters=_altered,
+        learns=SHARE_ALTERED,
         gives_away="ids of topics, also beside refusals, where they are left out",
         needs=(Action.GROUP_EDIT,),
         reads=_altered_topics,
@@ -215,6 +218,7 @@ APIS = (
         judge=judge_delete,
         record=Record.EVENT,
         parameters=_deleted,
+        learns=SHARE_DELETED,
         gives_away="nothing: it repeats what was asked",
         needs=(Action.GROUP_EDIT,),
     ),

@@ -26,6 +26,8 @@ from kordon_proxy.judging.table import Api, Record, event_unless_tried
 from kordon_proxy.judging.texts import BOTH, DUPLICATE_ID, DUPLICATE_NAME, NEITHER, constant_texts, spoken
 from kordon_proxy.judging.verdict import Verdict
 
+from .config_values import kept
+
 TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_NAME)
 ID_TWICE: Final = Refusal(ErrorCode.invalid_request, DUPLICATE_ID)
 NEITHER_GIVEN: Final = Refusal(ErrorCode.invalid_request, NEITHER)
@@ -84,18 +86,34 @@ def _places(topic: Any) -> bool:
     return bool(topic.assignments) or any(is_placement(config.name) for config in topic.configs)
 
 
-def _created(request: Any, _: Any) -> dict[str, object]:
-    return {"topics": [_created_topic(topic) for topic in request.topics], "validate_only": request.validate_only}
+def _created(request: Any, response: Any) -> dict[str, object]:
+    """What was asked for and, once the controller has answered, what it made of it."""
+    answers = () if response is None else response.topics
+    made = {answer.name: _made(answer) for answer in answers if not answer.error_code}
+    topics = [_created_topic(topic) | made.get(topic.name, {}) for topic in request.topics]
+    return {"topics": topics, "validate_only": request.validate_only}
 
 
 def _created_topic(topic: Any) -> dict[str, object]:
+    """A number of -1 is what the brokers are set to. A value is None where the audit keeps none."""
     told: dict[str, object] = {
         "name": topic.name,
         "partitions": topic.num_partitions,
         "replication_factor": topic.replication_factor,
-        "configs": [config.name for config in topic.configs],
+        "configs": {config.name: kept(config.name, config.value) for config in topic.configs},
     }
     return told | ({"assignments": _assignments(topic.assignments)} if topic.assignments else {})
+
+
+def _made(answer: Any) -> dict[str, object]:
+    """Older versions say less, and all of them nothing of numbers to whoever may not describe the settings."""
+    numbers = {
+        "partitions": getattr(answer, "num_partitions", -1),
+        "replication_factor": getattr(answer, "replication_factor", -1),
+    }
+    topic_id = getattr(answer, "topic_id", None)
+    told: dict[str, object] = {name: number for name, number in numbers.items() if number > 0}
+    return told if topic_id is None else told | {"id": str(topic_id)}
 
 
 def _assignments(assignments: Iterable[Any]) -> list[list[int]]:

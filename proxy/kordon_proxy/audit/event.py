@@ -101,12 +101,18 @@ class Why:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended, as the client was told. `unknown`: the broker's connection broke before it answered."""
+    """How it ended, as the client was told. `unknown`: the broker's connection broke before it answered.
+
+    failed: the parts of a request that failed, such as `topics[orders].partitions[3]`, with Kafka's names of their
+    errors: some, where `items_failed` says that there are more. All other parts succeeded.
+    """
 
     error_code: int | None = None
     error_name: str | None = None
     items_allowed: int | None = None
     items_denied: int | None = None
+    items_failed: int | None = None
+    failed: Mapping[str, str] | None = None
     bytes: int | None = None
     duration_ms: float | None = None
     unknown: bool = False

@@ -32,6 +32,17 @@ def event_unless_tried(request: Any) -> Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learns:
+    """What the audit wants to know of a change that only the cluster knows, and only before: what there was."""
+
+    question: Callable[[Any], Any | None]
+    """The request as it is to be sent on -> what Kordon asks the same broker before; None: nothing."""
+    tell: Callable[[Any, Any | None], dict[str, object]]
+    """The request as it was sent on, and the answer to the question (None: it did not come in time) -> what the event
+    says of it beside `parameters`, or in their place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """How one API key is treated. `judge` None: it is refused for the reason `why`."""
 
@@ -66,6 +77,8 @@ class Api:
     themselves."""
     parameters: Callable[[Any, Any], dict[str, object]] | None = None
     """Request and response -> what matters of them for the audit. Never a secret, never record contents."""
+    learns: Learns | None = None
+    """For changes of which the audit tells what there was before."""
 
     def record_for(self, request: Any) -> Record:
         """What the audit keeps of this request."""

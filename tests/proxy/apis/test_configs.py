@@ -1,6 +1,6 @@
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from kio.schema.errors import ErrorCode
@@ -489,6 +489,33 @@ def test_the_audit_keeps_keys_and_operations_but_no_secret() -> None:
         ],
         "validate_only": True,
     }
+
+
+def test_what_was_set_before_is_asked_of_topics_and_groups_and_told_but_no_secret() -> None:
+    assert ALTER.learns is not None
+    keys = ["retention.ms", "my.password"]
+    request = altering(1, (TOPIC, "acme.a"), (BROKER, "1"), (GROUP, "acme-g"), keys=keys)
+    kept = tuple(said(DESCRIBE.key, 1, "results", "configs", name=key, value="old") for key in keys)
+    result = said(DESCRIBE.key, 1, "results", resource_type=TOPIC, resource_name="acme.a", configs=kept)
+
+    question = ALTER.learns.question(request)
+    told = ALTER.learns.tell(request, a_response(DESCRIBE.key, 1, results=(result,)))
+    unknown = ALTER.learns.tell(request, None)
+
+    assert question is not None
+    assert encode(question)
+    assert [(one.resource_name, one.configuration_keys) for one in question.resources] == [
+        ("acme.a", tuple(keys)),
+        ("acme-g", tuple(keys)),
+    ]
+    configs = [resource["configs"] for resource in cast("list[dict[str, Any]]", told["resources"])]
+    assert [[config.get("old_value") for config in some] for some in configs] == [["old", None], [None] * 2, [None] * 2]
+    assert "old_value" not in str(unknown)
+
+
+def test_of_brokers_alone_nothing_is_asked() -> None:
+    assert ALTER.learns is not None
+    assert ALTER.learns.question(altering(1, (BROKER, "1"), keys=["x"])) is None
 
 
 def test_only_validating_is_no_mutation_for_the_audit() -> None:

@@ -236,7 +236,7 @@ def test_only_validating_is_no_mutation_for_the_audit(version: int) -> None:
     assert CREATE.record_for(creating(version, "acme.new", validate_only=True)) is Record.COUNTED
 
 
-def test_the_audit_keeps_what_was_created_and_the_keys_of_its_settings() -> None:
+def test_the_audit_keeps_what_was_to_be_created_with_its_settings() -> None:
     assert CREATE.parameters is not None
     request = creating(7, new(7, "acme.new", brokers=[3, 1], configs=["retention.ms"]))
 
@@ -246,12 +246,26 @@ def test_the_audit_keeps_what_was_created_and_the_keys_of_its_settings() -> None
                 "name": "acme.new",
                 "partitions": 3,
                 "replication_factor": 0,
-                "configs": ["retention.ms"],
+                "configs": {"retention.ms": "1"},
                 "assignments": [[3], [1]],
             }
         ],
         "validate_only": False,
     }
+
+
+def test_the_audit_keeps_what_was_created() -> None:
+    assert CREATE.parameters is not None
+    request = creating(7, new(7, "acme.new"), new(7, "acme.twice"))
+    made = said(CREATE.key, 7, "topics", name="acme.new", topic_id=RANDOM, num_partitions=12, replication_factor=3)
+    refused = said(CREATE.key, 7, "topics", name="acme.twice", error_code=36, num_partitions=-1, replication_factor=-1)
+
+    told = CREATE.parameters(request, a_response(CREATE.key, 7, topics=(made, refused)))
+
+    assert told["topics"] == [
+        {"name": "acme.new", "partitions": 12, "replication_factor": 3, "configs": {}, "id": str(RANDOM)},
+        {"name": "acme.twice", "partitions": 3, "replication_factor": 0, "configs": {}},
+    ]
 
 
 # DeleteTopics

@@ -127,7 +127,15 @@ def test_every_fact_has_a_field_in_the_text(part: type) -> None:
             shadow=True,
         ),
         outcome=Outcome(
-            error_code=0, error_name="NONE", items_allowed=1, items_denied=2, bytes=3, duration_ms=4.5, unknown=True
+            error_code=0,
+            error_name="NONE",
+            items_allowed=1,
+            items_denied=2,
+            items_failed=1,
+            failed={"topics[a]": "INVALID_TOPIC_EXCEPTION"},
+            bytes=3,
+            duration_ms=4.5,
+            unknown=True,
         ),
     )
 

@@ -231,6 +231,23 @@ def test_what_happened_is_told_in_a_sentence(event: Event, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"offsets": {"t-0": 42}, "old_offsets": {"t-0": 41}}, " (t-0 from 41 to 42)"),
+        ({"offsets": {"t-0": 42, "t-1": 7}, "old_offsets": {"t-0": None, "t-1": 0}}, " (t-0 to 42, t-1 from 0 to 7)"),
+        ({"offsets": {"t-0": 42}, "old_offsets": "unknown"}, " (t-0 to 42)"),
+        ({"partitions": ["t-0"], "old_offsets": {"t-0": 41}}, " (t-0 from 41)"),
+        ({"low_watermarks": {"t-0": 9}, "old_low_watermarks": {"t-0": 1}}, " (t-0 from 1 to 9)"),
+        ({"group": "g"}, ""),
+    ],
+)
+def test_offsets_are_told_with_those_that_there_were(parameters: Mapping[str, Any], said: str) -> None:
+    event = a_mutation(what=What(action="GROUP_EDIT", resources=(GROUP,), parameters=parameters))
+
+    assert text(event) == f"dee did GROUP_EDIT on group trade_b2 of prod{said}"
+
+
+@pytest.mark.parametrize(
     ("path", "said"),
     [
         (("cluster", "prod", "topic", "tx_*"), "topic tx_* of prod"),

@@ -114,11 +114,27 @@ def _repeated_login(event: Fields) -> Iterator[Run]:
 
 
 def _details(what: Fields) -> Iterator[Run]:
-    """The facts that people ask for first: which offsets."""
-    offsets = (what.get("parameters") or {}).get("offsets")
-    if isinstance(offsets, Mapping) and offsets:
-        each = ((quoted(partition), " to ", quoted(offset)) for partition, offset in offsets.items())
-        yield from (" (", *some_of(each), ")")
+    """The facts that people ask for first: which offsets, and which there were."""
+    parameters = what.get("parameters") or {}
+    for before, after in _OFFSETS:
+        old, new = (_mapping(parameters.get(name)) for name in (before, after))
+        if old or new:
+            yield from (" (", *some_of(_moved(place, old, new) for place in new or old), ")")
+            return
+
+
+_OFFSETS: Final = (("old_offsets", "offsets"), ("old_low_watermarks", "low_watermarks"))
+
+
+def _moved(place: str, old: Fields, new: Fields) -> Sentence:
+    """Tell of one partition. An old offset is null where there was none, and no number where it is not known."""
+    before = old.get(place)
+    begin = (quoted(place), " from ", quoted(before)) if isinstance(before, int) else (quoted(place),)
+    return (*begin, " to ", quoted(new[place])) if place in new else begin
+
+
+def _mapping(value: object) -> Fields:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _login(event: Fields) -> Iterator[Run]:
