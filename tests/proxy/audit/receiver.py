@@ -105,7 +105,11 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
         timeout = 30
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # who sent it has given up meanwhile
+                self.close_connection = True
+                return
             says = receiver.take(Posted(self.path, {key.lower(): value for key, value in self.headers.items()}, body))
             if says.silent:
                 receiver.closing.wait(30)
