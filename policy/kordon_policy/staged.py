@@ -77,11 +77,13 @@ class Call:
     """What was asked for: the API and version, and the request as it came, without its header.
 
     It may hold what nobody is to read (salted passwords, say), so it is told to no client.
+    broker: the id of the only one that it can be asked of, where it is about what is that broker's own.
     """
 
     api: str
     version: int
     request: bytes = field(repr=False)
+    broker: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,12 @@ def to_record(mutation: StagedMutation) -> Record:
         "revision": mutation.revision,
         "state": mutation.state.value,
         "cluster": mutation.cluster,
-        "call": {"api": call.api, "version": call.version, "request": base64.b64encode(call.request).decode()},
+        "call": {
+            "api": call.api,
+            "version": call.version,
+            "request": base64.b64encode(call.request).decode(),
+            "broker": call.broker,
+        },
         "demands": [_demand_record(one) for one in mutation.demands],
         "rules": list(mutation.rules),
         "author": author_record(mutation.author),
@@ -45,6 +50,7 @@ def to_answer(mutation: StagedMutation) -> Record:
         "cluster": mutation.cluster,
         "api": mutation.call.api,
         "api_version": mutation.call.version,
+        "broker": mutation.call.broker,
         "demands": [_demand_record(one) for one in mutation.demands],
         "rules": list(mutation.rules),
         "created_ts": mutation.created_ts,
@@ -121,7 +127,12 @@ def _call(fields: Fields) -> Call:
         request = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise UnreadableRecord(f"{fields.named('request')} is no base64") from None
-    return Call(api=fields.text("api"), version=fields.whole("version"), request=request)
+    return Call(
+        api=fields.text("api"),
+        version=fields.whole("version"),
+        request=request,
+        broker=None if fields.get("broker") is None else fields.whole("broker"),
+    )
 
 
 def _approval_record(approval: Approval) -> Record:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from kordon_protocol.header import RequestHead
 
-from .judging.may import May
+from .judging.may import May, Ruling
 from .judging.table import Api, Record
 from .judging.verdict import RELAY, Plan, Stream
 
@@ -30,6 +30,8 @@ class Exchange:
     """The request as it went to the broker, for what the audit has to learn something of first (`Learns`)."""
     learned: Any = UNASKED
     """What a broker answered to that, None if it did not in time."""
+    settled: tuple[Ruling, ...] | None = None
+    """What has become of what is staged of it; None: nobody has seen to it."""
     forwarded: float = 0.0
     """When it went to the broker; 0 while it has not."""
     answered: float = 0.0

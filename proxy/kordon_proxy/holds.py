@@ -14,6 +14,7 @@ class Hold(StrEnum):
     LOGIN = "login"
     PICTURE = "picture"
     QUESTION = "question"
+    STAGING = "staging"
     BROKER_CONNECTING = "broker-connecting"
     BROKER_SLOW = "broker-slow"
     IN_FLIGHT = "in-flight"

@@ -22,6 +22,7 @@ from .judging.table import Api
 from .meter import Meter
 from .metrics import Metrics
 from .policies import Policies
+from .staging import Staging
 from .upstream import Upstream
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Listener:
     audit: AuditLog
     metrics: Metrics
     mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
+    staging: Staging | None = None
+    """Keeps what waits for an approval; None: nothing waits, and what is staged is only refused."""
     sessions: set["Session"] = field(default_factory=set)
     synthetics: dict[tuple[str, str], SyntheticCluster] = field(default_factory=dict)
     meters: dict[str, Meter] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from kordon_policy.own_rights import Author
 from kordon_policy.snapshot import Snapshot
 
 from .audit.event import Who
@@ -50,6 +51,12 @@ class Member:
         self._directory: Directory | None = None
         self._picture: Picture | None = None
         self._standing: Standing | None = None
+
+    @property
+    def author(self) -> Author:
+        """Who this is, to be kept with what he asks for."""
+        identity = self.identity
+        return Author(principal=identity.principal, roles=identity.roles, tenant=identity.tenant)
 
     def logged_in_again(self, facts: Facts, identity: Identity) -> None:
         """A later login (KIP-368): from now on it is this one that has to hold."""

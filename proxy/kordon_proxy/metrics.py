@@ -80,6 +80,7 @@ class Metrics:
         self.policy_loaded = self._gauge("policy_loaded_timestamp_seconds", "When the policy file in force was loaded")
         self.policy_reload_failures = self._counter("policy_reload_failures", "Policy files that were not taken over")
         self.temporary_policies = self._gauge("temporary_policies", "Temporary policies in force")
+        self.staged_mutations = self._gauge("staged_mutations", "Staged mutations that wait for an approval")
         self.store_healthy = self._gauge("store_healthy", "1 while the store of temporary policies answers")
         self.users_reload_failures = self._counter(
             "users_reload_failures", "Users and groups files that were not taken over"

@@ -19,7 +19,7 @@ import structlog
 from kordon_policy.actions import Domain
 from kordon_policy.model import Effect
 
-from . import config, schedule
+from . import config, schedule, staging
 from .audit.event import KORDON, Event, EventType, What, Why, new_id
 from .audit.log import AuditLog
 from .clock import wall_ms
@@ -39,6 +39,7 @@ from .metrics import Metrics
 from .policies import Policies
 from .ports import Ports
 from .schedule import Schedule
+from .staging import Staging
 from .standings import Standings, is_group_wanted
 from .store.ledger import Ledger
 from .store.sqlite import SqliteStore
@@ -86,6 +87,7 @@ class Server:
         self._ledger: Ledger | None = None
         self._grants: Grants | None = None
         self._schedule: Schedule | None = None
+        self._staging: Staging | None = None
         self._api: ApiServer | None = None
         self._pulse = Pulse(self.metrics.event_loop_lag)
         self._health = HealthServer(
@@ -131,6 +133,8 @@ class Server:
         self._ledger = Ledger(SqliteStore(settings.store_file, self._instance), self._audit, writer=self._instance)
         self._grants = Grants(self._ledger, self.policies, self._rules())
         self._schedule = Schedule(self._ledger, self.policies, self.upstreams, schedule.Rules(places=self._places))
+        waits = staging.Rules(waits=settings.staged_mutations.waits_ms)
+        self._staging = Staging(self._ledger, self.policies, self.upstreams, waits)
         await self._ledger.start()
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
         self._tell_shut()
@@ -219,6 +223,7 @@ class Server:
             audit=audit,
             metrics=self.metrics,
             mechanisms={name: self._mechanism(one, name, provider) for name, provider in one.sasl.items()},
+            staging=self._staging,
         )
 
     def _mechanism(self, listener: config.Listener, name: str, provider: str) -> Mechanism:
@@ -450,6 +455,8 @@ class Server:
         if self._ledger is not None and self._grants is not None:
             self.metrics.store_healthy.set(self._ledger.problem is None)
             self.metrics.temporary_policies.set(self._grants.live)
+        if self._staging is not None:
+            self.metrics.staged_mutations.set(self._staging.waiting)
         await self._follow_again()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -478,6 +485,8 @@ class Server:
         for listener in self.listeners:
             for session in tuple(listener.sessions):
                 session.close("drain-timeout")
+        if self._staging is not None:
+            await self._staging.close()
         for task in tuple(self._loops):
             task.cancel()
         for upstream in self.upstreams.values():

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import structlog
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import Reading
+from kordon_protocol.codec import Reading, encode
 from kordon_protocol.errors import MalformedBody, ProtocolError, UnsupportedVersion
 from kordon_protocol.frames import Collected, RequestCollector
 from kordon_protocol.header import RequestHead
@@ -29,8 +29,9 @@ from .exchange import UNASKED, Exchange
 from .gate import Unadmitted
 from .holds import Hold, Holds
 from .identity.software import strangeness
+from .judging.approvals import settled
 from .judging.connection import Connection
-from .judging.may import May, Refusal
+from .judging.may import Access, May, Refusal
 from .judging.parts import refused_response
 from .judging.table import Api, Record
 from .judging.verdict import Answer, Ask, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, Verdict, unchanged
@@ -38,6 +39,7 @@ from .link import BrokerLink, open_link
 from .listener import Listener
 from .logins import Login
 from .member import Member
+from .staged_requests import Asked, forwarded_by
 
 log = structlog.get_logger()
 ids = itertools.count(1)
@@ -310,6 +312,8 @@ class Session(asyncio.Protocol):
         may = self._may()
         if may is None:
             return True
+        if exchange.settled is not None:
+            may.standing = settled(may.standing, exchange.settled)
         exchange.may = may
         api = exchange.api
         verdict = gate.judge(api, reading, may) if decide is None else gate.as_read(reading, decide(may))
@@ -317,6 +321,10 @@ class Session(asyncio.Protocol):
             self.hold(Hold.QUESTION)
             self.spawn(self._judge_when_answered(exchange, reading, collected, verdict))
             return False
+        if not may.quiet and exchange.settled is None and self._waits(exchange, may):
+            self.hold(Hold.STAGING)
+            self.spawn(self._judge_when_staged(exchange, reading, collected, decide, verdict))
+            return True
         exchange.record = Record.EVENT if may.creates else api.record_for(exchange.request)
         if exchange.record is Record.EVENT and not isinstance(verdict, Answer):
             if not may.recordable:
@@ -335,6 +343,38 @@ class Session(asyncio.Protocol):
         else:
             self._forward(exchange, verdict, denied, collected)
         return True
+
+    def _waits(self, exchange: Exchange, may: May) -> bool:
+        """Whether something of it is to wait for an approval."""
+        if self.listener.staging is None or not exchange.api.may_wait(exchange.request):
+            return False
+        return any(ruling.access is Access.STAGED for ruling in may.notes)
+
+    async def _judge_when_staged(
+        self,
+        exchange: Exchange,
+        reading: Reading,
+        collected: Collected,
+        decide: Callable[[May], Verdict | Ask] | None,
+        verdict: Verdict,
+    ) -> None:
+        staging, may = self.listener.staging, exchange.may
+        assert staging is not None, "something waits"
+        assert may is not None, "it has been judged"
+        asked = Asked(
+            api=exchange.api,
+            request=reading.message,
+            body=collected.frame()[exchange.head.body_offset :] if reading.exact else encode(reading.message),
+            broker=self._broker_id,
+            forwarded=forwarded_by(verdict, reading.message),
+            rulings=tuple(may.notes),
+            author=self._member.author,
+            who=self._member.recorder.who,
+        )
+        exchange.settled = await staging.stage(asked, self.listener.upstream, recordable=may.recordable)
+        if not self.closed:
+            self._judge(exchange, reading, collected, decide)
+            self.release(Hold.STAGING)
 
     def _noteworthy(self, exchange: Exchange, may: May) -> list[Event]:
         """The events of what is denied, which the answer waits for. Those of shadow policies nobody waits for."""

@@ -247,6 +247,7 @@ APIS = (
         key=ApiKey.CONSUMER_GROUP_HEARTBEAT,
         name="ConsumerGroupHeartbeat",
         versions=range(2),
+        of_its_moment=True,
         judge=judge_heartbeat,
         gives_away="topics in an assignment, which are cut to the view; texts, which become constant",
         needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),

@@ -236,6 +236,7 @@ APIS = (
         key=ApiKey.STREAMS_GROUP_HEARTBEAT,
         name="StreamsGroupHeartbeat",
         versions=range(1),
+        of_its_moment=True,
         judge=judge_heartbeat,
         record_of=record_of,
         parameters=_happened,

@@ -106,6 +106,7 @@ APIS = (
         key=ApiKey.TXN_OFFSET_COMMIT,
         name="TxnOffsetCommit",
         versions=range(6),
+        of_its_moment=True,
         judge=judge,
         record_of=lambda request: Record.EVENT if is_edit(request) else Record.COUNTED,
         parameters=committed,

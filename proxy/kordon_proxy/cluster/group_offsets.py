@@ -11,9 +11,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
-from kio.schema.find_coordinator.v4 import request as find_coordinator
 from kio.schema.list_offsets.v7 import request as list_offsets
-from kio.schema.metadata.v12 import request as metadata
 from kio.schema.offset_commit.v8 import request as offset_commit
 from kio.schema.offset_delete.v0 import request as offset_delete
 from kio.schema.offset_fetch.v8 import request as offset_fetch
@@ -27,18 +25,16 @@ from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import error_name
 
 from .connection import BrokerConnection
-from .errors import UpstreamRefused, UpstreamUnavailable
+from .errors import UpstreamRefused
 from .watch import Cluster
+from .whereabouts import NOBODY, coordinator_of, leaders_of
 
 EARLIEST: Final = -2
 LATEST: Final = -1
 EMPTY: Final = "Empty"
 DEAD: Final = "Dead"
 """States of a group, as brokers name them; the second one is that of a group that is not there."""
-_GROUP: Final = i8(0)
-_NOBODY: Final = -1
 _LIST_GROUPS: Final = range(4, 6)
-_GONE: Final = frozenset({ErrorCode.unknown_topic_or_partition, ErrorCode.unknown_topic_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +86,7 @@ class GroupOffsets:
         """Each partition that has an offset, of a topic all of them: what is committed, and where its records are."""
         committed = await self.committed(group)
         names = {at.topic for at in committed} if topic is None else {topic}
-        leaders = await self._leaders(names)
+        leaders = await leaders_of(self._cluster, names)
         wanted = {at for at in committed if topic in (None, at.topic)}
         wanted |= {at for at in leaders if at.topic == topic}
         earliest, latest = await asyncio.gather(
@@ -112,7 +108,7 @@ class GroupOffsets:
         Where there is none it is the offset of the next one that will come. What cannot be told is left out.
         """
         wanted = set(partitions)
-        leaders = await self._leaders({at.topic for at in wanted})
+        leaders = await leaders_of(self._cluster, {at.topic for at in wanted})
         found = await self._positions(leaders, wanted, ts)
         beyond = {at for at, position in found.items() if not isinstance(position, ErrorCode) and position < 0}
         ends = await self._positions(leaders, beyond, LATEST)
@@ -145,28 +141,7 @@ class GroupOffsets:
     # ---- who is asked
 
     async def _coordinator(self, group: str) -> BrokerConnection:
-        question = find_coordinator.FindCoordinatorRequest(key_type=_GROUP, coordinator_keys=(group,))
-        answer = await self._cluster.ask(question)
-        for one in answer.coordinators:
-            _check(one.error_code, f"no broker coordinates group {printable(group)}")
-            return await self._cluster.connection(int(one.node_id))
-        raise UpstreamUnavailable(f"no broker coordinates group {printable(group)}")
-
-    async def _leaders(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
-        """Partition to its leader's id; -1 where there is none. Topics that are not there are left out."""
-        names = tuple(metadata.MetadataRequestTopic(topic_id=None, name=TopicName(name)) for name in sorted(topics))
-        if not names:
-            return {}
-        question = metadata.MetadataRequest(
-            topics=names, allow_auto_topic_creation=False, include_topic_authorized_operations=False
-        )
-        answer = await self._cluster.ask(question)
-        return {
-            TopicPartition(str(topic.name), int(partition.partition_index)): int(partition.leader_id)
-            for topic in answer.topics
-            if topic.error_code not in _GONE
-            for partition in topic.partitions
-        }
+        return await self._cluster.connection(await coordinator_of(self._cluster, group))
 
     async def _positions(
         self, leaders: Mapping[TopicPartition, int], wanted: Iterable[TopicPartition], ts: int
@@ -174,7 +149,7 @@ class GroupOffsets:
         """For each partition that has a leader its offset at that time, or the error instead."""
         by_leader: dict[int, list[TopicPartition]] = {}
         for at in wanted:
-            if leaders.get(at, _NOBODY) != _NOBODY:
+            if leaders.get(at, NOBODY) != NOBODY:
                 by_leader.setdefault(leaders[at], []).append(at)
         answers = await asyncio.gather(*(self._ask_leader(leader, some, ts) for leader, some in by_leader.items()))
         return {at: position for answer in answers for at, position in answer.items()}
@@ -223,7 +198,7 @@ def _why_not(at: TopicPartition, leaders: Mapping[TopicPartition, int], *positio
     code = next((one for one in positions if isinstance(one, ErrorCode)), None)
     if code is not None:
         return f"its leader answers {error_name(code)}"
-    return "it has no leader" if leaders[at] == _NOBODY else ""
+    return "it has no leader" if leaders[at] == NOBODY else ""
 
 
 def _commit(group: str, moves: Iterable[Move]) -> offset_commit.OffsetCommitRequest:

@@ -250,7 +250,7 @@ class Inference(Section):
 
 
 class Store(Section):
-    """Where Kordon keeps what is changed while it runs: temporary policies."""
+    """Where Kordon keeps what is changed while it runs: temporary policies, scheduled and staged mutations."""
 
     type: Literal["sqlite"] = "sqlite"
     """sqlite: one file on a local disk. Kordons of one machine with the same clusters and policy may share it."""
@@ -268,6 +268,18 @@ class TemporaryPolicies(Section):
     def max_duration_ms(self) -> int | None:
         """The bound in milliseconds; None if there is none."""
         return None if self.max_duration is None else round(self.max_duration * 1000)
+
+
+class StagedMutations(Section):
+    """What the policy stages."""
+
+    waits: Annotated[Duration, Field(ge=1)] = 86_400.0
+    """How long it waits for somebody's approval."""
+
+    @property
+    def waits_ms(self) -> int:
+        """The same in milliseconds."""
+        return round(self.waits * 1000)
 
 
 class Log(Section):
@@ -297,6 +309,7 @@ class Config(Section):
     """Where the audit goes."""
     store: Store = Store()
     temporary_policies: TemporaryPolicies = TemporaryPolicies()
+    staged_mutations: StagedMutations = StagedMutations()
     admin: Admin = Admin()
     limits: Limits = Limits()
     drain: Annotated[Duration, Field(ge=0)] = 10.0

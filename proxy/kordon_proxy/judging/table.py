@@ -75,10 +75,17 @@ class Api:
     sizes: Callable[[Any, May], Mapping[str, int]] | None = None
     """For what reads records: an answer that was collected -> topic -> bytes of records in it. Streams tell by
     themselves."""
+    of_its_moment: bool = False
+    """It means something in the moment and on the connection in which it comes alone, so that it cannot wait for an
+    approval: what is staged of it is refused."""
     parameters: Callable[[Any, Any], dict[str, object]] | None = None
     """Request and response -> what matters of them for the audit. Never a secret, never record contents."""
     learns: Learns | None = None
     """For changes of which the audit tells what there was before."""
+
+    def may_wait(self, request: Any) -> bool:
+        """Whether this request may be executed later, when somebody has approved what of it is staged."""
+        return not self.of_its_moment and self.record_for(request) is Record.EVENT
 
     def record_for(self, request: Any) -> Record:
         """What the audit keeps of this request."""

@@ -1,0 +1,423 @@
+"""The staged mutations of this process: what the policy stages, what people say to it, and what is done about it.
+
+Each of several processes may execute one. It is claimed in the store before anything is sent, and never again; what
+becomes of a claim when its process dies is worked out in `kordon_policy.staged`. Everything that can be found out
+before is found out before the claim, in a task beside the ledger, so that a claim is followed by one thing only: that
+it is sent.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from kordon_policy import staged
+from kordon_policy.lifecycle import NotPossible, Sighting
+from kordon_policy.mutation_rights import judge_approver, judge_execution, judge_second
+from kordon_policy.own_rights import Author, Judgement
+from kordon_policy.staged import Change, Due, Outcome, StagedMutation, State
+from kordon_policy.staged_record import from_record, to_record
+
+from .audit.event import KORDON, Event, Who, new_id
+from .audit.staged import event_of
+from .calls import Case
+from .cluster.errors import UpstreamError, UpstreamUnavailable
+from .execution import CannotBeDone, Done, Prepared, parameters_of, prepare, send
+from .grants import NotGranted
+from .judging.may import Ruling
+from .policies import Policies
+from .schedule import NoSuchMutation
+from .staged_requests import Asked, Kept, client_of, keep, told_of
+from .store.interface import Kind, Record, Step, StoreUnavailable
+from .store.ledger import Ledger
+from .upstream import Upstream
+
+log = structlog.get_logger()
+
+MOST_WAITING: Final = 100
+"""Staged mutations of one principal that may wait at a time: clients make them, and some clients do so in a loop."""
+MOST_KEPT: Final = 1_000_000
+"""Letters of a record. Stores have to keep it in one piece."""
+AGAIN: Final = 1.0
+"""Seconds between two tries to execute one."""
+SENT_BY: Final = 10_000
+"""Ms after its claim from which on a mutation is not sent any more: this process stood still, and others go on."""
+_ATTEMPTS: Final = 10
+"""How often a change is made anew, as somebody else has just changed the same mutation."""
+_PATIENCE: Final = 5.0
+"""Seconds for what is being executed when Kordon stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """waits: for how many ms a staged mutation waits for an approval. lease: how many ms whoever executes one has."""
+
+    waits: int = staged.WAITS_MS
+    lease: int = staged.LEASE_MS
+
+
+class Staging:
+    """All staged mutations, and how they change. Belongs to the event loop. A book of the ledger.
+
+    upstreams: by the names of the clusters.
+    """
+
+    kind: Final = Kind.STAGED
+
+    def __init__(
+        self, ledger: Ledger, policies: Policies, upstreams: Mapping[str, Upstream], rules: Rules = Rules()
+    ) -> None:
+        self._ledger = ledger
+        self._policies = policies
+        self._upstreams = upstreams
+        self._rules = rules
+        self._clock = ledger.clock
+        self._all: dict[str, StagedMutation] = {}
+        self._running: dict[str, StagedMutation] = {}
+        self._sightings: dict[str, Sighting] = {}
+        self._executing: dict[str, asyncio.Task[None]] = {}
+        self._staging: set[asyncio.Task[tuple[Ruling, ...]]] = set()
+        self._not_before: dict[str, int] = {}
+        self._closed = False
+        self._waits_for: dict[str, str] = {}
+        """Why it has not been executed yet, for people."""
+        ledger.keep(self)
+
+    # ---- what there is
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for an approval."""
+        return sum(one.state is State.PENDING for one in self._running.values())
+
+    def seen_by(self, who: Who) -> Iterator[tuple[StagedMutation, str]]:
+        """His own, and for an administrator those of which he sees all in his tenant; each with what it waits for."""
+        author = _author(who)
+        for mutation in self._all.values():
+            if self._is_seen(mutation, author):
+                yield mutation, self._waits_for.get(mutation.id, "")
+
+    def _is_seen(self, mutation: StagedMutation, somebody: Author) -> bool:
+        if (somebody.principal, somebody.tenant) == (mutation.author.principal, mutation.author.tenant):
+            return True
+        try:
+            ground = self._case(mutation).ground
+        except UpstreamError:
+            return False
+        return judge_second(mutation.demands, mutation.author, somebody, ground).granted
+
+    # ---- what the policy stages
+
+    async def stage(self, asked: Asked, upstream: Upstream, *, recordable: bool) -> tuple[Ruling, ...]:
+        """Keep what of a request waits for an approval, and say of what is staged what has become of it.
+
+        It is in the store when this returns, or the rulings say why not. Whoever asked may be gone before.
+        """
+        task = asyncio.create_task(self._stage(asked, upstream, recordable=recordable), name="stage a mutation")
+        self._staging.add(task)
+        task.add_done_callback(self._staging.discard)
+        return await asyncio.shield(task)
+
+    async def _stage(self, asked: Asked, upstream: Upstream, *, recordable: bool) -> tuple[Ruling, ...]:
+        try:
+            if not recordable:
+                raise NotPossible("could not be kept for an approval: the audit log cannot be written")
+            kept = await keep(asked, upstream, self._policies)
+            mutation = await self._wait(asked, kept, upstream.name)
+        except NotPossible as why:
+            return asked.told(str(why))
+        except (StoreUnavailable, UpstreamError) as error:
+            return asked.told(f"could not be kept for an approval: {error}")
+        return told_of(asked, mutation.id, kept.demands)
+
+    async def _wait(self, asked: Asked, kept: Kept, cluster: str) -> StagedMutation:
+        """The mutation that waits: the one that does so already for the very same request, or a new one."""
+        async with self._ledger.changing():
+            await self._ledger.look()
+            own = [one for one in self._running.values() if one.author == asked.author and one.state is State.PENDING]
+            now = self._clock.wall()
+            for one in own:
+                if (one.cluster, one.call) == (cluster, kept.call) and staged.due(one, now) is None:
+                    return one
+            if len(own) >= MOST_WAITING:
+                raise NotPossible(f"could not be kept for an approval: {MOST_WAITING} others of yours wait already")
+            change = staged.create(self._new(asked, kept, cluster, now), now)
+            if len(json.dumps(to_record(change.mutation))) > MOST_KEPT:
+                raise NotPossible("could not be kept for an approval: there is too much in it")
+            if not await self._take(0, change, who=asked.who):
+                raise StoreUnavailable(f"the store has {staged.named(change.mutation)} already")
+        return change.mutation
+
+    def _new(self, asked: Asked, kept: Kept, cluster: str, now: int) -> StagedMutation:
+        rules = (rule for one in asked.staged if one.decision is not None for rule in one.decision.rules)
+        return StagedMutation(
+            id=new_id(),
+            cluster=cluster,
+            call=kept.call,
+            demands=kept.demands,
+            rules=tuple(dict.fromkeys(map(str, rules))),
+            author=asked.author,
+            client=client_of(asked.who),
+            created_ts=now,
+            expires_ts=now + self._rules.waits,
+        )
+
+    # ---- what people say to it
+
+    async def approve(self, mutation_id: str, who: Who, reason: str = "") -> StagedMutation:
+        """Let one be executed. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable, UpstreamError."""
+
+        def approved(mutation: StagedMutation, now: int) -> tuple[Change, Judgement]:
+            ground = self._case(mutation).ground
+            judgement = judge_approver(mutation.demands, mutation.author, _author(who), ground)
+            if not judgement.granted:
+                raise NotGranted(judgement.reason)
+            return staged.approve(mutation, _author(who), judgement, now, reason=reason), judgement
+
+        return await self._change(mutation_id, who, approved)
+
+    async def deny(self, mutation_id: str, who: Who, reason: str = "") -> StagedMutation:
+        """Refuse one. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable, UpstreamError."""
+
+        def denied(mutation: StagedMutation, now: int) -> tuple[Change, Judgement]:
+            judgement = judge_second(mutation.demands, mutation.author, _author(who), self._case(mutation).ground)
+            if not judgement.granted:
+                raise NotGranted(judgement.reason)
+            return staged.deny(mutation, now, by=who.principal, reason=reason), judgement
+
+        return await self._change(mutation_id, who, denied)
+
+    async def withdraw(self, mutation_id: str, who: Who, reason: str = "") -> StagedMutation:
+        """Take back one's own. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable."""
+
+        def withdrawn(mutation: StagedMutation, now: int) -> tuple[Change, None]:
+            if mutation.author.principal != who.principal:
+                raise NotGranted(f"{staged.named(mutation)} is not of {who.principal}, who may deny it instead")
+            return staged.withdraw(mutation, now, by=who.principal, reason=reason), None
+
+        return await self._change(mutation_id, who, withdrawn)
+
+    async def _change(
+        self,
+        mutation_id: str,
+        who: Who,
+        make: Callable[[StagedMutation, int], tuple[Change, Judgement | None]],
+    ) -> StagedMutation:
+        async with self._ledger.changing():
+            for _ in range(_ATTEMPTS):
+                await self._ledger.look()
+                mutation = self._all.get(mutation_id)
+                if mutation is None or not self._is_seen(mutation, _author(who)):
+                    raise NoSuchMutation(f"there is no staged mutation {mutation_id}")
+                change, judgement = make(mutation, self._clock.wall())
+                if await self._take(mutation.revision, change, who=who, judgement=judgement):
+                    return change.mutation
+        raise StoreUnavailable("others change the same staged mutation all the time; try again")
+
+    # ---- what time asks for, and the ledger
+
+    async def do_what_is_due(self) -> None:
+        """Expire what is over, give up what nobody goes on with, and see to what is approved."""
+        for mutation in tuple(self._running.values()):
+            now, watched = self._clock.wall(), self._watched(mutation)
+            match staged.due(mutation, now, watched_ms=watched, lease_ms=self._rules.lease):
+                case Due.EXPIRE:
+                    change = staged.expire(mutation, now, waits_for=self._waits_for.get(mutation.id, ""))
+                    await self._take(mutation.revision, change)
+                case Due.ABANDON if mutation.id not in self._executing:
+                    change = staged.abandon(mutation, now, watched_ms=watched, lease_ms=self._rules.lease)
+                    await self._take(mutation.revision, change)
+                case Due.EXECUTE if not self._closed and self._clock.monotonic() >= self._not_before.get(
+                    mutation.id, 0
+                ):
+                    self._spawn(mutation.id, self._execute(mutation))
+
+    def read(self, record: Record) -> None:
+        """Learn of a mutation as it is now. Raises UnreadableRecord."""
+        self._learn(from_record(record))
+
+    def refresh(self) -> None:
+        """Nothing holds here that time alone ends."""
+
+    def over(self, before: int) -> Collection[str]:
+        """The ids of those that were over before that instant (ms since the epoch)."""
+        return [one.id for one in self._all.values() if one.ended is not None and one.ended.ts < before]
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Know no more of these, which are over."""
+        for one in ids:
+            self._all.pop(one, None)
+
+    async def close(self) -> None:
+        """Begin nothing more, and give what is being executed a little time."""
+        self._closed = True
+        tasks = (*self._executing.values(), *self._staging)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_PATIENCE)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _learn(self, mutation: StagedMutation) -> None:
+        known = self._all.get(mutation.id)
+        if known is not None and known.revision >= mutation.revision:
+            return
+        self._all[mutation.id] = mutation
+        if mutation.state.final:
+            for kept in (self._running, self._sightings, self._not_before, self._waits_for):
+                kept.pop(mutation.id, None)
+        else:
+            self._running[mutation.id] = mutation
+            self._sightings[mutation.id] = Sighting(wall=self._clock.wall(), monotonic=self._clock.monotonic())
+
+    def _watched(self, mutation: StagedMutation) -> int:
+        """For how many ms it has been seen as it is, by a clock that nobody sets."""
+        sighting = self._sightings.get(mutation.id)
+        return 0 if sighting is None else self._clock.monotonic() - sighting.monotonic
+
+    async def _take(
+        self,
+        before: int,
+        change: Change,
+        who: Who = KORDON,
+        judgement: Judgement | None = None,
+        done: Done | None = None,
+    ) -> bool:
+        event = self._event(change, who, judgement, done)
+        step = Step(kind=self.kind, record=to_record(change.mutation), before=before, events=(event,))
+        return await self._ledger.take(step)
+
+    def _event(self, change: Change, who: Who, judgement: Judgement | None, done: Done | None) -> Event:
+        return event_of(
+            change,
+            who=who,
+            judgement=judgement,
+            epoch=self._policies.snapshot.epoch,
+            parameters=parameters_of(change.mutation, None if done is None else done.response),
+            code=None if done is None else done.code,
+        )
+
+    # ---- executing
+
+    def _spawn(self, mutation_id: str, work: Coroutine[Any, Any, None]) -> None:
+        if mutation_id in self._executing:
+            work.close()
+            return
+        task = asyncio.create_task(self._guarded(mutation_id, work), name=f"staged mutation {mutation_id}")
+        self._executing[mutation_id] = task
+        task.add_done_callback(lambda _: self._executing.pop(mutation_id, None))
+
+    async def _guarded(self, mutation_id: str, work: Coroutine[Any, Any, None]) -> None:
+        self._not_before[mutation_id] = self._clock.monotonic() + round(AGAIN * 1000)
+        try:
+            await work
+        except (UpstreamError, StoreUnavailable) as error:
+            self._waits(mutation_id, str(error))
+        except NotPossible as error:  # somebody else was quicker
+            log.debug("staged_mutation_changed", mutation=mutation_id, reason=str(error))
+        except Exception as error:
+            log.exception("staged_mutation_failed", mutation=mutation_id)
+            self._waits(mutation_id, f"an error that nobody foresaw: {error!r}")
+
+    async def _execute(self, mutation: StagedMutation) -> None:
+        """Find out all that there is to find out, claim it, send it, and note what has become of it."""
+        case = self._case(mutation)
+        if not case.upstream.cluster.state.surveyed:
+            raise UpstreamUnavailable(f"the groups of cluster {mutation.cluster} have not been asked yet")
+        judgement = self._judge(mutation, case)
+        if not judgement.granted:
+            await self._give_up(mutation, judgement)
+            return
+        try:
+            prepared = await prepare(mutation, case)
+        except CannotBeDone as reason:
+            await self._give_up(mutation, self._why_not(mutation, case, reason))
+            return
+        try:
+            await self._claim_and_send(prepared)
+        finally:
+            await prepared.close()
+
+    async def _claim_and_send(self, prepared: Prepared) -> None:
+        mutation = prepared.mutation
+        async with self._ledger.changing():
+            await self._ledger.look()
+            newest = self._running.get(mutation.id)
+            if newest is None or newest.revision != mutation.revision:
+                return
+            judgement = self._judge(mutation, prepared.case)
+            ready = prepared
+            if judgement.granted:
+                try:
+                    found = prepared.judge_again()
+                except CannotBeDone as reason:
+                    judgement = self._why_not(mutation, prepared.case, reason)
+                else:
+                    if found is None:
+                        self._waits(mutation.id, "what it is about has just changed")
+                        return
+                    ready = found
+            change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
+            begun = self._clock.monotonic()
+            if not await self._take(mutation.revision, change, judgement=judgement):
+                return
+        if change.mutation.state is not State.EXECUTING:
+            return
+        if self._clock.monotonic() - begun > SENT_BY:
+            done = Done(outcome=Outcome(errors=("it was not sent, as this process stood still after its claim",)))
+        else:
+            done = await self._sent(ready)
+        await self._finish(change.mutation, done, judgement)
+
+    async def _sent(self, prepared: Prepared) -> Done:
+        try:
+            return await send(prepared)
+        except Exception as error:
+            log.exception("staged_mutation_failed", mutation=prepared.mutation.id)
+            return Done(outcome=Outcome(errors=(f"an error that nobody foresaw: {error!r}",), unknown=True))
+
+    async def _finish(self, mutation: StagedMutation, done: Done, judgement: Judgement) -> None:
+        """Note what has become of it, for as long as nobody else gives it up."""
+        change = staged.finish(mutation, done.outcome, self._clock.wall(), by=self._ledger.writer)
+        while self._running.get(mutation.id) is not None:
+            try:
+                async with self._ledger.changing():
+                    await self._take(mutation.revision, change, judgement=judgement, done=done)
+                    return
+            except StoreUnavailable as error:
+                self._waits(mutation.id, f"it was done, which cannot be noted: {error}")
+                await asyncio.sleep(AGAIN)
+
+    async def _give_up(self, mutation: StagedMutation, judgement: Judgement) -> None:
+        async with self._ledger.changing():
+            change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
+            await self._take(mutation.revision, change, judgement=judgement)
+
+    def _judge(self, mutation: StagedMutation, case: Case) -> Judgement:
+        """May it be executed: do author and approver still hold what it takes?"""
+        assert mutation.approval is not None, "it was approved"
+        return judge_execution(mutation.demands, mutation.author, mutation.approval.author, case.ground)
+
+    def _why_not(self, mutation: StagedMutation, case: Case, reason: CannotBeDone) -> Judgement:
+        """The judgement of what cannot be done: whoever lacks what is told, if it is that."""
+        judgement = self._judge(mutation, case)
+        return judgement if not judgement.granted else Judgement(granted=False, reason=str(reason))
+
+    def _case(self, mutation: StagedMutation) -> Case:
+        """Whose request it is, and to which cluster. Raises UpstreamUnavailable."""
+        upstream = self._upstreams.get(mutation.cluster)
+        if upstream is None:
+            raise UpstreamUnavailable(f"this Kordon serves no cluster {mutation.cluster}")
+        return Case(upstream=upstream, policies=self._policies, author=mutation.author, broker=mutation.call.broker)
+
+    def _waits(self, mutation_id: str, reason: str) -> None:
+        if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
+            self._waits_for[mutation_id] = reason
+            log.info("staged_mutation_waits", mutation=mutation_id, reason=reason)
+
+
+def _author(who: Who) -> Author:
+    return Author(principal=who.principal, roles=frozenset(who.roles), tenant=who.tenant)

@@ -1,0 +1,490 @@
+"""What was staged is approved by a second person, and happens once, or not at all."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kordon_policy.lifecycle import NotPossible
+from kordon_policy.staged import EXECUTES_WITHIN_MS, LEASE_MS, WAITS_MS, State
+from kordon_policy.staged_record import to_answer
+from kordon_protocol.codec import encode
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.audit.event import Who
+from kordon_proxy.audit.event import encode as event_text
+from kordon_proxy.grants import NotGranted
+from kordon_proxy.schedule import NoSuchMutation
+from tests.proxy.apis.messages import a_request, a_response, asked, said
+from tests.proxy.cluster.brokers import HangUp
+from tests.proxy.cluster.loops import scenario, until
+from tests.proxy.granting import Clocks
+from tests.proxy.sessions import Links
+from tests.proxy.stages import (
+    CLARA,
+    DANA,
+    OLGA,
+    OSCAR,
+    POLICY,
+    TINA,
+    HeldStore,
+    Stage,
+    a_stage,
+    answered,
+    delete,
+    deleted,
+)
+
+SALTED: Final = b"salted-and-secret"
+
+
+def hang_up(_: Any) -> Any:
+    raise HangUp
+
+
+@scenario
+async def test_what_was_approved_is_sent_once(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        stage.answers_with(ApiKey.DELETE_TOPICS, deleted)
+        waiting = await stage.waits(delete("tx_keep"))
+
+        await stage.staging.approve(waiting.id, OLGA, "OPS-7")
+        over = await stage.until_over(waiting.id)
+        for _ in range(5):
+            await stage.ledger.step()
+
+        assert over.state is State.SUCCEEDED
+        assert stage.asked(ApiKey.DELETE_TOPICS) == [delete("tx_keep")]
+        assert await stage.told() == ["STAGED", "APPROVED", "STARTED", "SUCCEEDED"]
+
+
+@scenario
+async def test_the_auditor_is_told_who_what_and_how_it_ended(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        stage.answers_with(ApiKey.DELETE_TOPICS, deleted)
+        waiting = await stage.waits(delete("tx_keep"))
+        await stage.staging.approve(waiting.id, OLGA, "OPS-7")
+        await stage.until_over(waiting.id)
+        await stage.ledger.step()
+
+        asked, approved, started, over = stage.events
+        assert [event.id for event in stage.events] == [f"{waiting.id}/{number}" for number in range(1, 5)]
+        assert [event.who.principal for event in stage.events] == ["tina", "olga", "kordon", "kordon"]
+        assert {event.what.resources for event in stage.events} == {(("cluster", "prod", "topic", "tx_keep"),)}
+        assert {(event.what.api, event.what.api_version) for event in stage.events} == {("DeleteTopics", 5)}
+        assert (asked.why.effect, asked.why.rules) == ("Stage", ("policies[1] (rbac.yaml:5)",))
+        assert asked.what.parameters["request"] == over.what.parameters["request"] == {"topics": ["tx_keep"]}
+        assert (approved.why.effect, approved.why.reason, approved.why.rules) == (
+            *("Allow", "OPS-7", ("policies[0] (rbac.yaml:4)",)),
+        )
+        assert (over.what.parameters["created_by"], over.what.parameters["approved_by"]) == ("tina", "olga")
+        assert (over.outcome.error_code, over.outcome.error_name, over.outcome.unknown) == (0, "NONE", False)
+        assert "request" not in started.what.parameters
+
+
+@scenario
+async def test_a_refusal_of_the_brokers_is_how_it_ends(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        refused = said(
+            ApiKey.DELETE_TOPICS, 5, "responses", name="tx_keep", error_code=ErrorCode.topic_deletion_disabled
+        )
+        answer = a_response(ApiKey.DELETE_TOPICS, 5, responses=(refused,))
+        stage.answers_with(ApiKey.DELETE_TOPICS, lambda _: answer)
+        waiting = await stage.waits(delete("tx_keep"))
+        await stage.staging.approve(waiting.id, OLGA)
+
+        over = await stage.until_over(waiting.id)
+
+        await stage.ledger.step()
+        assert over.ended is not None
+        assert (over.state, over.ended.reason) == (State.FAILED, "responses[tx_keep]: TOPIC_DELETION_DISABLED")
+        assert stage.events[-1].outcome.error_name == "TOPIC_DELETION_DISABLED"
+
+
+@scenario
+async def test_when_the_connection_breaks_nobody_knows_and_it_is_not_sent_again(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        stage.answers_with(ApiKey.DELETE_TOPICS, hang_up)
+        waiting = await stage.waits(delete("tx_keep"))
+        await stage.staging.approve(waiting.id, OLGA)
+
+        over = await stage.until_over(waiting.id)
+        for _ in range(5):
+            await stage.ledger.step()
+
+        assert over.outcome is not None
+        assert (over.state, over.outcome.unknown) == (State.FAILED, True)
+        assert len(stage.asked(ApiKey.DELETE_TOPICS)) == 1
+        assert stage.events[-1].outcome.unknown
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    ("who", "error", "told"),
+    [
+        (TINA, NotGranted, "tina has asked for it himself: it takes a second person"),
+        (CLARA, NotGranted, "clara does not hold TOPIC_DELETE on topic tx_keep: no policy allows"),
+        (DANA, NoSuchMutation, "there is no staged mutation"),
+        (OSCAR, NoSuchMutation, "there is no staged mutation"),
+    ],
+)
+def test_only_a_second_person_with_the_right_approves(
+    links: Links, tmp_path: Path, who: Who, error: type[Exception], told: str
+) -> None:
+    @scenario
+    async def work() -> None:
+        async with a_stage(links, tmp_path) as stage:
+            waiting = await stage.waits(delete("tx_keep"))
+
+            with pytest.raises(error, match=told):
+                await stage.staging.approve(waiting.id, who)
+
+            await stage.ledger.step()
+            assert stage.one(waiting.id).state is State.PENDING
+            assert stage.asked(ApiKey.DELETE_TOPICS) == []
+
+    work()
+
+
+@scenario
+async def test_each_sees_his_own_and_administrators_all_of_which_they_see_everything(
+    links: Links, tmp_path: Path
+) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        waiting = await stage.waits(delete("tx_keep"))
+
+        assert [stage.staged(who) for who in (TINA, OLGA, CLARA)] == [[waiting]] * 3
+        assert [stage.staged(who) for who in (DANA, OSCAR)] == [[], []]
+
+
+Say = Callable[[Stage, str], Coroutine[Any, Any, Any]]
+
+
+@pytest.mark.parametrize(
+    ("say", "state", "by"),
+    [
+        (lambda stage, one: stage.staging.deny(one, CLARA, "no"), State.DENIED, "clara"),
+        (lambda stage, one: stage.staging.withdraw(one, TINA, "no"), State.WITHDRAWN, "tina"),
+    ],
+    ids=["denied", "withdrawn"],
+)
+def test_what_is_denied_or_withdrawn_is_never_done(
+    links: Links, tmp_path: Path, say: Say, state: State, by: str
+) -> None:
+    @scenario
+    async def work() -> None:
+        async with a_stage(links, tmp_path) as stage:
+            waiting = await stage.waits(delete("tx_keep"))
+
+            await say(stage, waiting.id)
+
+            over = stage.one(waiting.id)
+            assert over.ended is not None
+            assert (over.state, over.ended.by, over.ended.reason) == (state, by, "no")
+            with pytest.raises(NotPossible, match="it is over since"):
+                await stage.staging.approve(waiting.id, OLGA)
+            for _ in range(3):
+                await stage.ledger.step()
+            assert stage.asked(ApiKey.DELETE_TOPICS) == []
+
+    work()
+
+
+@scenario
+async def test_nobody_denies_his_own_or_withdraws_anothers(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        waiting = await stage.waits(delete("tx_keep"))
+
+        with pytest.raises(NotGranted, match="it takes a second person"):
+            await stage.staging.deny(waiting.id, TINA)
+        with pytest.raises(NotGranted, match="may deny it instead"):
+            await stage.staging.withdraw(waiting.id, OLGA)
+        assert stage.one(waiting.id).state is State.PENDING
+
+
+@scenario
+async def test_what_nobody_approves_in_time_is_over(links: Links, tmp_path: Path) -> None:
+    clocks = Clocks()
+    async with a_stage(links, tmp_path, clocks=clocks) as stage:
+        waiting = await stage.waits(delete("tx_keep"))
+        clocks.wall += WAITS_MS
+
+        with pytest.raises(NotPossible, match="its time ended"):
+            await stage.staging.approve(waiting.id, OLGA)
+        over = await stage.until_over(waiting.id)
+
+        assert over.ended is not None
+        assert (over.state, over.ended.reason) == (State.EXPIRED, "nobody approved it")
+
+
+# If it still holds
+
+
+STAGE: Final = 'tx_keep*"], effect: Stage'
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda policy: policy.replace("tx_never*", "tx_keep"),
+            "tina does not hold TOPIC_DELETE on topic tx_keep: TOPIC_DELETE is denied",
+        ),
+        (
+            lambda policy: policy.replace('topic, "tx_*"], [', 'topic, "tx_o*"], ['),
+            "topic tx_keep is outside the tenant Trading",
+        ),
+        (
+            lambda policy: policy.replace("roles: [devs, owners]}", "roles: [devs]}"),
+            "olga does not hold TOPIC_DELETE on topic tx_keep",
+        ),
+        (
+            lambda policy: policy.replace("roles: [devs, owners, clerks]", "roles: [owners]"),
+            "tina is in tenant Trading",
+        ),
+        (lambda policy: policy.replace("admin_roles: [owners, clerks]", ""), "olga is no administrator"),
+    ],
+    ids=["the author's right", "the view", "the approver's right", "the author's tenant", "the approver's role"],
+)
+def test_it_is_not_done_if_view_or_rights_are_gone(
+    links: Links, tmp_path: Path, change: Callable[[str], str], told: str
+) -> None:
+    @scenario
+    async def work() -> None:
+        async with a_stage(links, tmp_path) as stage:
+            waiting = await stage.waits(delete("tx_keep"))
+            stage.world.cluster.may_refresh.clear()
+            await stage.staging.approve(waiting.id, OLGA)
+            await stage.ledger.step()
+            stage.put_in_force(change(POLICY))
+            stage.world.cluster.may_refresh.set()
+
+            over = await stage.until_over(waiting.id)
+
+            assert over.ended is not None
+            assert (over.state, over.claim) == (State.FAILED, None)
+            assert over.ended.reason.startswith(told)
+            assert stage.asked(ApiKey.DELETE_TOPICS) == []
+            assert (await stage.told())[-1] == "FAILED"
+            assert stage.events[-1].why.effect == "Deny"
+
+    work()
+
+
+@scenario
+async def test_it_waits_for_a_cluster_that_cannot_be_reached_and_is_given_up_after_a_while(
+    links: Links, tmp_path: Path
+) -> None:
+    clocks = Clocks()
+    async with a_stage(links, tmp_path, clocks=clocks) as stage:
+        waiting = await stage.waits(delete("tx_keep"))
+        for broker in stage.brokers.values():
+            await broker.stop()
+        await stage.staging.approve(waiting.id, OLGA)
+        await stage.ledger.step()
+        await until(lambda: any(waits for _, waits in stage.staging.seen_by(TINA)))
+
+        clocks.pass_by(EXECUTES_WITHIN_MS)
+        over = await stage.until_over(waiting.id)
+
+        assert over.ended is not None
+        assert (over.state, "cannot be reached" in over.ended.reason) == (State.EXPIRED, True)
+
+
+# Several processes, and crashes
+
+
+@scenario
+async def test_of_two_processes_one_sends_it(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as one, a_stage(links, tmp_path, name="two") as two:
+        for stage in (one, two):
+            stage.answers_with(ApiKey.DELETE_TOPICS, deleted)
+        waiting = await one.waits(delete("tx_keep"))
+        await two.ledger.step()
+        await two.staging.approve(waiting.id, OLGA)
+
+        overs = await asyncio.gather(one.until_over(waiting.id), two.until_over(waiting.id))
+
+        assert overs[0] == overs[1]
+        assert overs[0].state is State.SUCCEEDED
+        assert len([*one.asked(ApiKey.DELETE_TOPICS), *two.asked(ApiKey.DELETE_TOPICS)]) == 1
+
+
+@scenario
+async def test_of_two_approvals_at_once_one_counts(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as one, a_stage(links, tmp_path, name="two") as two:
+        waiting = await one.waits(delete("tx_keep"))
+        for stage in (one, two):
+            stage.answers_with(ApiKey.DELETE_TOPICS, deleted)
+
+        said = await asyncio.gather(
+            one.staging.approve(waiting.id, OLGA), two.staging.approve(waiting.id, OLGA), return_exceptions=True
+        )
+
+        assert sorted(type(one).__name__ for one in said) == ["NotPossible", "StagedMutation"]
+
+
+@scenario
+async def test_what_a_process_leaves_behind_is_not_sent_by_another(links: Links, tmp_path: Path) -> None:
+    clocks = Clocks()
+    sent, never = asyncio.Event(), asyncio.Event()
+
+    async def silent(_: Any) -> Any:
+        sent.set()
+        await never.wait()
+
+    async with a_stage(links, tmp_path, name="two", clocks=clocks) as other:
+        other.answers_with(ApiKey.DELETE_TOPICS, deleted)
+        async with a_stage(links, tmp_path, clocks=clocks) as mortal:
+            mortal.answers_with(ApiKey.DELETE_TOPICS, silent)
+            waiting = await mortal.waits(delete("tx_keep"))
+            await mortal.staging.approve(waiting.id, OLGA)
+            await mortal.ledger.step()
+            await sent.wait()
+            for task in mortal.staging._executing.values():
+                task.cancel()  # the process dies
+            await other.ledger.step()
+            assert other.one(waiting.id).state is State.EXECUTING
+            clocks.pass_by(LEASE_MS)
+
+            over = await other.until_over(waiting.id)
+
+            assert over.ended is not None
+            assert over.ended.reason == "nobody knows whether it was done: one has not finished it"
+            assert over.outcome is not None
+            assert over.outcome.unknown
+            assert other.asked(ApiKey.DELETE_TOPICS) == []
+            assert len(mortal.asked(ApiKey.DELETE_TOPICS)) == 1
+
+
+@scenario
+async def test_a_process_that_stops_begins_nothing_more(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        waiting = await stage.waits(delete("tx_keep"))
+        await stage.staging.approve(waiting.id, OLGA)
+        await stage.staging.close()
+        for _ in range(3):
+            await stage.ledger.step()
+
+        assert stage.one(waiting.id).state is State.APPROVED
+        assert stage.asked(ApiKey.DELETE_TOPICS) == []
+
+
+@scenario
+async def test_what_has_become_of_it_is_noted_when_the_store_is_back(links: Links, tmp_path: Path) -> None:
+    store = HeldStore(tmp_path)
+    store.goes_on.set()
+    async with a_stage(links, tmp_path, store=store) as stage:
+
+        def answer(request: Any) -> Any:
+            store.away = True
+            return deleted(request)
+
+        stage.answers_with(ApiKey.DELETE_TOPICS, answer)
+        waiting = await stage.waits(delete("tx_keep"))
+        await stage.staging.approve(waiting.id, OLGA)
+        await stage.ledger.step()
+        await until(lambda: any("cannot be noted" in waits for _, waits in stage.staging.seen_by(TINA)))
+        assert stage.one(waiting.id).state is State.EXECUTING
+
+        store.away = False
+        over = await stage.until_over(waiting.id)
+
+        assert over.state is State.SUCCEEDED
+        assert len(stage.asked(ApiKey.DELETE_TOPICS)) == 1
+
+
+# Whom it is sent to, and what is kept
+
+
+@scenario
+async def test_what_is_about_a_group_goes_to_its_coordinator(links: Links, tmp_path: Path) -> None:
+    version = 8
+    partition = asked(ApiKey.OFFSET_COMMIT, version, "topics", "partitions", partition_index=0, committed_offset=7)
+    topic = asked(ApiKey.OFFSET_COMMIT, version, "topics", name="tx_one", partitions=(partition,))
+    commit = a_request(
+        ApiKey.OFFSET_COMMIT, version, group_id="g_one", generation_id_or_member_epoch=-1, topics=(topic,)
+    )
+    async with a_stage(links, tmp_path) as stage:
+        node = said(ApiKey.FIND_COORDINATOR, 4, "coordinators", key="g_one", node_id=2)
+        stage.world.cluster.answer = a_response(ApiKey.FIND_COORDINATOR, 4, coordinators=(node,))
+        stage.answers_with(ApiKey.OFFSET_COMMIT, lambda _: a_response(ApiKey.OFFSET_COMMIT, version))
+        waiting = await stage.waits(commit)
+        await stage.staging.approve(waiting.id, OLGA)
+
+        assert (await stage.until_over(waiting.id)).state is State.SUCCEEDED
+        assert stage.brokers[2].asked_for(ApiKey.OFFSET_COMMIT) == [commit]
+        assert stage.world.cluster.hinted_groups == [("g_one", ("tx_one",))]
+
+
+@scenario
+async def test_what_is_about_a_partition_goes_to_its_leader(links: Links, tmp_path: Path) -> None:
+    part = asked(ApiKey.DELETE_RECORDS, 2, "topics", "partitions", partition_index=1, offset=7)
+    topic = asked(ApiKey.DELETE_RECORDS, 2, "topics", name="tx_keep", partitions=(part,))
+    truncate = a_request(ApiKey.DELETE_RECORDS, 2, topics=(topic,))
+    async with a_stage(links, tmp_path) as stage:
+        leaders = tuple(
+            said(ApiKey.METADATA, 12, "topics", "partitions", partition_index=index, leader_id=leader)
+            for index, leader in enumerate((1, 2, 1))
+        )
+        seen = said(ApiKey.METADATA, 12, "topics", name="tx_keep", partitions=leaders)
+        stage.world.cluster.answer = a_response(ApiKey.METADATA, 12, topics=(seen,))
+        stage.answers_with(ApiKey.DELETE_RECORDS, lambda _: a_response(ApiKey.DELETE_RECORDS, 2))
+        waiting = await stage.waits(truncate)
+        await stage.staging.approve(waiting.id, OLGA)
+
+        await stage.until_over(waiting.id)
+
+        assert stage.brokers[2].asked_for(ApiKey.DELETE_RECORDS) == [truncate]
+
+
+@scenario
+async def test_no_secret_is_told_by_anybody_but_to_the_brokers(
+    links: Links, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = ApiKey.ALTER_USER_SCRAM_CREDENTIALS
+    credential = asked(
+        key, 0, "upsertions", name="app", mechanism=1, iterations=8192, salt=b"salty-salty", salted_password=SALTED
+    )
+    alter = a_request(key, 0, upsertions=(credential,))
+    async with a_stage(links, tmp_path) as stage:
+        stage.answers_with(key, lambda _: a_response(key, 0, results=(said(key, 0, "results", user="app"),)))
+        waiting = await stage.waits(alter)
+        await stage.staging.approve(waiting.id, OLGA)
+        over = await stage.until_over(waiting.id)
+        await stage.ledger.step()
+
+        assert over.state is State.SUCCEEDED
+        assert stage.asked(key) == [alter]
+        (client,) = stage.world.sessions
+        told = [
+            *(event_text(event, "urn:kordon:test") for event in (*stage.log.events, *stage.world.audit.events)),
+            repr(to_answer(over)).encode(),
+            repr(over).encode(),
+            "".join(capfd.readouterr()).encode(),
+            client.transport.written,
+        ]
+        assert b"SCRAM-SHA-256" in b"".join(told)
+        assert [text for text in told if SALTED in text or b"salty-salty" in text] == []
+        assert SALTED in encode(alter)
+
+
+@scenario
+async def test_of_a_request_that_was_done_in_part_the_rest_alone_is_done(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        stage.answers_with(ApiKey.DELETE_TOPICS, deleted)
+        client = stage.connect()
+        number = client.sends(delete("tx_one", "tx_keep"))
+        await until(lambda: links.made)
+        client.broker_answers(number, responses=(said(ApiKey.DELETE_TOPICS, 5, "responses", name="tx_one"),))
+        await answered(client, number)
+        (waiting,) = stage.staged()
+
+        await stage.staging.approve(waiting.id, OLGA)
+        await stage.until_over(waiting.id)
+
+        assert stage.asked(ApiKey.DELETE_TOPICS) == [delete("tx_keep")]
