@@ -257,16 +257,16 @@ class Schedule:
         if now.state not in _USABLE:
             self._waits(mutation.id, f"the group is {now.state}, and has to be Empty")
             return
+        # In this order: what another one that comes first has still to set must not be read before it has.
+        async with self._ledger.changing():
+            await self._ledger.look()
+            if self._is_behind(mutation):
+                return
         found = await offsets.found(mutation.aim.group, mutation.aim.topic)
         async with self._ledger.changing():
             await self._ledger.look()
             newest = self._running.get(mutation.id)
-            if newest is None or newest.revision != mutation.revision:
-                return
-            others = (one for one in self._running.values() if one.cluster == mutation.cluster)
-            ahead = scheduled.in_front(mutation, others)
-            if ahead is not None:
-                self._waits(mutation.id, f"{scheduled.named(ahead)} comes first")
+            if newest is None or newest.revision != mutation.revision or self._is_behind(mutation):
                 return
             usable = self._usable(mutation, found)
             judgement = self._judge(mutation, {at.topic for at in usable})
@@ -307,6 +307,14 @@ class Schedule:
         change = scheduled.finish(mutation, in_order, self._clock.wall(), by=self._ledger.writer)
         async with self._ledger.changing():
             await self._take(mutation.revision, change, judgement=judgement)
+
+    def _is_behind(self, mutation: ScheduledMutation) -> bool:
+        """Whether another one has to be over first, by whichever name of the cluster it was asked for."""
+        _, names, _ = self._reached(mutation.cluster)
+        ahead = scheduled.in_front(mutation, (one for one in self._running.values() if one.cluster in names))
+        if ahead is not None:
+            self._waits(mutation.id, f"{scheduled.named(ahead)} comes first")
+        return ahead is not None
 
     def _usable(
         self, mutation: ScheduledMutation, found: Mapping[TopicPartition, Found]

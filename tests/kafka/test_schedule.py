@@ -138,7 +138,7 @@ def is_told(mutation_id: str, *kordons: Kordon) -> bool:
     ids=str,
 )
 def test_each_operation_moves_what_it_says_and_the_audit_has_both_offsets(
-    kordon: Kordon, group: Group, words: list[str], after: list[int | None]
+    kordon: Kordon, other: Kordon, group: Group, words: list[str], after: list[int | None]
 ) -> None:
     operation, *more = words
     ran = told(kordon, "groups", operation, group.name, "--topic", group.topic, *more, "--wait", "--reason", "poison")
@@ -146,8 +146,8 @@ def test_each_operation_moves_what_it_says_and_the_audit_has_both_offsets(
     assert ran["scheduled_mutation"]["state"] == "succeeded"
     assert group.offsets == after
     mutation_id = ran["scheduled_mutation"]["id"]
-    eventually(partial(is_told, mutation_id, kordon))
-    happened = events(mutation_id, kordon)
+    eventually(partial(is_told, mutation_id, kordon, other))
+    happened = events(mutation_id, kordon, other)
     assert [one["what"]["action"] for one in happened] == [
         *(f"SCHEDULED_MUTATION_{name}" for name in ("SCHEDULED", "STARTED", "SUCCEEDED")),
     ]
