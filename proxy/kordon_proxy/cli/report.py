@@ -63,7 +63,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: T
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, pad_edge=False, show_header=any(columns))
+    table = Table(box=None, pad_edge=False, show_header=any(columns))
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)  # the first is what one copies
     for row in rows:
         table.add_row(*(Text(shown(cell)) for cell in row))
     Console(file=stream, highlight=False).print(table)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from . import tools
-from .scenes import ORDERS, SKIP
-from .teams import DANA, PAUL, Person
+from .hour import ON, SKIP
+from .scenes import ORDERS
+from .teams import ADA, DANA, PAUL, Person
 from .world import World
 
 TOOLS: Final = (
@@ -33,13 +34,17 @@ class Hint:
 
 
 def write_tools(world: World) -> Path:
-    """Write scripts that run Kafka's own tools, for those who have no Kafka at hand, and return where."""
+    """Write scripts that run Kafka's own tools, for those who have no Kafka at hand, and the command. Return where."""
     folder = world.kordon.folder / "bin"
     folder.mkdir(exist_ok=True)
     for name in TOOLS:
         script = folder / name
         script.write_text(f'#!/bin/sh\nexec {shlex.join(tools.command(name))} "$@"\n')
         script.chmod(0o755)
+    own = folder / "kordon"
+    command = f'KORDON_URL={world.kordon.api} exec {shlex.quote(sys.executable)} -m kordon_proxy "$@"'
+    own.write_text(f"#!/bin/sh\n{command}\n")
+    own.chmod(0o755)
     return folder
 
 
@@ -53,17 +58,16 @@ def hints(world: World) -> Iterator[Hint]:
     consumer = f"kafka-console-consumer --topic {ORDERS} --group trade_mine --from-beginning --max-messages 3"
     yield Hint(purpose="read as a member of a group", command=_kafka(world, DANA, consumer))
     yield Hint(purpose="skip a record: refused", command=_kafka(world, DANA, SKIP))
-    yield Hint(purpose="let devs do it: a second later it holds, also on open connections", command=_ALLOW)
+    grant = f"grant devs GROUP_EDIT --on {ON} --for 5m --reason 'to try it'"
+    told = "let devs do it for five minutes: it holds at once, also on open connections"
+    yield Hint(purpose=told, command=_own(ADA, grant))
     yield Hint(purpose="skip a record: done", command=_kafka(world, DANA, SKIP))
+    yield Hint(purpose="what is granted", command=_own(DANA, "grants"))
+    yield Hint(purpose="look at a record", command=_own(DANA, "inspect tx_trade1 --partition 3 --offset 4 --count 1"))
     yield Hint(purpose="the listener without a login, where everybody is svc-market", command=_python(world))
+    yield Hint(purpose="who did what to the group", command=_own(ADA, "audit --what trade_b2"))
     yield Hint(purpose="the audit events", command="tail -n 3 audit/*.jsonl")
     yield Hint(purpose="the metrics", command=f"curl -s {world.kordon.admin}/metrics | grep ^kordon_")
-
-
-# With a suffix, as BSD's sed wants one. It finds the rule by its resource, whatever lines are added above.
-_ALLOW: Final = (
-    """sed -i.before '/^  - resource: .*"trade_\\*"/,/actions:/ s/GROUP_CONSUME/GROUP_CONSUME, GROUP_EDIT/' rbac.yaml"""
-)
 
 
 def _kafka(world: World, person: Person, line: str) -> str:
@@ -71,6 +75,11 @@ def _kafka(world: World, person: Person, line: str) -> str:
     own = next(filter(shutil.which, (f"{name}.sh", name)), f"bin/{name}")
     login = world.login_file(person).name
     return f"{own} --bootstrap-server {world.address} --command-config {login} {words}"
+
+
+def _own(person: Person, line: str) -> str:
+    """The `kordon` command as a person."""
+    return f"KORDON_TOKEN_FILE={person.name}.token bin/kordon {line}"
 
 
 def _kcat_login(person: Person) -> str:

@@ -38,16 +38,16 @@ def from_now_on(world: World) -> Tail:
     return tail
 
 
-async def find(world: World, wanted: Callable[[Event], bool]) -> Event:
+async def find(world: World, wanted: Callable[[Event], bool], *, patience: float = _PATIENCE) -> Event:
     """Return the first such event, when it is there. Raises NotShown."""
     tail = Tail(world.kordon.folder / "audit")
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         for event in new_events(tail):
             if wanted(event):
                 return event
         await asyncio.sleep(0.1)
-    raise NotShown(f"an audit event is missing after {_PATIENCE:g} s")
+    raise NotShown(f"an audit event is missing after {patience:g} s")
 
 
 def is_login(event: Event) -> bool:
@@ -60,8 +60,25 @@ def is_refused_skip(event: Event) -> bool:
     return _is_skip(event) and bool(event["data"]["why"]["effect"] == "Deny")
 
 
+def is_expiry(event: Event) -> bool:
+    """Whether a temporary policy has ended by itself."""
+    return bool(event["data"]["what"].get("action") == "TEMPORARY_POLICY_EXPIRED")
+
+
+def is_of_the_hour(event: Event) -> bool:
+    """Whether it is about the right to skip, or about skipping."""
+    return event["type"] == EventType.TEMPORARY_POLICY or _is_skip(event)
+
+
+def what_of_the_hour(event: Event) -> str:
+    """What happened, in a word or two."""
+    if not _is_skip(event):
+        return str(event["data"]["what"]["action"]).removeprefix("TEMPORARY_POLICY_")
+    return "refused" if is_refused_skip(event) else ", ".join(_moved(event).values())
+
+
 def is_done_skip(event: Event) -> bool:
-    """Whether it is ada's: she moved it."""
+    """Whether it is dana's later one, while she might."""
     return _is_skip(event) and bool(event["data"]["outcome"].get("error_name") == "NONE")
 
 
@@ -123,8 +140,11 @@ def _on(event: Event) -> str:
 def _verdict(event: Event) -> str:
     """Allow or Deny, and the reason, with the place in the policy file but not the way there."""
     why = event["data"]["why"]
-    reason = re.sub(r"\(/\S*/([^/\s]+:\d+)\)", r"(\1)", why.get("reason", "counted"))
-    return f"{why.get('effect', '')}: {reason}".replace("Allow: allowed", "Allowed")
+    reason = re.sub(
+        r"\(/\S*/([^/\s]+:\d+)\)", r"(\1)", why.get("reason", "counted" if event["data"].get("window") else "")
+    )
+    effect = why.get("effect", "")
+    return f"{effect}: {reason}".replace("Allow: allowed", "Allowed") if reason else effect
 
 
 def _outcome(event: Event) -> str:
@@ -132,10 +152,19 @@ def _outcome(event: Event) -> str:
     if window := event["data"].get("window"):
         times = "once" if window["count"] == 1 else f"{window['count']} times"
         return f"{times}, {outcome['bytes']} bytes"
-    moved = event["data"]["what"]["parameters"].get("offsets", {})
+    moved = _moved(event)
     name = "unknown" if outcome.get("unknown") else outcome.get("error_name", "NONE")
     ended = "done" if name == "NONE" else name
-    return ", ".join([ended, *(f"{place} to {offset}" for place, offset in moved.items())])
+    return ", ".join([ended, *(f"{place} from {change}" for place, change in moved.items())])
+
+
+def _moved(event: Event) -> dict[str, str]:
+    """Partition to its old and new offset, where offsets were moved."""
+    parameters = event["data"]["what"]["parameters"]
+    old = parameters.get("old_offsets", {})
+    if event["data"]["outcome"].get("error_name") != "NONE":
+        return {}
+    return {place: f"{old.get(place)} to {new}" for place, new in parameters.get("offsets", {}).items()}
 
 
 def _each(texts: list[str]) -> str:

@@ -132,9 +132,11 @@ class Kordon:
         """The bearer token of one of those who may use the admin API."""
         return self._tokens[principal]
 
-    def command(self, *words: str, by: str, timeout: float = 30) -> "subprocess.CompletedProcess[str]":
+    def command(
+        self, *words: str, by: str, timeout: float = 30, columns: int = 200
+    ) -> "subprocess.CompletedProcess[str]":
         """Run the `kordon` command at this Kordon, as one of those who may use the admin API."""
-        environment = {"KORDON_URL": self.api, "KORDON_TOKEN": self.token(by), "NO_COLOR": "1", "COLUMNS": "200"}
+        environment = {"KORDON_URL": self.api, "KORDON_TOKEN": self.token(by), "NO_COLOR": "1", "COLUMNS": str(columns)}
         return subprocess.run(
             [sys.executable, "-m", "kordon_proxy", *words],
             capture_output=True,

@@ -7,16 +7,12 @@ from typing import Final
 
 from rich.text import Text
 
-from . import clients, console, journal
+from . import clients, console, hour, journal
 from .console import gist, side_by_side
 from .show import Show
-from .teams import ADA, DANA, PARTITIONS, PAUL, PEOPLE, RECORDS, STUCK, STUCK_AT, STUCK_GROUP, TEAMS, Person
+from .teams import DANA, PARTITIONS, PAUL, PEOPLE, RECORDS, STUCK_GROUP, TEAMS, Person
 from .world import World
 
-SKIP: Final = (
-    f"kafka-consumer-groups --group {STUCK_GROUP} --topic {STUCK.topic}:{STUCK.partition}"
-    " --reset-offsets --shift-by 1 --execute"
-)
 LOOKS: Final = (
     "kafka-topics --list",
     "kafka-consumer-groups --list",
@@ -114,33 +110,6 @@ async def a_foreign_name(world: World, show: Show) -> None:
     show.claim("nothing in the answers, to the last line of the stack traces, tells one from the other", same, rows)
 
 
-async def refused(world: World, show: Show) -> None:
-    """One refused action with its reason, and the same action by somebody who may."""
-    show.scene(
-        "Refused, for a reason",
-        f"A record in {STUCK.topic}-{STUCK.partition} that nobody can read has stopped {STUCK_GROUP} at offset "
-        f"{STUCK_AT}. dana wants to skip it. No policy lets devs move offsets.",
-    )
-    for person, expected in ((DANA, STUCK_AT), (ADA, STUCK_AT + 1)):
-        with show.waiting(f"{person.name} runs kafka-consumer-groups"):
-            finished = await console.run(world, person, SKIP)
-        denied = "GroupAuthorizationException" in finished.output
-        show.command(person.name, SKIP, gist(finished), good=not denied)
-        at = await clients.committed(world, STUCK_GROUP, STUCK)
-        told = (
-            f"dana is told GROUP_AUTHORIZATION_FAILED, and {STUCK_GROUP} stays at {at}"
-            if person is DANA
-            else f"ada owns the cluster: {STUCK_GROUP} has moved to {at}"
-        )
-        show.claim(told, denied == (person is DANA) and at == expected, finished.output)
-        show.gap()
-    denial = await journal.find(world, journal.is_refused_skip)
-    show.say("The reason is in the audit log, with all it takes to understand it a year later:")
-    show.table(("", "the event of dana's refusal"), journal.details(denial))
-    reason = denial["data"]["why"]["reason"]
-    show.claim("the audit event names the action that was missing", "GROUP_EDIT" in reason, reason)
-
-
 async def audited(world: World, show: Show) -> None:
     """The events that all this made."""
     show.scene(
@@ -165,11 +134,11 @@ async def counted(world: World, show: Show) -> None:
     status, page = world.kordon.get("/metrics")
     lines = [line for line in page.splitlines() if re.search(METRICS, line)]
     show.command("operator", f"curl -s {world.kordon.admin}/metrics | grep -E '{METRICS}'", "\n".join(lines))
-    answered = 'kordon_requests_total{api="OffsetCommit",tenant="Trading",verdict="answered"} 1.0'
-    show.claim("dana's refused commit is counted", status == 200 and answered in lines, lines)
+    answered = 'kordon_requests_total{api="OffsetCommit",tenant="Trading",verdict="answered"} 2.0'
+    show.claim("dana's refused commits are counted", status == 200 and answered in lines, lines)
 
 
-SCENES: Final = (one_cluster, what_each_sees, at_work, a_foreign_name, refused, audited, counted)
+SCENES: Final = (one_cluster, what_each_sees, at_work, a_foreign_name, *hour.SCENES, audited, counted)
 
 
 # ---- small texts

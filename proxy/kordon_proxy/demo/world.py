@@ -3,15 +3,16 @@
 import asyncio
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kordon_proxy.identity import users_edit
 
 from . import tools
+from .channel import Channel
 from .kafka import Kafka
 from .kordon import Kordon
 from .teams import PEOPLE, Person, settle
@@ -27,7 +28,7 @@ LISTENERS: Final = {
     "apps": {"port": APPS_PORT, "sasl": {"PLAIN": "staff"}},
     "sidecar": {"port": SIDECAR_PORT, "identity": {"principal": "svc-market", "roles": ["market"]}},
 }
-SETTINGS: Final = {
+SETTINGS: Final[Mapping[str, Any]] = {
     "providers": {"staff": {"type": "users", "file": "users.yaml"}},
     "audit": {"window": "1s"},  # so that nobody has to wait a minute for what was read and produced
     "drain": "2s",
@@ -43,6 +44,8 @@ class World:
 
     kafka: Kafka
     kordon: Kordon
+    channel: Channel
+    """Where the Trading team is told what is granted."""
 
     @property
     def address(self) -> str:
@@ -71,14 +74,16 @@ def a_world(doing: Doing) -> Iterator[World]:
         with doing("three teams move in"):
             asyncio.run(settle(kafka.bootstrap))
         with doing("Kordon starts in front of it"):
-            kordon = _kordon(kafka)
+            channel = stack.enter_context(Channel())
+            kordon = _kordon(kafka, channel)
             stack.callback(kordon.stop)
             kordon.start()
             stack.callback(_guard(kordon).clean_up)
             stack.callback(kordon.stop)  # in good order, before the guard would do it
         for person in PEOPLE:
             tools.write_login(kordon.folder / f"{person.name}.properties", person.name, person.password)
-        yield World(kafka=kafka, kordon=kordon)
+            (kordon.folder / f"{person.name}.token").write_text(kordon.token(person.name))
+        yield World(kafka=kafka, kordon=kordon, channel=channel)
     finally:
         # It takes a second or two. Whoever presses Ctrl-C again meanwhile wants nothing else.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,12 +91,14 @@ def a_world(doing: Doing) -> Iterator[World]:
         signal.signal(signal.SIGINT, before)
 
 
-def _kordon(kafka: Kafka) -> Kordon:
+def _kordon(kafka: Kafka, channel: Channel) -> Kordon:
+    webhook = {"name": "trading", "provider": "slack", "url": channel.url}
     return Kordon(
         clusters={"prod": kafka.bootstrap},
         policy=POLICY.read_text(),
         listeners=LISTENERS,
-        settings=SETTINGS,
+        settings={**SETTINGS, "audit": {**SETTINGS["audit"], "webhooks": [webhook]}},
+        tokens={person.name: (person.role,) for person in PEOPLE},
         files={"users.yaml": _users()},
     )
 
