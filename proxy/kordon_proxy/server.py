@@ -41,6 +41,9 @@ from .ports import Ports
 from .schedule import Schedule
 from .staging import Staging
 from .standings import Standings, is_group_wanted
+from .store.interface import Store
+from .store.kafka import KafkaStore
+from .store.kafka_topic import Place
 from .store.ledger import Ledger
 from .store.sqlite import SqliteStore
 from .table import apis_at
@@ -130,7 +133,7 @@ class Server:
         self._record_configuration(None)
         for cluster in settings.clusters:
             self.upstreams[cluster.name] = self._upstream(cluster)
-        self._ledger = Ledger(SqliteStore(settings.store_file, self._instance), self._audit, writer=self._instance)
+        self._ledger = Ledger(self._store(), self._audit, writer=self._instance)
         self._grants = Grants(self._ledger, self.policies, self._rules())
         self._schedule = Schedule(self._ledger, self.policies, self.upstreams, schedule.Rules(places=self._places))
         waits = staging.Rules(waits=settings.staged_mutations.waits_ms)
@@ -189,6 +192,14 @@ class Server:
     def _names(self, cluster: config.Cluster) -> frozenset[str]:
         """The names by which policies know a cluster."""
         return frozenset(filter(None, (cluster.name, cluster.environment)))
+
+    def _store(self) -> Store:
+        store = self._settings.store
+        if store.type == "sqlite":
+            return SqliteStore(self._settings.store_file, self._instance)
+        cluster = self._settings.store_cluster
+        place = Place(topic=store.topic, cluster=cluster.name, replication=store.replication)
+        return KafkaStore(place, partial(client_settings, cluster), self._instance)
 
     def _rules(self) -> Rules:
         settings = self._settings

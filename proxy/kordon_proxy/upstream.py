@@ -94,11 +94,11 @@ def own_reach(cluster: config.Cluster) -> Reach:
     return Reach(tls=tls, logins=tuple(partial(UpstreamLogin, login, "kordon") for login in cluster.own_login))
 
 
-def client_settings(cluster: config.Cluster) -> dict[str, Any]:
-    """aiokafka's settings for Kordon's own producer at a cluster."""
+def client_settings(cluster: config.Cluster, turn: int = 0) -> dict[str, Any]:
+    """aiokafka's settings for clients of Kordon's own at a cluster, by the login whose turn it is. Raises TlsFault."""
     settings: dict[str, Any] = {"bootstrap_servers": [f"{one.host}:{one.port}" for one in cluster.bootstrap]}
     if cluster.own_login:
-        login = cluster.own_login[0]
+        login = cluster.own_login[turn % len(cluster.own_login)]
         settings |= {
             "sasl_mechanism": login.mechanism,
             "sasl_plain_username": login.username,

@@ -1,9 +1,9 @@
 """An administrator who makes temporary policies from another process's place: through the store that Kordons share."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, TypeVar
 
 from kordon_policy.actions import Domain
 from kordon_policy.model import Compat
@@ -12,53 +12,61 @@ from kordon_proxy.audit.event import Who
 from kordon_proxy.grants import Grants, Places, Rules
 from kordon_proxy.policies import Policies
 from kordon_proxy.store.ledger import Ledger
-from kordon_proxy.store.sqlite import SqliteStore
+from tests.kafka.looping import Looping
+from tests.kafka.stores import SharedStore
+from tests.kafka.tenants import eventually
 from tests.proxy.granting import Log
+
+T = TypeVar("T")
 
 ADA: Final = Who(principal="ada", roles=("admin",), tenant="Everything")
 
 
-class Grantor:
+class Grantor(Looping):
     """Has no audit log that can be written: what is to be told of its changes, the Kordons have to tell."""
 
-    def __init__(self, store: Path, policy: Path) -> None:
-        self._runner = asyncio.Runner()
+    def __init__(self, store: SharedStore, policy: Path) -> None:
+        super().__init__()
         self._store, self._policy = store, policy
 
-    def __enter__(self) -> Self:
-        self._runner.run(self._start())
-        return self
-
-    async def _start(self) -> None:
+    async def _open(self) -> None:
         policies = Policies(self._policy, Compat())
         policies.load()
         log = Log()
         log.healthy = False
         places = Places(known={Domain.CLUSTER: [frozenset({"prod"})]}, complete=True)
         rules = Rules(places=lambda: places, compat=Compat())
-        self._ledger = Ledger(SqliteStore(self._store, "grantor"), log, writer="grantor")
+        self._ledger = Ledger(self._store.make("grantor"), log, writer="grantor")
         self._grants = Grants(self._ledger, policies, rules)
         await self._ledger.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._runner.run(self._ledger.close())
-        self._runner.close()
+    async def _close(self) -> None:
+        await self._ledger.close()
+        await super()._close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     def create(self, action: str, *resource: str, effect: str = "Allow", **asked: Any) -> TemporaryPolicy:
         """For the traders, for an hour unless said otherwise."""
         rule = {"role": "traders", "actions": [action], "effect": effect, "resource": ["cluster", "prod", *resource]}
-        self._runner.run(self._ledger.step())
-        made = self._runner.run(self._grants.create({"duration_ms": 3_600_000, "policy": rule} | asked, ADA))
+        self._run(self._ledger.step())
+        made = self._run(self._grants.create({"duration_ms": 3_600_000, "policy": rule} | asked, ADA))
         assert made.policy is not None
         return made.policy
 
     def end_soon(self, made: TemporaryPolicy) -> None:
         """By itself. So a test can see it in force first, however slow the machine is."""
-        self._runner.run(self._ledger.step())
-        self._runner.run(self._grants.renew(made.id, {"duration_ms": 1_500}, ADA))
+        self._run(self._ledger.step())
+        self._run(self._grants.renew(made.id, {"duration_ms": 1_500}, ADA))
 
     def revoke(self, made: TemporaryPolicy) -> None:
-        self._runner.run(self._ledger.step())
-        self._runner.run(self._grants.revoke(made.id, ADA, "done"))
+        self._run(self._ledger.step())
+        self._run(self._grants.revoke(made.id, ADA, "done"))
+
+    def wait_for_the_store(self) -> None:
+        eventually(lambda: self._run(self._can()))
+
+    async def _can(self) -> bool:
+        await self._ledger.step()
+        return self._ledger.problem is None

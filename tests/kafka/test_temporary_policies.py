@@ -5,19 +5,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
 
 import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.store.interface import StoreUnavailable
 from tests.kafka import requests as ask
 from tests.kafka.administration import things
 from tests.kafka.changing import Changing
 from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
 from tests.kafka.fixtures import Fresh
 from tests.kafka.grantor import Grantor
+from tests.kafka.stores import SharedStore, a_shared_file, a_shared_topic
 from tests.kafka.tap import metric, readiness
 from tests.kafka.tenants import LISTENERS, POLICY, MakeTenantTopic, eventually
 from tests.kafka.wire import Wire
@@ -31,31 +35,40 @@ MAY: Final = [(ErrorCode.none, True)]
 MAY_NOT: Final = [(ErrorCode.topic_authorization_failed, False)]
 
 
-def a_kordon(kafka: Kafka, **settings: Any) -> Kordon:
+def a_kordon(kafka: Kafka, store: SharedStore) -> Kordon:
     return Kordon(
         clusters={"prod": kafka.bootstrap},
         policy=BLIND,
         listeners=LISTENERS,
-        settings={"audit": {"window": "200ms"}, **settings},
+        settings={"audit": {"window": "200ms"}, "store": store.settings},
     )
 
 
+@pytest.fixture(scope="module", params=["sqlite", "kafka"])
+def store(
+    request: pytest.FixtureRequest, kafka: Kafka, fresh: Fresh, tmp_path_factory: pytest.TempPathFactory
+) -> SharedStore:
+    if request.param == "kafka":
+        return a_shared_topic(kafka, fresh("__kordon_store"))
+    return a_shared_file(tmp_path_factory.mktemp("store") / "kordon.db")
+
+
 @pytest.fixture(scope="module")
-def one(kafka: Kafka) -> Iterator[Changing]:
-    with a_kordon(kafka) as kordon:
+def one(kafka: Kafka, store: SharedStore) -> Iterator[Changing]:
+    with a_kordon(kafka, store) as kordon:
         yield Changing(kordon)
 
 
 @pytest.fixture(scope="module")
-def two(kafka: Kafka, one: Changing) -> Iterator[Changing]:
+def two(kafka: Kafka, one: Changing, store: SharedStore) -> Iterator[Changing]:
     """Another process with the same store."""
-    with a_kordon(kafka, store={"file": str(one.kordon.folder / "kordon.db")}) as kordon:
+    with a_kordon(kafka, store) as kordon:
         yield Changing(kordon)
 
 
 @pytest.fixture(scope="module")
-def grantor(one: Changing) -> Iterator[Grantor]:
-    with Grantor(one.kordon.folder / "kordon.db", one.kordon.policy_file) as grantor:
+def grantor(one: Changing, store: SharedStore) -> Iterator[Grantor]:
+    with Grantor(store, one.kordon.policy_file) as grantor:
         yield grantor
 
 
@@ -204,13 +217,13 @@ def of(event: dict[str, Any]) -> list[list[str]]:
 
 @pytest.mark.parametrize("how", ["terminate", "kill"])
 def test_it_is_in_force_for_the_first_client_after_a_restart(
-    kafka: Kafka, tenant_topic: MakeTenantTopic, how: str
+    kafka: Kafka, store: SharedStore, tenant_topic: MakeTenantTopic, how: str
 ) -> None:
-    with a_kordon(kafka) as kordon:
+    with a_kordon(kafka, store) as kordon:
         # Given
         topic = tenant_topic("tx_lent", at=kordon)
         append(kafka, topic, b"before")
-        with Grantor(kordon.folder / "kordon.db", kordon.policy_file) as grantor:
+        with Grantor(store, kordon.policy_file) as grantor:
             grantor.create("TOPIC_INSPECT", "topic", topic)
 
             # When
@@ -222,30 +235,94 @@ def test_it_is_in_force_for_the_first_client_after_a_restart(
                 assert codes_and_records(Fetching(wire, 12, topic).fetch()) == MAY
 
 
-def test_without_the_store_clients_are_served_as_before_and_readiness_says_so(
-    kafka: Kafka, tenant_topic: MakeTenantTopic
+def test_without_its_file_clients_are_served_as_before_and_readiness_says_so(
+    kafka: Kafka, tenant_topic: MakeTenantTopic, tmp_path: Path
 ) -> None:
-    with a_kordon(kafka) as kordon:
-        # Given
-        file = kordon.folder / "kordon.db"
-        topics = [tenant_topic("tx_lent", at=kordon) for _ in range(2)]
-        for topic in topics:
-            append(kafka, topic, b"before")
-        with Grantor(file, kordon.policy_file) as grantor, Wire(kordon.listener("trading")) as wire:
-            made = [grantor.create("TOPIC_INSPECT", "topic", topic) for topic in topics]
-            lasting, ending = (Fetching(wire, 12, topic) for topic in topics)
-            all_get([lasting, ending], MAY)
-            epoch = metric(kordon, "kordon_policy_epoch")
-            grantor.end_soon(made[1])
-            eventually(lambda: metric(kordon, "kordon_policy_epoch") > epoch)
-            assert readiness(kordon)["store"] == (True, "")
+    file = tmp_path / "kordon.db"
+    with Outage(kafka, a_shared_file(file), tenant_topic) as outage:
+        # When
+        file.rename(file.with_suffix(".away"))
 
-            # When
-            file.rename(file.with_suffix(".away"))
+        # Then
+        outage.is_told(f"the store {file} cannot be used: no such file or directory")
+        assert outage.kordon.get("/readyz")[0] == 200
+        outage.changes_nothing()
+        outage.ends_what_is_over()
 
-            # Then
-            eventually(lambda: not readiness(kordon)["store"][0])
-            assert readiness(kordon)["store"][1] == f"the store {file} cannot be used: no such file or directory"
-            assert kordon.get("/readyz")[0] == 200
-            all_get([ending], MAY_NOT)
-            assert gets(lasting, MAY)
+        # When
+        file.with_suffix(".away").rename(file)
+
+        # Then
+        outage.is_over()
+
+
+def test_without_its_brokers_clients_are_served_as_before_and_readiness_says_so(
+    kafka: Kafka, tenant_topic: MakeTenantTopic, fresh: Fresh
+) -> None:
+    name = fresh("__kordon_store")
+    with Kafka() as away, Outage(kafka, a_shared_topic(away, name, "away"), tenant_topic, away=away) as outage:
+        # When
+        away.nodes[1].pause()
+
+        # Then
+        outage.is_told(f"the store {name} at away cannot be used: no broker has answered for more than 3 s")
+        outage.changes_nothing()
+        outage.ends_what_is_over()
+
+        # When
+        away.nodes[1].resume()
+
+        # Then
+        outage.is_over()
+
+
+class Outage:
+    """Two temporary policies in force, of which one will end soon, and a store that a test takes away."""
+
+    def __init__(
+        self, kafka: Kafka, store: SharedStore, tenant_topic: MakeTenantTopic, *, away: Kafka | None = None
+    ) -> None:
+        clusters = {"prod": kafka.bootstrap} | ({} if away is None else {"away": away.bootstrap})
+        self.kordon = Kordon(clusters=clusters, policy=BLIND, listeners=LISTENERS, settings={"store": store.settings})
+        self._kafka, self._store, self._tenant_topic = kafka, store, tenant_topic
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.kordon)
+            topics = [self._tenant_topic("tx_lent", at=self.kordon) for _ in range(2)]
+            for topic in topics:
+                append(self._kafka, topic, b"before")
+            wire = stack.enter_context(Wire(self.kordon.listener("trading")))
+            self._lasting, self._ending = (Fetching(wire, 12, topic) for topic in topics)
+            self._grantor = stack.enter_context(Grantor(self._store, self.kordon.policy_file))
+            self._made = [self._grantor.create("TOPIC_INSPECT", "topic", topic) for topic in topics]
+            all_get([self._lasting, self._ending], MAY)
+            epoch = metric(self.kordon, "kordon_policy_epoch")
+            self._grantor.end_soon(self._made[1])
+            eventually(lambda: metric(self.kordon, "kordon_policy_epoch") > epoch)
+            assert readiness(self.kordon)["store"] == (True, "")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def is_told(self, why: str) -> None:
+        eventually(lambda: readiness(self.kordon)["store"] == (False, why))
+
+    def changes_nothing(self) -> None:
+        with pytest.raises(StoreUnavailable):
+            self._grantor.revoke(self._made[0])
+
+    def ends_what_is_over(self) -> None:
+        all_get([self._ending], MAY_NOT)
+        assert gets(self._lasting, MAY)
+
+    def is_over(self) -> None:
+        eventually(lambda: readiness(self.kordon)["store"] == (True, ""))
+        self._grantor.wait_for_the_store()
+        self._grantor.revoke(self._made[0])
+        all_get([self._lasting], MAY_NOT)

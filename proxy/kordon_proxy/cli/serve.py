@@ -48,7 +48,9 @@ def _serve(config: Config, warnings: Sequence[Finding]) -> int:
     except Refused as refused:
         return _refused(refused.findings)
     except StoreUnavailable as error:
-        complain(f"{error}; mend it, or name another file in `store.file`")
+        complain(
+            f"{error}; mend it, or name another file in `store.file`" if config.store.type == "sqlite" else str(error)
+        )
         return UNTRIED
     except (AuditError, CannotServe, TlsFault) as error:
         complain(str(error))

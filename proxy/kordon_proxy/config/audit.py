@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from .section import Section
-from .values import Duration, FilePath, OneOrMore, Size
+from .values import Duration, FilePath, OneOrMore, Replication, Size
 from .webhooks import Webhook, check_webhooks
 
 
@@ -30,7 +30,7 @@ class KafkaTopic(Section):
     """Created when it is missing, and then kept for ever (retention.ms=-1). Clients never see `__kordon…`."""
     partitions: Annotated[int, Field(ge=1)] = 1
     """When the topic is created. With one, all events of all replicas are in one order."""
-    replication: Annotated[int, Field(ge=1)] | Literal["default"] = "default"
+    replication: Replication = "default"
     """When the topic is created: the number of copies, or what the brokers are set to."""
     on_failure: Literal["refuse", "continue"] = "continue"
     """While the topic does not take events, mutations are refused; or done, as the journal keeps the events for it."""

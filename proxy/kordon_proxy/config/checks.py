@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from .audit import KafkaTopic
 from .document import Document, Path, Plain
 from .findings import Finding, Severity
 from .mistakes import finding
-from .model import Cluster, Listener, SchemaRegistry
+from .model import Cluster, Listener, SchemaRegistry, Store
 from .parts import Parts
 from .values import MAX_PORT, Address
 
 ONE_OF_LIMIT: Final = 10
+AUDIT_TOPIC: Final = KafkaTopic.model_fields["topic"].default
+STORE_TOPIC: Final = Store.model_fields["topic"].default
 
 
 def cross_check(parts: Parts, document: Document) -> Iterator[Finding]:
@@ -40,6 +43,7 @@ def cross_check(parts: Parts, document: Document) -> Iterator[Finding]:
     yield from _admin_api(parts, document)
     yield from _port_overlaps(parts, document)
     yield from _audit_cluster(document)
+    yield from _store(document)
 
 
 def _unique(document: Document, section: str) -> Iterator[Finding]:
@@ -56,6 +60,34 @@ def _audit_cluster(document: Document) -> Iterator[Finding]:
     if isinstance(kafka, dict):
         where: Path = ("audit", "kafka")
         yield from _which_cluster(document, kafka.get("cluster"), where, "which of the clusters holds the topic?")
+
+
+STORE_KEYS: Final = {"sqlite": ("file",), "kafka": ("cluster", "topic", "replication")}
+"""What may be said of each type of store."""
+
+
+def _store(document: Document) -> Iterator[Finding]:
+    store = document.value.get("store")
+    if not isinstance(store, dict):
+        return
+    kind = store.get("type", "sqlite")
+    for other, keys in STORE_KEYS.items():
+        for key in keys if kind in STORE_KEYS and kind != other else ():
+            if key in store:
+                hint = f"say `type: {other}`, or leave `{key}` out"
+                yield finding(document, ("store", key), f"a store of type {kind} has no `{key}`", hint, key=True)
+    if kind != "kafka":
+        return
+    yield from _which_cluster(document, store.get("cluster"), ("store",), "which of the clusters holds the topic?")
+    if store.get("topic", STORE_TOPIC) == _audit_topic(document):
+        message = "the audit goes to the topic of this name, and a store needs one of its own"
+        yield finding(document, ("store",), message, "another `topic` for one of them")
+
+
+def _audit_topic(document: Document) -> Plain | None:
+    audit = document.value.get("audit")
+    kafka = audit.get("kafka") if isinstance(audit, dict) else None
+    return kafka.get("topic", AUDIT_TOPIC) if isinstance(kafka, dict) else None
 
 
 def _which_cluster(document: Document, named: Plain | None, where: Path, question: str) -> Iterator[Finding]:

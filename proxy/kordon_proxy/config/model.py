@@ -25,9 +25,11 @@ from .values import (
     Name,
     OneOrMore,
     Principal,
+    Replication,
     Role,
     SecretText,
     Size,
+    StoreTopic,
     check_url,
 )
 
@@ -250,12 +252,21 @@ class Inference(Section):
 
 
 class Store(Section):
-    """Where Kordon keeps what is changed while it runs: temporary policies, scheduled and staged mutations."""
+    """Where Kordon keeps what is changed while it runs: temporary policies, scheduled and staged mutations.
 
-    type: Literal["sqlite"] = "sqlite"
-    """sqlite: one file on a local disk. Kordons of one machine with the same clusters and policy may share it."""
+    Kordons with the same clusters and policy may share a store.
+    """
+
+    type: Literal["sqlite", "kafka"] = "sqlite"
+    """sqlite: one file on a local disk, for Kordons of one machine. kafka: a topic, for Kordons of several."""
     file: FilePath | None = None
-    """Default: `kordon.db` in the folder that the audit's directory is in."""
+    """sqlite: default `kordon.db` in the folder that the audit's directory is in."""
+    cluster: str | None = None
+    """kafka: name of the cluster that the topic is in, where there are several."""
+    topic: StoreTopic = "__kordon_store"
+    """kafka: created when it is missing. Clients never see `__kordon…`, and no other name will do."""
+    replication: Replication = "default"
+    """kafka: when the topic is created: the number of copies, or what the brokers are set to."""
 
 
 class TemporaryPolicies(Section):
@@ -323,6 +334,11 @@ class Config(Section):
     def store_file(self) -> Path:
         """Where the embedded store is."""
         return self.store.file or self.audit.directory.parent / "kordon.db"
+
+    @property
+    def store_cluster(self) -> Cluster:
+        """The cluster that the store's topic is in."""
+        return next(one for one in self.clusters if self.store.cluster in (None, one.name))
 
     @property
     def registries(self) -> Mapping[str, SchemaRegistry]:

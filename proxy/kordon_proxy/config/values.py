@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -36,7 +36,9 @@ SIZE_UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 
 QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)", re.ASCII)
 UNLIMITED: Final = "unlimited"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+STORE_TOPIC: Final = re.compile(r"__kordon[A-Za-z0-9._-]{1,241}", re.ASCII)
 MAX_PORT: Final = 65535
+MAX_COPIES: Final = 32767
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,26 @@ def check_name(text: str) -> str:
     return text
 
 
+def parse_replication(value: object) -> int | Literal["default"]:
+    """Return a number of copies, or `default`."""
+    if value == "default":
+        return "default"
+    text = str(value) if isinstance(value, int) else _text(value)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_COPIES):
+        raise Mistake(f"`{text}` is no number of copies", "as in 3, or `default` for what the brokers are set to")
+    return int(text)
+
+
+def check_store_topic(text: str) -> str:
+    """Refuse what tenants could see and write to: whoever can write to the store can grant."""
+    if not STORE_TOPIC.fullmatch(text):
+        raise Mistake(
+            f"`{text}` is no topic for a store",
+            "letters, digits, dots, hyphens and underscores after `__kordon`: names that clients never see",
+        )
+    return text
+
+
 def check_principal(name: str) -> str:
     """Refuse what nobody can be called."""
     if fault := fault_of(name):
@@ -286,6 +308,7 @@ def spell_size(size: int) -> str:
 
 
 _TEXT: Final = {"type": "string"}
+_REPLICATION: Final = {"anyOf": [{"minimum": 1, "type": "integer"}, {"const": "default", "type": "string"}]}
 _QUANTITY: Final = {"anyOf": [_TEXT | {"pattern": r"^[0-9]+(\.[0-9]+)? ?[A-Za-z]*$"}, {"type": "integer"}]}
 _BOUND: Final = {"anyOf": [_TEXT | {"const": UNLIMITED}, *_QUANTITY["anyOf"]]}
 _ADDRESS: Final = _TEXT | {"pattern": "^.+:[0-9]{1,5}$"}
@@ -305,6 +328,10 @@ Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_QUANTITY), _i
 HostPort = Annotated[Address, PlainValidator(parse_address), WithJsonSchema(_ADDRESS), _in_json(str)]
 Ids = Annotated[BrokerIds, PlainValidator(parse_broker_ids), WithJsonSchema(_IDS), _in_json(str)]
 Name = Annotated[str, AfterValidator(check_name)]
+Replication = Annotated[
+    int | Literal["default"], PlainValidator(parse_replication), WithJsonSchema(_REPLICATION), _in_json(str)
+]
+StoreTopic = Annotated[str, AfterValidator(check_store_topic)]
 Principal = Annotated[str, Field(min_length=1), AfterValidator(check_principal)]
 Role = Annotated[str, AfterValidator(check_role)]
 FilePath = Annotated[Path, PlainValidator(resolve_path), WithJsonSchema(_TEXT), _in_json(str)]

@@ -151,6 +151,22 @@ def test_a_start_with_a_store_that_cannot_be_used_is_one_line(folder: Path) -> N
     assert ran.returncode == 2
 
 
+def test_a_start_without_the_brokers_of_its_store_is_one_line(folder: Path) -> None:
+    nobody = CONFIG.replace("127.0.0.1:9092", "127.0.0.1:1")
+    (folder / "kordon.yaml").write_text(f"{nobody}store: {{type: kafka}}\n")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "kordon_proxy", "serve"], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+    assert ran.stderr.splitlines()[-1] == (
+        "kordon: the store __kordon_store at prod cannot be used: no broker can be reached; the log says why"
+    )
+    assert 'Unable connect to \\"127.0.0.1:1\\": ' in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode == 2
+
+
 def test_serving_loads_nothing_large_that_it_may_not_need() -> None:
     program = (
         "import sys\n"

@@ -39,6 +39,18 @@ def test_examples_are_right(tmp_path: Path, text: str) -> None:
     assert loaded.findings == ()
 
 
+def test_the_example_of_a_store_is_right(tmp_path: Path) -> None:
+    (text,) = examples(CONFIGURATION, of="store:")
+    (smallest, _) = examples(CONFIGURATION, of="clusters:")
+    (tmp_path / "rbac.yaml").write_text("x")
+
+    loaded = parse_config(smallest + text, "kordon.yaml", Surroundings(tmp_path, {}))
+
+    assert loaded.findings == ()
+    assert loaded.config is not None
+    assert loaded.config.store_cluster.name == "prod"
+
+
 def test_the_bounds_of_a_request_are_those_of_the_code() -> None:
     table = CONFIGURATION.partition("## What one request may ask for")[2]
     told = [int(number.replace(",", "")) for number in re.findall(r"^\| ([\d,]+) \|", table, re.MULTILINE)]

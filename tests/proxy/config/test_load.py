@@ -75,7 +75,8 @@ listeners:
 policy: policies/rbac.yaml
 compat: {group_edit_deletes: true}
 groups_file: groups.yaml
-audit: {directory: journal, kafka: {cluster: prod}}
+audit: {directory: journal, kafka: {cluster: prod, replication: 3}}
+store: {type: kafka, cluster: test, topic: __kordon_acme, replication: 3}
 admin: {bind: "127.0.0.1:9999", api: {bind: "0.0.0.0:9998", tokens: tokens.yaml, tls: {cert: ca.pem, key: api.key}}}
 limits: {connections: 100, idle: 5min}
 drain: 0
