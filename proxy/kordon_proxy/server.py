@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
@@ -276,10 +277,21 @@ class Server:
             schedule=self._schedule,
             inspector=Inspector(self._settings.clusters, self._settings.registries),
             upstreams=self.upstreams,
+            fixed={
+                one.name: (one.identity.principal, frozenset(one.identity.roles))
+                for one in self._settings.listeners
+                if one.identity is not None
+            },
+            connections=self._connections,
             reload=self._look_at_files,
             status=self._status,
         )
         return ApiServer(settings, create_app(process))
+
+    def _connections(self) -> Counter[str]:
+        """How many connections each principal has."""
+        sessions = (session for listener in self.listeners for session in listener.sessions)
+        return Counter(one.member.identity.principal for one in sessions if one.member is not None)
 
     def _status(self) -> dict[str, Any]:
         """What this process is, and how it is."""

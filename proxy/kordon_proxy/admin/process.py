@@ -27,6 +27,10 @@ class Process:
     inspector: Inspector
     upstreams: Mapping[str, Upstream]
     """By the names of the clusters."""
+    fixed: Mapping[str, tuple[str, frozenset[str]]]
+    """The principal and roles of each listener without a login, by its name."""
+    connections: Callable[[], Mapping[str, int]]
+    """How many connections each principal has now."""
     reload: Callable[[], Coroutine[Any, Any, None]]
     """Look at the policy, users, groups and tokens files now."""
     status: Callable[[], dict[str, Any]]

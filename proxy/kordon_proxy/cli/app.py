@@ -28,6 +28,7 @@ app.add_typer(tokens.app, name="tokens")
 RUNNING: Final = "At a running Kordon"
 for command in (grants.grant, grants.grants, grants.renew, grants.revoke, records.inspect, process.status):
     app.command(rich_help_panel=RUNNING)(command)
+app.command(rich_help_panel=RUNNING)(process.principals)
 app.command(rich_help_panel=RUNNING)(process.reload)
 app.add_typer(groups.app, name="groups", rich_help_panel=RUNNING)
 app.add_typer(scheduled.app, name="scheduled", rich_help_panel=RUNNING)

@@ -23,6 +23,22 @@ def status(
             _print(answer)
 
 
+def principals(
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    ca: CaFile = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show who could be in the tenant, and with which roles. For administrators."""
+    with complaining():
+        answer = client_of(url, token_file, tenant, ca).call("GET", "/principals")
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            print_table(("principal", "roles", "tenants", "by", "connections"), map(_known, answer["principals"]))
+
+
 def reload(
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
@@ -52,6 +68,11 @@ def _print(answer: dict[str, Any]) -> None:
     rows += [(f"connections of {name}", str(count)) for name, count in kordon.get("connections", {}).items()]
     rows += [(one["name"], _checked(one)) for one in kordon.get("checks", ())]
     print_table(("", ""), rows)
+
+
+def _known(one: dict[str, Any]) -> tuple[str, ...]:
+    roles = ", ".join(one["roles"]) + (" (administrator)" if one["is_admin"] else "")
+    return one["principal"], roles, ", ".join(one["tenants"]), ", ".join(one["sources"]), str(one["connections"])
 
 
 def _checked(check: dict[str, Any]) -> str:

@@ -92,6 +92,8 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
                 schedule=Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places)),
                 inspector=Inspector(()),
                 upstreams={},
+                fixed={"side": ("svc", frozenset({"devs"}))},
+                connections=lambda: {"dana": 3},
                 reload=reload,
                 status=lambda: {"version": "0", "epoch": granted.policies.snapshot.epoch, "instance": "one"},
             )

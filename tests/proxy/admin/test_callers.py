@@ -93,6 +93,23 @@ def test_only_an_administrator_has_the_files_read(tmp_path: Path) -> None:
     run(tmp_path, work)
 
 
+def test_an_administrator_is_told_who_could_be_in_his_tenant(tmp_path: Path) -> None:
+    async def work(api: Api) -> None:
+        seen = (await api.call("GET", "/principals")).json()["principals"]
+        elsewhere = (await api.call("GET", "/principals", tenant="Payments")).json()["principals"]
+
+        assert [(one["principal"], one["roles"], one["sources"], one["connections"]) for one in seen] == [
+            ("ann", ["owners"], ["token ann"], 0),
+            ("dana", ["devs"], ["token dana"], 3),
+            ("svc", ["devs"], ["listener side"], 0),
+        ]
+        assert [one["is_admin"] for one in seen] == [True, False, False]
+        assert [one["principal"] for one in elsewhere] == ["ann", "oscar"]
+        assert (await api.call("GET", "/principals", "dana")).status_code == 403
+
+    run(tmp_path, work)
+
+
 def test_an_address_where_nothing_is_says_where_to_look(tmp_path: Path) -> None:
     async def work(api: Api) -> None:
         answer = await api.call("GET", "/nothing")
