@@ -75,9 +75,8 @@ async def granted(world: World, show: Show) -> None:
     since = time.monotonic()
     await _kordon(world, show, ADA, grant)
     with show.waiting("the channel is told"):
-        await _until(lambda: any("GROUP_EDIT" in text for text in world.channel.texts), "the channel is not told")
-    notice = next(text for text in world.channel.texts if "GROUP_EDIT" in text and "grant" in text)
-    show.command("#trading", "a message of Kordon's webhook", notice)
+        await _until(lambda: _notices(world) != [], "the channel is not told")
+    show.command("#trading", "a message of Kordon's webhook", _notices(world)[0])
     output = await _skip(world, show, good=True)
     took = time.monotonic() - since
     at = await clients.committed(world, STUCK_GROUP, STUCK)
@@ -133,6 +132,11 @@ async def _run(world: World, person: Person, line: str) -> str:
     if ran.returncode:
         raise NotShown(f"`{line}` ends with {ran.returncode}: {ran.stdout}{ran.stderr}")
     return str(ran.stdout)
+
+
+def _notices(world: World) -> list[str]:
+    """What the channel was told of the grant. Refusals, which name the action too, may come before it or after it."""
+    return [text for text in world.channel.texts if "granted" in text and "GROUP_EDIT" in text]
 
 
 def _is_stuck(service: Service) -> bool:
