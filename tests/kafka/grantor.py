@@ -13,9 +13,9 @@ from kordon_proxy.grants import Grants, Places, Rules
 from kordon_proxy.policies import Policies
 from kordon_proxy.store.ledger import Ledger
 from tests.kafka.looping import Looping
-from tests.kafka.stores import SharedStore
 from tests.kafka.tenants import eventually
 from tests.proxy.granting import Log
+from tests.proxy.store.given import SharedStore
 
 T = TypeVar("T")
 

@@ -1,6 +1,7 @@
 """A process that changes the same records as others, as fast as it can.
 
-`python -m tests.kafka.racer BOOTSTRAP TOPIC NAME REVISIONS`. Each change that it made is a line: id and revision.
+`python -m tests.kafka.racer BOOTSTRAP TOPIC NAME REVISIONS`. It begins when all RACERS are there. Each change that it
+made is a line: id and revision.
 """
 
 import asyncio
@@ -13,15 +14,18 @@ from tests.kafka.stores import opened
 from tests.proxy.store.given import Reader, a_step
 
 IDS: Final = ("a", "b", "c")
+RACERS: Final = ("racer-0", "racer-1", "racer-2")
 
 
 async def race(bootstrap: str, topic: str, name: str, last: int) -> None:
     async with opened(bootstrap, topic, name) as store:
         reader = Reader(store)
+        assert await store.take(a_step(name))
+        await reader.until_revision(1, RACERS)
         while True:
             await reader.look()
             revisions = dict.fromkeys(IDS, 0) | {key.id: record["revision"] for key, record in reader.records.items()}
-            left = [one for one, revision in revisions.items() if revision < last]
+            left = [one for one in IDS if revisions[one] < last]
             if not left:
                 return
             steps = [a_step(one, revisions[one], by=name) for one in left]

@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
@@ -22,21 +20,8 @@ from kordon_proxy.store.entries import Line
 from kordon_proxy.store.interface import Step, Store, StoreUnavailable
 from kordon_proxy.store.kafka import KafkaStore
 from kordon_proxy.store.kafka_topic import Place
-from kordon_proxy.store.sqlite import SqliteStore
 from tests.kafka.tenants import QUIET
-from tests.proxy.store.given import Reader
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedStore:
-    """A store that several processes use. settings: what `kordon.yaml` says of it. make: for a process of that name."""
-
-    settings: Mapping[str, Any]
-    make: Callable[[str], Store]
-
-
-def a_shared_file(file: Path) -> SharedStore:
-    return SharedStore(settings={"file": str(file)}, make=partial(SqliteStore, file))
+from tests.proxy.store.given import Reader, SharedStore
 
 
 def a_shared_topic(kafka: Kafka, topic: str, cluster: str = "prod") -> SharedStore:

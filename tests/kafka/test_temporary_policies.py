@@ -21,10 +21,11 @@ from tests.kafka.changing import Changing
 from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
 from tests.kafka.fixtures import Fresh
 from tests.kafka.grantor import Grantor
-from tests.kafka.stores import SharedStore, a_shared_file, a_shared_topic
+from tests.kafka.stores import a_shared_topic
 from tests.kafka.tap import metric, readiness
 from tests.kafka.tenants import LISTENERS, POLICY, MakeTenantTopic, eventually
 from tests.kafka.wire import Wire
+from tests.proxy.store.given import SharedStore, a_shared_file
 
 BLIND: Final = POLICY.replace("actions: [TOPIC_INSPECT, TOPIC_PRODUCE", "actions: [TOPIC_PRODUCE", 1).replace(
     "actions: [GROUP_CONSUME, GROUP_EDIT", "actions: [GROUP_CONSUME", 1

@@ -92,7 +92,10 @@ class Store(Protocol):
         """Take events out of the outbox: they are in an audit log, on disk."""
 
     async def forget(self, keys: Collection[Key]) -> None:
-        """Take records out that are over for long. Nobody is told: every process forgets them by itself."""
+        """Take records out that are over for long. Nobody is told: every process forgets them by itself.
+
+        Their ids are not used again.
+        """
 
     async def close(self) -> None:
         """Let go of it. Never raises."""

@@ -25,6 +25,7 @@ PATIENCE: Final = 5.0
 CLOSE: Final = 1.0
 """Seconds for the end of a connection."""
 _REQUEST_MS: Final = 3_000
+_METADATA_MS: Final = 10_000  # a leader that is cut off from the others goes on to answer, and knows no news
 _FETCH_BYTES: Final = 256 << 10  # what the event loop is kept busy with at a time
 _EMPTY_ANSWERS: Final = 2  # the second was asked for after the first, so after the end was
 
@@ -39,7 +40,12 @@ class Link:
     def __init__(self, place: Place, settings: Mapping[str, Any], writer: str) -> None:
         self.facts = Facts(time.monotonic)
         self._place = place
-        self._settings = {**settings, "client_id": "kordon-store", "request_timeout_ms": _REQUEST_MS}
+        self._settings = {
+            **settings,
+            "client_id": "kordon-store",
+            "request_timeout_ms": _REQUEST_MS,
+            "metadata_max_age_ms": _METADATA_MS,
+        }
         self._writer = writer
         self._partition = TopicPartition(place.topic, 0)
         self._consumer: AIOKafkaConsumer | None = None

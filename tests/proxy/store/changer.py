@@ -1,6 +1,7 @@
 """A process that makes, renews and revokes temporary policies as fast as it can until it is killed.
 
-`python -m tests.proxy.store.changer FOLDER NAME`. Each change that was acknowledged is a line: id and revision.
+`python -m tests.proxy.store.changer FOLDER NAME [BOOTSTRAP TOPIC]`. Each change that was acknowledged is a line: id and
+revision. The store is a file in the folder, or a topic.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import structlog
 
 from kordon_policy.lifecycle import NotPossible
 from kordon_proxy.store.ledger import Clock
+from tests.kafka.stores import a_kafka_store
 from tests.proxy.granting import ANN, Process, a_process
 
 
@@ -35,8 +37,9 @@ def tell(policy_id: str, revision: int) -> None:
     sys.stdout.flush()
 
 
-async def main(folder: Path, name: str) -> None:
-    async with a_process(folder, name, clock=Clock()) as process:
+async def main(folder: Path, name: str, bootstrap: str = "", topic: str = "") -> None:
+    store = a_kafka_store(bootstrap, topic, name) if topic else None
+    async with a_process(folder, name, clock=Clock(), store=store) as process:
         following = asyncio.create_task(process.ledger.run())
         while not following.done():
             await change(process)
@@ -44,4 +47,4 @@ async def main(folder: Path, name: str) -> None:
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

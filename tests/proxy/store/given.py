@@ -1,9 +1,10 @@
 """Records, steps and stores as tests write them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,18 @@ def a_step(policy_id: str = "7f3a", before: int = 0, **fields: Any) -> Step:
         before=before,
         events=(event,),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStore:
+    """A store that several processes use. settings: what `kordon.yaml` says of it. make: for a process of that name."""
+
+    settings: Mapping[str, Any]
+    make: Callable[[str], Store]
+
+
+def a_shared_file(file: Path) -> SharedStore:
+    return SharedStore(settings={"file": str(file)}, make=partial(SqliteStore, file))
 
 
 class Stores(Protocol):
