@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from kordon_policy.access import Access
-from kordon_policy.actions import joined
+from kordon_policy.actions import Kind, joined
 from kordon_policy.decision import listed, outside, printable, who
 from kordon_policy.draft import Case, sees
 from kordon_policy.fixes import NO_FIXES, Fixes, find_fixes
@@ -20,7 +20,7 @@ from kordon_policy.model import EVERYBODY, Effect, RuleRef
 from kordon_policy.near import NearMiss, near_misses
 from kordon_policy.opens import Before
 from kordon_policy.question import Question, Ruled, World, judge
-from kordon_policy.reach import Entry, entries_of
+from kordon_policy.reach import Entries, Entry, entries_of, shown
 
 NEAR: Final = 20
 """Near misses that are told."""
@@ -134,14 +134,14 @@ def _closed(question: Question, world: World, ruled: Ruled) -> Explanation:
 
 
 def _case(question: Question, world: World, ruled: Ruled) -> Case:
-    entries = entries_of(ruled.snapshot)
-    his = [entry for entry in entries if entry.is_for(question.held, question.principal)]
+    entries = Entries(entries_of(ruled.snapshot))
+    his = entries.of(question.held, question.principal)
     return Case(
         question=question,
         world=world,
         ruled=ruled,
         matching=match(question, his, world.cluster(question.cluster, question.domain).names),
-        before=Before(question, world, entries),
+        before=Before(question=question, world=world, entries=entries),
     )
 
 
@@ -151,7 +151,7 @@ def _near(case: Case, *, openly: bool) -> tuple[NearMiss, ...]:
     if not case.matching.lacking or (decision is not None and decision.allowed):
         return ()
     shadows = (Entry(rule=rule) for rule in case.ruled.snapshot.document.policies if rule.shadow)
-    every: Iterable[Entry] = (*case.before.entries, *shadows)
+    every: Iterable[Entry] = (*case.before.entries.all, *shadows)
     if not openly:
         every = [entry for entry in every if entry.is_for(case.question.held, case.question.principal)]
     return near_misses(case.question, tuple(every), case.names, case.matching.lacking)
@@ -186,19 +186,27 @@ def _login(question: Question, ruled: Ruled) -> Step:
 
 def _view(case: Case, *, openly: bool) -> Step:
     view, question = case.ruled.view, case.question
+    kind, name = question.kind, question.name
     seen = sees(view, question)
     # What would come into being needs more than a group that reads it.
-    inferred = (
-        question.explicit and not seen and question.kind is not None and view.sees(question.kind, question.name or "")
-    )
-    text = view.reason(question.kind, question.name)
+    inferred = question.explicit and not seen and kind is not None and view.sees(kind, name or "")
+    text = view.reason(kind, name)
     if inferred or not (seen or openly):
-        text = outside(question.kind, question.name, view.tenant)
-    return Step(
-        step=Stage.VIEW,
-        passed=seen,
-        text=f"{text}: to create it takes an include" if inferred else text,
-        rules=view.rules(question.kind, question.name) if openly or seen else (),
+        text = outside(kind, name, view.tenant)
+    if inferred:
+        text += ": to create it takes an include"
+    elif not seen and openly and _may_be_inferred(case):
+        text += ", unless a group that is shown reads it, which is not known here"
+    return Step(step=Stage.VIEW, passed=seen, text=text, rules=view.rules(kind, name) if openly or seen else ())
+
+
+def _may_be_inferred(case: Case) -> bool:
+    """Could the thing be in the view, if it were known which topics groups read?"""
+    question, tenant = case.question, case.ruled.tenant
+    if case.world.inferred is not None or question.explicit or question.kind is not Kind.TOPIC or tenant is None:
+        return False
+    return case.ruled.view.is_open(question.name or "") and bool(
+        shown(tenant, Kind.GROUP, case.names, admin=case.admin)
     )
 
 

@@ -121,7 +121,7 @@ def _starts(case: Case) -> Iterator[Draft]:
     for tenant in snapshot.tenants:
         if tenant is case.ruled.tenant or not tenant.takes(held):
             continue
-        if sees(snapshot.view(tenant.name, case.names, case.world.inferred, admin=case.admin), case.question):
+        if sees(case.world.view(snapshot, tenant.name, case.names, admin=case.admin), case.question):
             yield _logged_in(case, tenant)
 
 
@@ -221,9 +221,8 @@ def _roles_to_give(case: Case, near: Collection[NearMiss]) -> list[str]:
     """The roles of policies that lack nothing else, those with the fewest policies first."""
     wanted = {miss.rule for miss in near if miss.wrong is Coordinate.ROLE}
     entries = case.before.entries
-    roles = {role for entry in entries if entry.ref in wanted for role in entry.rule.roles}
-    sizes = {role: sum(role in entry.rule.roles for entry in entries) for role in roles}
-    return sorted(roles, key=lambda role: (sizes[role], role))
+    roles = {role for entry in entries.all if entry.ref in wanted for role in entry.rule.roles}
+    return sorted(roles, key=lambda role: (len(entries.naming(role)), role))
 
 
 def _give(case: Case, role: str) -> Candidate:

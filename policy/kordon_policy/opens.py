@@ -1,14 +1,15 @@
 """What a change lets people do besides what it is made for, over all names."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from kordon_policy.actions import Action, Domain, Kind, joined
+from kordon_policy.folding import fold
 from kordon_policy.model import EVERYBODY, Effect, Rule
-from kordon_policy.patterns import Pattern, literal
+from kordon_policy.patterns import literal
 from kordon_policy.question import Cluster, Question, World
-from kordon_policy.reach import Entry, Slot, find, kordons_own
+from kordon_policy.reach import Entries, Entry, Slot, gained
 from kordon_policy.regions import Region, plainly_contains, region_of, subtract
 
 OTHER_CLUSTERS: Final = "any other"
@@ -64,22 +65,13 @@ class Opens:
 NOTHING_ELSE: Final = Opens()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
     """How things are before a change, and what it is made for. entries: all policies in force."""
 
-    def __init__(self, question: Question, world: World, entries: Iterable[Entry]) -> None:
-        self.question = question
-        self.world = world
-        self.entries = tuple(entries)
-        self._by_role: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            for role in entry.rule.roles:
-                self._by_role.setdefault(role, []).append(entry)
-
-    def of(self, roles: Collection[str], principal: str = "") -> list[Entry]:
-        """The policies that concern a holder of these roles."""
-        theirs = {id(entry): entry for role in (*roles, EVERYBODY) for entry in self._by_role.get(role, ())}
-        return [entry for entry in theirs.values() if entry.principal in (None, principal)]
+    question: Question
+    world: World
+    entries: Entries
 
 
 def opened_by(rule: Rule, before: Before) -> Opens:
@@ -88,7 +80,7 @@ def opened_by(rule: Rule, before: Before) -> Opens:
     slots = list(_slots(rule, before))
     for role in sorted(rule.roles):
         asked = role in before.question.roles or role == EVERYBODY
-        gained = _gained(before.of({role} - {EVERYBODY}), [Entry(rule=rule)], slots, before, asked=asked)
+        gained = _gained(before.entries.of({role} - {EVERYBODY}), [Entry(rule=rule)], slots, before, asked=asked)
         rows += [
             Opened(who=(role,), actions=(action,), kind=kind, clusters=(cluster.name,), region=region)
             for (action, kind, cluster), region in gained
@@ -99,9 +91,9 @@ def opened_by(rule: Rule, before: Before) -> Opens:
 def opened_to(role: str, before: Before) -> Opens:
     """What a further role lets the person do who asks."""
     question = before.question
-    own = before.of(question.held, question.principal)
+    own = before.entries.of(question.held, question.principal)
     known = {id(entry) for entry in own}
-    new = [entry for entry in before.of({role}, question.principal) if id(entry) not in known]
+    new = [entry for entry in before.entries.of({role}, question.principal) if id(entry) not in known]
     slots = dict.fromkeys(
         slot for entry in new if entry.rule.effect is Effect.ALLOW for slot in _slots(entry.rule, before)
     )
@@ -129,32 +121,12 @@ Place = tuple[Action, Kind | None, Cluster]
 def _gained(
     own: Collection[Entry], new: Collection[Entry], places: Iterable[Place], before: Before, *, asked: bool
 ) -> Iterator[tuple[Place, Region]]:
-    """Where new policies allow somebody what his own do not: by a new Allow, not by an old one, and forbidden by none.
-
-    What old policies forbid is forbidden by all of them together, so nothing has to be subtracted.
-    """
-    known: dict[Hashable, Region] = {}  # for most of them, one cluster is like the other
     for action, kind, cluster in places:
-        slot = Slot(action, kind, cluster.names)
-        old, added = find(own, slot), find(new, slot)
-        forbidden = [one.pattern for one in (*old, *added) if one.effect is not Effect.ALLOW]
-        allowed = [one.pattern for one in old if one.effect is Effect.ALLOW]
-        allows, but = (one.pattern for one in added if one.effect is Effect.ALLOW), [*forbidden, *allowed]
-        region = _remembered(known, tuple(allows), (*but, *kordons_own(slot)))
+        region = gained(own, new, Slot(action, kind, cluster.names))
         if asked:
             region = _but_asked(region, action, kind, cluster, before)
         if region:
             yield (action, kind, cluster), region
-
-
-def _remembered(
-    known: dict[Hashable, Region], patterns: tuple[Pattern | None, ...], but: tuple[Pattern | None, ...]
-) -> Region:
-    # The very same patterns, so that their texts need not be compared.
-    key = tuple(map(id, patterns)), tuple(map(id, but))
-    if key not in known:
-        known[key] = region_of(patterns, but)
-    return known[key]
 
 
 def _slots(rule: Rule, before: Before) -> Iterator[Place]:
@@ -205,31 +177,8 @@ def _members_too(rule: Rule, before: Before) -> tuple[str, ...]:
 
 def _folded(rows: Iterable[Opened]) -> tuple[Opened, ...]:
     """The same in fewer rows: those that differ in clusters, actions or people alone become one."""
-    found = _merged(rows, lambda row: (row.who, row.actions, row.kind, row.region), _with_clusters)
-    found = _merged(found, lambda row: (row.who, row.clusters, row.kind, row.region), _with_actions)
-    return tuple(_merged(found, lambda row: (row.actions, row.clusters, row.kind, row.region), _with_people))
-
-
-def _merged(
-    rows: Iterable[Opened], key: Callable[[Opened], Hashable], merge: Callable[[Opened, Opened], Opened]
-) -> list[Opened]:
-    merged: dict[Hashable, Opened] = {}
-    for row in rows:
-        known = merged.get(key(row))
-        merged[key(row)] = row if known is None else merge(known, row)
-    return list(merged.values())
-
-
-def _with_clusters(one: Opened, other: Opened) -> Opened:
-    return replace(one, clusters=tuple(dict.fromkeys((*one.clusters, *other.clusters))))
-
-
-def _with_actions(one: Opened, other: Opened) -> Opened:
-    return replace(one, actions=joined((*one.actions, *other.actions)))
-
-
-def _with_people(one: Opened, other: Opened) -> Opened:
-    return replace(one, who=tuple(dict.fromkeys((*one.who, *other.who))))
+    by_action = fold(fold(rows, "clusters"), "actions")
+    return tuple(fold((replace(row, actions=joined(row.actions)) for row in by_action), "who"))
 
 
 def _is_within(row: Opened, others: Iterable[Opened]) -> bool:

@@ -28,20 +28,25 @@ class Cluster(NamedTuple):
 class World:
     """What holds when a question is asked. Instants are in ms since the epoch.
 
-    temporary: those in force, and those to come. inferred: which group reads which topics.
+    temporary: those in force, and those to come. inferred: which group reads which topics; `None`: that is not known,
+    and is taken for none.
     """
 
     compiled: Compiled
     now: int = 0
     epoch: int = 1
     temporary: tuple[TemporaryRule, ...] = ()
-    inferred: Mapping[str, frozenset[str]] = field(default_factory=lambda: NOTHING_INFERRED)
+    inferred: Mapping[str, frozenset[str]] | None = None
     clusters: tuple[Cluster, ...] = ()
 
     def snapshot(self, at: int | None = None) -> Snapshot:
         """The policy at an instant; now, if none is said."""
         now = self.now if at is None else at
         return compile_snapshot(self.compiled, epoch=self.epoch, temporary=self.temporary, now=now)
+
+    def view(self, snapshot: Snapshot, tenant: str | None, names: frozenset[str], *, admin: bool) -> View:
+        """What a tenant sees of the cluster that is known by these names."""
+        return snapshot.view(tenant, names, self.inferred or NOTHING_INFERRED, admin=admin)
 
     def cluster(self, name: str, domain: Domain = Domain.CLUSTER) -> Cluster:
         """The cluster (registry, ...) of this name. One that is not known has this name alone."""
@@ -127,9 +132,7 @@ def judge(question: Question, world: World, at: int | None = None, *, openly: bo
     snapshot = world.snapshot(at)
     names = world.cluster(question.cluster, question.domain).names
     refused, tenant = _enter(question, snapshot)
-    view = snapshot.view(
-        None if tenant is None else tenant.name, names, world.inferred, admin=snapshot.is_admin(question.held)
-    )
+    view = world.view(snapshot, None if tenant is None else tenant.name, names, admin=snapshot.is_admin(question.held))
     rights = snapshot.rights(question.held, names, question.principal)
     seen = is_in_view(view, question.kind, question.name, explicit=question.explicit)
     decision = None

@@ -5,6 +5,7 @@ What `rights` and `view` answer for one name, this answers for all of them at on
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kordon_policy.actions import Action, Domain, Kind
@@ -58,6 +59,31 @@ class Entry:
         if self.principal not in (None, principal):
             return False
         return EVERYBODY in self.rule.roles or not self.rule.roles.isdisjoint(roles)
+
+
+class Entries:
+    """All policies that are in force, found by the roles that they are for."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.all = tuple(entries)
+        self._by_role: dict[str, list[Entry]] = {}
+        for entry in self.all:
+            for role in entry.rule.roles:
+                self._by_role.setdefault(role, []).append(entry)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that any of them is for, `"*"` among them."""
+        return frozenset(self._by_role)
+
+    def naming(self, role: str) -> list[Entry]:
+        """The policies that name this role, whoever of its holders they are for."""
+        return self._by_role.get(role, [])
+
+    def of(self, roles: Collection[str], principal: str = "") -> list[Entry]:
+        """The policies that concern a holder of these roles."""
+        theirs = {id(entry): entry for role in (*roles, EVERYBODY) for entry in self.naming(role)}
+        return [entry for entry in theirs.values() if entry.principal in (None, principal)]
 
 
 class Found(NamedTuple):
@@ -125,6 +151,26 @@ def _reach(found: Collection[Found], slot: Slot, stands_in: bool) -> Reach:
     denied = [*by_effect[Effect.DENY], *kordons_own(slot)]
     allows = [*by_effect[Effect.ALLOW], *((None,) if stands_in else ())]
     return Reach(region_of(allows, but=[*denied, *by_effect[Effect.STAGE]]), region_of(by_effect[Effect.STAGE], denied))
+
+
+def gained(own: Collection[Entry], new: Collection[Entry], slot: Slot) -> Region:
+    """Where further policies allow somebody what those that concern him do not. Raises TooComplex."""
+    if len(slot.action.parts) > 1:
+        return subtract(reach([*own, *new], slot).allowed, reach(own, slot).allowed)
+    if slot.kind not in slot.action.kinds:
+        return EMPTY
+    # Nothing has to be subtracted: what old policies forbid stays forbidden.
+    old, added = find(own, slot), find(new, slot)
+    but = [one.pattern for one in (*old, *added) if one.effect is not Effect.ALLOW]
+    but += [one.pattern for one in old if one.effect is Effect.ALLOW]
+    allows = tuple(one.pattern for one in added if one.effect is Effect.ALLOW)
+    return _region_of(allows, (*but, *kordons_own(slot)))
+
+
+@lru_cache(maxsize=1_024)
+def _region_of(patterns: tuple[Pattern | None, ...], but: tuple[Pattern | None, ...]) -> Region:
+    # Of the clusters, most are like each other.
+    return region_of(patterns, but)
 
 
 def kordons_own(slot: Slot) -> tuple[Pattern, ...]:

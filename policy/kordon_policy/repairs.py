@@ -66,9 +66,7 @@ def _tenant_to_join(case: Case) -> Tenant | None:
     wanted = case.question.tenant or case.question.default_tenant
     if wanted is not None:
         return next((one for one in tenants if one.name == wanted), None)
-    views = (
-        (one, case.ruled.snapshot.view(one.name, case.names, case.world.inferred, admin=case.admin)) for one in tenants
-    )
+    views = ((one, case.world.view(case.ruled.snapshot, one.name, case.names, admin=case.admin)) for one in tenants)
     return next((one for one, view in views if sees(view, case.question)), None)
 
 

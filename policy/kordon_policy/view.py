@@ -169,6 +169,10 @@ class View:
         """
         return self._scope.covers(kind, beginning)
 
+    def is_open(self, topic: str) -> bool:
+        """Would a group that is shown bring this topic in by reading it, where the tenant's own paths say nothing?"""
+        return self._scope.sight[Kind.TOPIC, topic] is Sight.UNMENTIONED
+
     def topic_for_group(self, topic: str, group: str) -> bool:
         """May this group commit, subscribe to or be assigned the topic: shown explicitly, or inferred by this group?"""
         sight = self._scope.sight[Kind.TOPIC, topic]
