@@ -8,6 +8,8 @@ from kordon_policy.nodes import Broken, Mapping, Node, Number, Scalar, Sequence
 
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
+LONGEST_KEY: Final = 100
+"""Letters of a key that are told of."""
 
 
 class JsonTree:
@@ -18,9 +20,10 @@ class JsonTree:
 
     def __init__(self, body: object, report: Report) -> None:
         self._report = report
-        self._ways: list[str] = []
+        self._steps: list[tuple[int, str]] = []
+        """Of each node, the column of the one that it is in, and how one gets from there to it."""
         try:
-            self.root = self._node(body, "", 1)
+            self.root = self._node(body, 0, "", 1)
         except TooManyFindings:
             self.root = Broken(line=1, column=1)
 
@@ -32,11 +35,19 @@ class JsonTree:
         severity = finding.severity
         if strict and severity is Severity.WARNING:
             severity = Severity.ERROR
-        return replace(finding, severity=severity, line=1, column=1, path=self._ways[finding.column - 1])
+        return replace(finding, severity=severity, line=1, column=1, path=self._way(finding.column))
 
-    def _node(self, value: object, way: str, depth: int) -> Node:
-        self._ways.append(way)
-        at = len(self._ways)
+    def _way(self, column: int) -> str:
+        """The way to a node. Written down for those alone of which something is told: a request may have long keys."""
+        steps: list[str] = []
+        while column:
+            column, step = self._steps[column - 1]
+            steps.append(step)
+        return "".join(reversed(steps)).removeprefix(".")
+
+    def _node(self, value: object, parent: int, step: str, depth: int) -> Node:
+        self._steps.append((parent, step))
+        at = len(self._steps)
         broken = Broken(line=1, column=at)
         if depth > MAX_DEPTH or at > MAX_NODES:
             what = f"more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else f"more than {MAX_NODES} values"
@@ -46,11 +57,11 @@ class JsonTree:
             case dict():
                 entries = {}
                 for key, item in value.items():
-                    node = self._node(item, f"{way}.{key}" if way else str(key), depth + 1)
+                    node = self._node(item, at, f".{_cut(str(key))}", depth + 1)
                     entries[str(key)] = (Scalar(line=1, column=node.column, text=str(key)), node)
                 return Mapping(line=1, column=at, entries=entries)
             case list() | tuple():
-                items = tuple(self._node(item, f"{way}[{place}]", depth + 1) for place, item in enumerate(value))
+                items = tuple(self._node(item, at, f"[{place}]", depth + 1) for place, item in enumerate(value))
                 return Sequence(line=1, column=at, items=items)
             case str():
                 return self._text(value, broken)
@@ -70,3 +81,7 @@ class JsonTree:
             self._report.error(broken, "a text with half a letter in it (a lone surrogate)", "write all of the letter")
             return broken
         return Scalar(line=1, column=broken.column, text=text)
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= LONGEST_KEY else f"{key[: LONGEST_KEY - 1]}…"

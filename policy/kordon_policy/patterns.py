@@ -1,5 +1,6 @@
 """The names of a path: exact, `prefix*`, `*suffix`, `*`, and a star anywhere else. Only the star is special."""
 
+import re
 from dataclasses import dataclass
 
 STAR = "*"
@@ -87,7 +88,8 @@ def beginning(one: Pattern | None, letters: str) -> list[Pattern]:
     """Patterns of those names among a pattern's that begin with these letters. `None` is any name."""
     if one is not None and one.exact:
         return [one] if one.head.startswith(letters) else []
-    texts = _beginning(STAR if one is None else one.text, letters)
+    # Stars in a row are one star, and would each be taken for a place where the letters may begin.
+    texts = _beginning(STAR if one is None else re.sub(r"\*+", STAR, one.text), letters)
     return [pattern(text) for text in dict.fromkeys(texts)]
 
 

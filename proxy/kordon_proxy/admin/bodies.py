@@ -51,10 +51,11 @@ def _inlined(value: Any, parts: dict[str, Any]) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
-        raise ValueError(f"`{twice[:100]}` stands in it twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"`{key[:100]}` stands in it twice")
+        found[key] = value
     return found
 
 

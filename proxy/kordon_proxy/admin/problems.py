@@ -19,6 +19,7 @@ from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted
 from kordon_proxy.inspection import errors as inspection
 from kordon_proxy.inspection.errors import Busy, Unreachable, Unusable
+from kordon_proxy.inspection.plain import text
 from kordon_proxy.schedule import NoSuchMutation
 from kordon_proxy.store.interface import StoreUnavailable
 
@@ -83,9 +84,15 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def told(findings: Iterable[Finding]) -> list[dict[str, str]]:
-    """Findings as the API tells them."""
+    """Findings as the API tells them. What they repeat of a request may have halves of letters, which no answer can."""
     return [
-        {"severity": str(one.severity), "path": one.path, "message": one.message, "hint": one.hint} for one in findings
+        {
+            "severity": str(one.severity),
+            "path": text(one.path),
+            "message": text(one.message),
+            "hint": text(one.hint),
+        }
+        for one in findings
     ]
 
 
@@ -117,7 +124,8 @@ def handle_problems(app: FastAPI) -> None:
 
 def answer(problem: Problem) -> JSONResponse:
     """The response that tells it."""
-    body: dict[str, Any] = {"title": problem.status.phrase, "status": problem.status.value, "detail": problem.detail}
+    detail = text(problem.detail)
+    body: dict[str, Any] = {"title": problem.status.phrase, "status": problem.status.value, "detail": detail}
     if problem.findings:
         body |= {"findings": told(problem.findings)}
     return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,76 @@
+"""Who has a token and no right holds up nobody: the API lives in the event loop that all clients are served from."""
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from kordon_proxy.admin.bodies import LARGEST
+from tests.proxy.admin.calling import Api
+from tests.proxy.admin.test_temporary_policies import PATH, run
+from tests.proxy.granting import a_body
+
+MiB = 1 << 20
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("path", [PATH, "/scheduled-mutations", "/clusters/prod/inspect"])
+def test_a_key_that_stands_twice_is_found_at_once_among_thousands(tmp_path: Path, path: str) -> None:
+    body = b"{%b}" % b",".join(b'"%x":1' % key for key in (*range(20_000), 19_999))
+
+    async def work(api: Api) -> None:
+        assert len(body) < LARGEST
+        answer = await api.call("POST", path, "dana", body)
+
+        assert (answer.status_code, "`4e1f` stands in it twice" in answer.json()["detail"]) == (400, True)
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("path", [PATH, "/scheduled-mutations", "/clusters/prod/inspect"])
+@pytest.mark.parametrize("body", [b'{"\\ud800": 1}', b'{"\\ud800": 1, "\\ud800": 2}', b'{"policy": {"\\udfff": []}}'])
+def test_half_a_letter_in_a_key_is_told_in_letters_that_an_answer_can_have(
+    tmp_path: Path, path: str, body: bytes
+) -> None:
+    async def work(api: Api) -> None:
+        answer = await api.call("POST", path, "dana", body)
+
+        assert answer.status_code == 400
+        assert answer.json()["detail"]
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("path", [PATH, "/scheduled-mutations"])
+def test_a_long_key_takes_no_more_room_for_each_value_below_it(tmp_path: Path, path: str) -> None:
+    key = "k" * 200_000
+    body = b'{"%b":[%b1]}' % (key.encode(), b"1," * 9_000)
+
+    async def work(api: Api) -> None:
+        tracemalloc.start()
+        try:
+            answer = await api.call("POST", path, "dana", body)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert answer.status_code == 400
+        assert peak < 50 * MiB
+        assert len(answer.content) < 10_000
+
+    run(tmp_path, work)
+
+
+def test_stars_in_a_row_are_one_star_when_it_is_asked_what_they_cover(tmp_path: Path) -> None:
+    policy = a_body()["policy"] | {"actions": ["TOPIC_INSPECT"], "resource": ["cluster", "prod", "topic", "*" * 20_000]}
+
+    async def work(api: Api) -> None:
+        rbac = tmp_path / "rbac.yaml"
+        rbac.write_text(rbac.read_text().replace('{include: [cluster, "*", group, "trade_*"]}', '{include: ["*"]}'))
+        await api.granted.policies.reload()
+        answer = await api.call("POST", PATH, body=json.dumps(a_body(policy=policy)).encode())
+
+        assert (answer.status_code, "internal topics" in answer.json()["detail"]) == (403, True)
+
+    run(tmp_path, work)
