@@ -5,7 +5,7 @@ import os
 import socket
 from typing import Final
 
-from .config.values import Address
+from .config.addresses import Address
 from .reasons import reason_of
 
 _WHYS: Final = {errno.EADDRNOTAVAIL: "no interface of this machine has this address"}

@@ -22,7 +22,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
 
 from .binding import CannotServe
-from .config.values import Address
+from .config.addresses import Address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

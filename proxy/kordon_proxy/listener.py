@@ -9,10 +9,10 @@ import structlog
 
 from kordon_policy.tenants import tenant_cluster_id
 
-from . import config
 from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.watch import Cluster
+from .config import model as config
 from .holds import Hold
 from .identity.directory import Directory, anonymous
 from .identity.identify import identify

@@ -11,7 +11,7 @@ import structlog
 
 from .binding import CannotServe
 from .cluster.picture import Picture
-from .config.values import Address
+from .config.addresses import Address
 from .health import Check
 from .listener import Listener
 from .session import Session

@@ -20,13 +20,14 @@ import structlog
 from kordon_policy.actions import Domain
 from kordon_policy.model import Effect
 
-from . import config, schedule, staging
+from . import schedule, staging
 from .audit.event import KORDON, Event, EventType, What, Why, new_id
 from .audit.log import AuditLog
 from .clock import wall_ms
 from .cluster.picture import Picture
 from .cluster.pool import Reach
 from .cluster.watch import Cluster, Settings
+from .config import model as config
 from .grants import Grants, Places, Rules
 from .health import Check, HealthServer, Pulse
 from .heap import keep_freed_memory

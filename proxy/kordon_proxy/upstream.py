@@ -9,9 +9,9 @@ from typing import Any, final
 
 import structlog
 
-from . import config
 from .cluster.pool import Reach
 from .cluster.watch import Cluster
+from .config import model as config
 from .config.model import UpstreamTls
 from .identity.tls import TlsFault, tls_context
 from .identity.upstream import UpstreamLogin

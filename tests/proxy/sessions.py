@@ -14,11 +14,11 @@ from kordon_protocol.codec import decode_response, request_frame, response_frame
 from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.header import peek_request, peek_response
 from kordon_protocol.keys import ApiKey
-from kordon_proxy import config
 from kordon_proxy.audit.event import Event
 from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.cluster.watch import State
+from kordon_proxy.config import model as config
 from kordon_proxy.identity.directory import Directory, door_of
 from kordon_proxy.identity.users import Users
 from kordon_proxy.identity.values import Mechanism

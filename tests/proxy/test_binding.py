@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from kordon_proxy.binding import CannotServe
-from kordon_proxy.config.values import Address
+from kordon_proxy.config.addresses import Address
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 ELSEWHERE = "192.0.2.1"

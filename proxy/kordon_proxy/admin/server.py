@@ -12,8 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kordon_proxy.binding import CannotServe
+from kordon_proxy.config.addresses import Address
 from kordon_proxy.config.model import AdminApi
-from kordon_proxy.config.values import Address
 
 log = structlog.get_logger()
 

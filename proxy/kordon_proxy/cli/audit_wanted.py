@@ -6,8 +6,7 @@ from kordon_policy.patterns import Pattern, pattern
 from kordon_proxy.audit.event import rfc3339
 from kordon_proxy.audit.filters import KINDS, VERDICTS, Filter
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.values import parse_duration
-from kordon_proxy.identity.users import parse_instant
+from kordon_proxy.config.quantities import parse_duration, parse_instant
 
 
 def wanted(

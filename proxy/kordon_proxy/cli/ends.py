@@ -4,8 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.values import parse_duration
-from kordon_proxy.identity.users import parse_instant
+from kordon_proxy.config.quantities import parse_duration, parse_instant
 
 
 def end_of(text: str | None, what: str) -> float | None:

@@ -11,8 +11,7 @@ import typer
 
 from kordon_policy.temporary_request import UNLIMITED
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.values import parse_duration
-from kordon_proxy.identity.users import parse_instant
+from kordon_proxy.config.quantities import parse_duration, parse_instant
 
 from .client import (
     DEFAULT_URL,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.values import parse_duration
+from kordon_proxy.config.quantities import parse_duration
 
 from .client import (
     DEFAULT_URL,

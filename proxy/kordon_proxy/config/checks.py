@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from .addresses import MAX_PORT, Address
 from .audit import KafkaTopic
 from .document import Document, Path, Plain
 from .findings import Finding, Severity
 from .mistakes import finding
 from .model import Cluster, Listener, SchemaRegistry, Store
 from .parts import Parts
-from .values import MAX_PORT, Address
 
 ONE_OF_LIMIT: Final = 10
 AUDIT_TOPIC: Final = KafkaTopic.model_fields["topic"].default

@@ -11,13 +11,12 @@ from pydantic import AfterValidator, Field
 
 from kordon_policy.model import Compat
 
+from .addresses import Address, BrokerIds
 from .audit import AuditConfig
 from .findings import Mistake
 from .section import Section
 from .values import (
-    Address,
     Bound,
-    BrokerIds,
     Duration,
     FilePath,
     HostPort,

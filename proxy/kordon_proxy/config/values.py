@@ -3,13 +3,11 @@
 Each is text in the file and checked once, here. Messages say what was expected; they never repeat a secret.
 """
 
-import ipaddress
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -29,15 +27,21 @@ from kordon_policy.model import EVERYBODY
 from kordon_proxy.principals import fault_of
 from kordon_proxy.secrets import Secret, SecretMissing, is_reference, resolve
 
+from .addresses import Address, BrokerIds, parse_address, parse_broker_ids
 from .findings import Mistake
+from .quantities import (
+    UNLIMITED,
+    parse_bound,
+    parse_duration,
+    parse_size,
+    spell_bound,
+    spell_duration,
+    spell_size,
+    text_of,
+)
 
-DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-SIZE_UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)", re.ASCII)
-UNLIMITED: Final = "unlimited"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 STORE_TOPIC: Final = re.compile(r"__kordon[A-Za-z0-9._-]{1,241}", re.ASCII)
-MAX_PORT: Final = 65535
 MAX_COPIES: Final = 32767
 
 
@@ -48,135 +52,6 @@ class Surroundings:
     folder: Path
     environment: Mapping[str, str]
     read_secrets: bool = True
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise Mistake("expected text here, found a list or a mapping")
-    return value
-
-
-def parse_duration(value: object) -> float:
-    """Return seconds for text such as `30s`, `500ms`, `10min`, `1h`, `7d`; `0` needs no unit."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    text = _text(value)
-    match = QUANTITY.fullmatch(text)
-    if match is None or (match[2] not in DURATION_UNITS and not (match[2] == "" and float(match[1]) == 0)):
-        raise Mistake(f"`{text}` is no duration", f"a number and one of {', '.join(DURATION_UNITS)}, as in 30s")
-    return float(match[1]) * DURATION_UNITS.get(match[2], 1.0)
-
-
-def parse_bound(value: object) -> float | None:
-    """Return seconds for a duration that is not 0, None for `unlimited`."""
-    if value is None or value == UNLIMITED:
-        return None
-    try:
-        seconds = parse_duration(value)
-    except Mistake as mistake:
-        raise Mistake(str(mistake), f"{mistake.hint}, or `{UNLIMITED}`" if mistake.hint else "") from None
-    if seconds <= 0:
-        raise Mistake("this must be more than 0", f"`{UNLIMITED}` is no bound at all")
-    return seconds
-
-
-def parse_size(value: object) -> int:
-    """Return bytes for text such as `64KiB` or `100MiB`; a bare number is bytes."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    text = _text(value)
-    match = QUANTITY.fullmatch(text)
-    if match is None or match[2] not in SIZE_UNITS:
-        raise Mistake(f"`{text}` is no size", "a number and one of KiB, MiB, GiB, as in 100MiB")
-    return int(float(match[1]) * SIZE_UNITS[match[2]])
-
-
-class Address(NamedTuple):
-    """A host (name, IPv4, or IPv6 without brackets) and a TCP port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    @property
-    def is_wildcard(self) -> bool:
-        """Whether it stands for every address of this machine."""
-        return self.host in {"0.0.0.0", "::", ""}  # noqa: S104 (compared with, not bound)
-
-
-def parse_address(value: object) -> Address:
-    """Return the address for `host:port` or `[ipv6]:port`."""
-    if isinstance(value, Address):
-        return value
-    text = _text(value)
-    if "," in text:
-        raise Mistake(f"`{text}` is no address", "several stand in a list, as in [kafka-0:9092, kafka-1:9092]")
-    if "://" in text:
-        raise Mistake(f"`{text}` is no address", "host:port alone, as in 127.0.0.1:9092")
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise Mistake(f"`{text}` is no address", "an IPv6 address stands in brackets, as in [::1]:9092")
-    if not colon or not host or re.search(r"[\s/,\[\]]", host):
-        raise Mistake(f"`{text}` is no address", "host:port, as in 127.0.0.1:9092")
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= MAX_PORT):
-        raise Mistake(f"`{port}` is no port", f"a number from 1 to {MAX_PORT}")
-    return Address(host, int(port))
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerIds:
-    """The broker ids for which a listener keeps ports, as `0-63` or `0-2,100-102`."""
-
-    ranges: tuple[range, ...]
-
-    @property
-    def highest(self) -> int:
-        """The last of them."""
-        return max(ids[-1] for ids in self.ranges)
-
-    def __contains__(self, broker_id: int) -> bool:
-        return any(broker_id in ids for ids in self.ranges)
-
-    def __iter__(self) -> Iterator[int]:
-        for ids in self.ranges:
-            yield from ids
-
-    def __len__(self) -> int:
-        return sum(len(ids) for ids in self.ranges)
-
-    def __str__(self) -> str:
-        return ",".join(str(ids[0]) if len(ids) == 1 else f"{ids[0]}-{ids[-1]}" for ids in self.ranges)
-
-
-def parse_broker_ids(value: object) -> BrokerIds:
-    """Return the ids for `0-63`, `7`, or several of these with commas."""
-    if isinstance(value, BrokerIds):
-        return value
-    text = _text(value)
-    if not re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*", text.replace(" ", ""), re.ASCII):
-        raise Mistake(f"`{text}` names no broker ids", 'as in "0-63" or "0-2,100-102"')
-    ranges = []
-    for part in text.replace(" ", "").split(","):
-        first, _, last = part.partition("-")
-        ranges.append(range(int(first), int(last or first) + 1))
-    ranges.sort(key=lambda ids: ids.start)
-    if not all(ranges) or any(left.stop > right.start for left, right in itertools.pairwise(ranges)):
-        raise Mistake(f"`{text}` has a range that is empty or names an id twice", "write each range once, low-high")
-    return BrokerIds(tuple(ranges))
 
 
 def check_name(text: str) -> str:
@@ -190,7 +65,7 @@ def parse_replication(value: object) -> int | Literal["default"]:
     """Return a number of copies, or `default`."""
     if value == "default":
         return "default"
-    text = str(value) if isinstance(value, int) else _text(value)
+    text = str(value) if isinstance(value, int) else text_of(value)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_COPIES):
         raise Mistake(f"`{text}` is no number of copies", "as in 3, or `default` for what the brokers are set to")
     return int(text)
@@ -239,7 +114,7 @@ def check_url(url: str) -> str:
 
 def resolve_path(value: object, info: ValidationInfo) -> Path:
     """Return the path, taken from the folder of the file that names it."""
-    path = value if isinstance(value, Path) else Path(_text(value))
+    path = value if isinstance(value, Path) else Path(text_of(value))
     if not path.parts or "\0" in str(path):
         raise Mistake("this is no path")
     return _surroundings(info).folder / path
@@ -249,7 +124,7 @@ def resolve_secret(value: object, info: ValidationInfo) -> Secret:
     """Return the secret that the text names, or is."""
     if isinstance(value, Secret):
         return value
-    text = _text(value)
+    text = text_of(value)
     around = _surroundings(info)
     if not around.read_secrets and is_reference(text):
         return Secret("")
@@ -284,27 +159,6 @@ class OneOrMore:
 
 def _in_a_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def spell_duration(seconds: float) -> str:
-    """Write seconds as a file would: `10min`."""
-    for unit in ("d", "h", "min", "s"):
-        if seconds >= DURATION_UNITS[unit] and seconds % DURATION_UNITS[unit] == 0:
-            return f"{round(seconds / DURATION_UNITS[unit])}{unit}"
-    return f"{seconds * 1000:g}ms" if seconds else "0"
-
-
-def spell_bound(seconds: float | None) -> str:
-    """Write a bound as a file would."""
-    return UNLIMITED if seconds is None else spell_duration(seconds)
-
-
-def spell_size(size: int) -> str:
-    """Write bytes as a file would: `64KiB`."""
-    for unit in ("GiB", "MiB", "KiB"):
-        if size >= SIZE_UNITS[unit] and size % SIZE_UNITS[unit] == 0:
-            return f"{size // SIZE_UNITS[unit]}{unit}"
-    return str(size)
 
 
 _TEXT: Final = {"type": "string"}

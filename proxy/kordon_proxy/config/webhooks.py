@@ -7,9 +7,10 @@ from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, ValidationErro
 
 from kordon_proxy.secrets import Secret
 
+from .addresses import Address
 from .findings import Mistake
 from .section import Section
-from .values import Address, Duration, FilePath, Name, SecretText, reads_secrets
+from .values import Duration, FilePath, Name, SecretText, reads_secrets
 
 Verbosity = Literal["MUTATIONS", "QUERIES", "ALL"]
 

@@ -17,10 +17,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 from kordon_proxy.config.document import Document, read
 from kordon_proxy.config.findings import Finding, Refused, has_errors
 from kordon_proxy.config.mistakes import finding, findings_of
+from kordon_proxy.config.quantities import parse_instant
 from kordon_proxy.config.section import Section
 from kordon_proxy.config.values import OneOrMore, Principal, Role
-
-from .users import parse_instant
 
 BEARER: Final = "BEARER"
 """The mechanism, as the audit tells it."""

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import datetime
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from kordon_proxy.config.document import Document, read
 from kordon_proxy.config.findings import Finding, Mistake, Refused, Severity
 from kordon_proxy.config.mistakes import finding, findings_of
+from kordon_proxy.config.quantities import parse_instant
 from kordon_proxy.config.section import Section
 from kordon_proxy.config.values import OneOrMore, Role
 from kordon_proxy.principals import fault_of
@@ -23,15 +23,6 @@ from .scrypt import LOG_N, ScryptHash, parse_scrypt
 
 MAX_CREDENTIALS: Final = 2
 MAX_LOGIN_NAME: Final = 255
-
-
-def parse_instant(text: str) -> float:
-    """Return seconds since the epoch for a date and time of ISO 8601; without a zone it is UTC."""
-    try:
-        instant = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise Mistake(f"`{text}` is no date", "as in 2027-01-31T12:00:00Z") from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=datetime.UTC)).timestamp()
 
 
 def _parse_scrypt(value: object) -> ScryptHash:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
-from kordon_proxy import config
+from kordon_proxy.config import model as config
 from kordon_proxy.upstream import own_reach
 
 from .asked import Inspection

@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from kordon_proxy.admin.api import PREFIX, create_app
 from kordon_proxy.admin.server import ApiServer
 from kordon_proxy.binding import CannotServe
-from kordon_proxy.config import AdminApi
-from kordon_proxy.config.values import Address
+from kordon_proxy.config.addresses import Address
+from kordon_proxy.config.model import AdminApi
 from kordon_proxy.demo.ports import free_port
 from tests.proxy.admin.calling import ADDRESS, Api
 from tests.proxy.admin.test_temporary_policies import run

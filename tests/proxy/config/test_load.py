@@ -10,20 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kordon_policy.model import Compat
-from kordon_proxy.config import Config, Finding, Refused, Severity, inspect_config, load_config
-from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.load import parse_config
+from kordon_proxy.config.addresses import Address, parse_address, parse_broker_ids
+from kordon_proxy.config.findings import Finding, Mistake, Refused, Severity
+from kordon_proxy.config.load import inspect_config, load_config, parse_config
+from kordon_proxy.config.model import Config
+from kordon_proxy.config.quantities import parse_duration, parse_size, spell_duration, spell_size
 from kordon_proxy.config.schema import schema_text, shipped_schema
-from kordon_proxy.config.values import (
-    Address,
-    Surroundings,
-    parse_address,
-    parse_broker_ids,
-    parse_duration,
-    parse_size,
-    spell_duration,
-    spell_size,
-)
+from kordon_proxy.config.values import Surroundings
 
 CANARY = "clear-text-canary"
 SMALLEST = """\

@@ -11,8 +11,8 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.config.addresses import Address
 from kordon_proxy.config.model import Cluster
-from kordon_proxy.config.values import Address
 from kordon_proxy.inspection import brokers as module
 from kordon_proxy.inspection.asked import AtOffset, Earliest, Inspection
 from kordon_proxy.inspection.bounds import Bounds
