@@ -1,7 +1,7 @@
 """Stores in topics of a real Kafka, as tests make them, and what really stands in there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -17,11 +17,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.store.entries import Line
-from kordon_proxy.store.interface import Step, Store, StoreUnavailable
+from kordon_proxy.store.interface import Key, Kind, Step, Store, StoreUnavailable
 from kordon_proxy.store.kafka import KafkaStore
 from kordon_proxy.store.kafka_topic import Place
 from tests.kafka.tenants import QUIET
-from tests.proxy.store.given import Reader, SharedStore
+from tests.proxy.store.given import Reader, SharedStore, a_step
 
 
 def a_shared_topic(kafka: Kafka, topic: str, cluster: str = "prod") -> SharedStore:
@@ -57,6 +57,13 @@ async def opened(bootstrap: str, topic: str, writer: str = "one", **settings: An
         yield store
     finally:
         await store.close()
+
+
+def changing(store: Store, number: int) -> Iterator[Awaitable[object]]:
+    """All that changes a store: makes `b`, takes an event out, forgets `a`."""
+    yield store.take(a_step("b"))
+    yield store.told([number])
+    yield store.forget([Key(Kind.TEMPORARY_POLICY, "a")])
 
 
 async def refusal(work: Awaitable[object]) -> str:

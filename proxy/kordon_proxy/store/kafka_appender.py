@@ -116,7 +116,7 @@ class Appender:
         request = ProduceRequest(
             **_NO_TRANSACTION,
             required_acks=_ALL,
-            timeout=REQUEST_MS,
+            timeout=REQUEST_MS * 3 // 4,  # so that brokers answer within that
             topics=[(self._partition.topic, [(self._partition.partition, batch)])],
         )
         answer = await self._client.send(leader, request)

@@ -26,7 +26,7 @@ CLOSE: Final = 1.0
 """Seconds for the end of a connection."""
 _REQUEST_MS: Final = 3_000
 _METADATA_MS: Final = 10_000  # a leader that is cut off from the others goes on to answer, and knows no news
-_FETCH_BYTES: Final = 256 << 10  # what the event loop is kept busy with at a time
+_FETCH_BYTES: Final = 128 << 10  # what the event loop is kept busy with at a time
 _EMPTY_ANSWERS: Final = 2  # the second was asked for after the first, so after the end was
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     NoError,
     TopicAlreadyExistsError,
@@ -15,6 +16,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
     for_code,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 log = structlog.get_logger()
 
@@ -24,6 +26,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "retention.ms": "-1",
     "retention.bytes": "-1",
     "unclean.leader.election.enable": "false",
+    # No broker may choose a compression that takes a library to read.
+    "compression.type": "producer",
     # Small files and early compaction: there is little in it, and all of it is read at each start.
     "segment.bytes": str(64 << 20),
     "segment.ms": str(86_400_000),
@@ -65,32 +69,33 @@ async def prepare(place: Place, settings: Mapping[str, Any], *, make: bool) -> N
 
     settings: aiokafka's own. Raises UnfitTopic, and what Kafka or the network raised.
     """
-    admin = AIOKafkaAdminClient(**settings)
+    client, admin = AIOKafkaClient(**settings), AIOKafkaAdminClient(**settings)
     try:
+        await client.bootstrap()
         await admin.start()
-        found = await _find(admin, place.topic)
+        found = await _find(client, place.topic)
         if found is None:
             if not make:
                 raise UnfitTopic("the topic is not there any more, or Kordon's account may not see it")
             await _make(admin, place)
-            found = await _found(admin, place.topic)
+            found = await _found(client, place.topic)
         await _examine(admin, place, found)
     finally:
         await admin.close()
+        await client.close()
 
 
-async def _find(admin: AIOKafkaAdminClient, name: str) -> _Found | None:
-    # All are asked for: to ask for one makes it, with brokers that make topics by themselves.
-    for topic in await admin.describe_topics():
-        if topic["topic"] == name and topic["partitions"]:
-            return _Found(len(topic["partitions"]), len(topic["partitions"][0]["replicas"]))
-    return None
+async def _find(client: AIOKafkaClient, name: str) -> _Found | None:
+    request = MetadataRequest([name], allow_auto_topic_creation=False)
+    answer = await client.send(client.get_random_node(), request)
+    (topic,) = answer.to_object()["topics"]
+    return _Found(len(topic["partitions"]), len(topic["partitions"][0]["replicas"])) if topic["partitions"] else None
 
 
-async def _found(admin: AIOKafkaAdminClient, name: str) -> _Found:
+async def _found(client: AIOKafkaClient, name: str) -> _Found:
     """Find what was made just now, and is not known everywhere yet."""
     for _ in range(_TIMES):
-        if (found := await _find(admin, name)) is not None:
+        if (found := await _find(client, name)) is not None:
             return found
         await asyncio.sleep(_AGAIN)
     raise UnfitTopic("it exists, but Kordon's account may not see it, which takes the right DESCRIBE on it")
