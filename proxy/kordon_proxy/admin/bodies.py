@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import Problem, answer
@@ -89,6 +90,8 @@ class Bounded:
         except _TooLarge:
             problem = Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {self._largest} bytes")
             await answer(problem)(scope, receive, send)
+        except ClientDisconnect:
+            pass  # there is nobody to be answered
 
 
 class _TooLarge(Exception):

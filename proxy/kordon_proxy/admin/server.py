@@ -15,6 +15,8 @@ from kordon_proxy.binding import CannotServe
 from kordon_proxy.config.addresses import Address
 from kordon_proxy.config.model import AdminApi
 
+from .connection import PatientConnection
+
 log = structlog.get_logger()
 
 MOST_CALLS: Final = 100
@@ -38,6 +40,7 @@ class ApiServer:
         tls = self._settings.tls
         config = uvicorn.Config(
             self._app,
+            http=PatientConnection,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -1,13 +1,20 @@
 """Who has a token and no right holds up nobody: the API lives in the event loop that all clients are served from."""
 
+import asyncio
 import json
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
+from kordon_proxy.admin.api import PREFIX
 from kordon_proxy.admin.bodies import LARGEST
+from kordon_proxy.admin.connection import PatientConnection
+from kordon_proxy.admin.server import MOST_CALLS
 from tests.proxy.admin.calling import Api
+from tests.proxy.admin.test_callers import served
 from tests.proxy.admin.test_temporary_policies import PATH, run
 from tests.proxy.granting import a_body
 
@@ -72,5 +79,51 @@ def test_stars_in_a_row_are_one_star_when_it_is_asked_what_they_cover(tmp_path: 
         answer = await api.call("POST", PATH, body=json.dumps(a_body(policy=policy)).encode())
 
         assert (answer.status_code, "internal topics" in answer.json()["detail"]) == (403, True)
+
+    run(tmp_path, work)
+
+
+@pytest.mark.timeout(60)
+def test_who_connects_and_says_nothing_or_half_of_it_keeps_nobody_out(tmp_path: Path) -> None:
+    async def work(api: Api) -> None:
+        async with served(api) as address:
+            host, _, port = address.removeprefix("http://").partition(":")
+            silent = [await asyncio.open_connection(host, int(port)) for _ in range(2 * MOST_CALLS)]
+            for _, writer in silent[MOST_CALLS:]:
+                writer.write(b"GET /admin/v1/status HTTP/1.1\r\nHost: kordon\r\n")
+                await writer.drain()
+            headers = {"Authorization": f"Bearer {api.tokens['ann']}"}
+            async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+                for _ in range(3):
+                    assert (await client.get(f"{address}{PREFIX}/status")).status_code == 200
+            for _, writer in silent:
+                writer.close()
+
+    run(tmp_path, work)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /admin/v1/status HT",
+        b"POST /admin/v1/temporary-policies HTTP/1.1\r\nHost: kordon\r\n"
+        b"Authorization: Bearer %b\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+def test_a_request_of_which_the_end_does_not_come_is_waited_for_so_long_only(
+    tmp_path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientConnection, "arrival", 0.2)
+
+    async def work(api: Api) -> None:
+        async with served(api) as address:
+            host, _, port = address.removeprefix("http://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(said % api.tokens["ann"].encode() if b"%b" in said else said)
+            with suppress(ConnectionResetError):
+                assert b"200" not in await asyncio.wait_for(reader.read(), 20)
+            writer.close()
 
     run(tmp_path, work)
