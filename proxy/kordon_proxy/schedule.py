@@ -13,7 +13,6 @@ from typing import Any, Final
 import structlog
 from kio.schema.errors import ErrorCode
 
-from kordon_policy import actions as policy
 from kordon_policy import scheduled
 from kordon_policy.lifecycle import NotPossible, Sighting
 from kordon_policy.mutation_rights import Ground, judge_cancelling, judge_offsets, usable_topics
@@ -22,6 +21,7 @@ from kordon_policy.own_rights import Author, Judgement
 from kordon_policy.scheduled import Change, Due, ScheduledMutation, State
 from kordon_policy.scheduled_record import from_record, to_record
 from kordon_policy.scheduled_request import LONGEST_TRIES_MS, Asked, read_request
+from kordon_policy.scheduled_view import shown
 from kordon_policy.view import Inferred
 from kordon_protocol.outcomes import error_name
 
@@ -88,23 +88,25 @@ class Schedule:
         return len(self._running)
 
     def seen_by(self, who: Who) -> Iterator[tuple[ScheduledMutation, str]]:
-        """Those about groups in somebody's tenant, each with what it waits for ("" if for nothing)."""
+        """Those about groups in somebody's tenant, as they are shown to him, each with what it waits for ("" if for
+        nothing)."""
         author = _author(who)
         for mutation in self._all.values():
-            if self._is_seen(mutation, author):
-                yield mutation, self._waits_for.get(mutation.id, "") if not mutation.state.final else ""
+            seen = self._seen(mutation, author)
+            if seen is not None:
+                yield seen, self._waits_for.get(mutation.id, "") if not mutation.state.final else ""
 
-    def _is_seen(self, mutation: ScheduledMutation, author: Author) -> bool:
+    def _seen(self, mutation: ScheduledMutation, author: Author) -> ScheduledMutation | None:
         try:
             ground = self._ground(mutation)
         except UpstreamError:
-            return False
+            return None
         if not any(one.name == author.tenant for one in ground.snapshot.tenants):
-            return False
+            return None
         view = ground.snapshot.view(
             author.tenant, ground.names, ground.inferred, admin=ground.snapshot.is_admin(author.roles)
         )
-        return view.sees(policy.Kind.GROUP, mutation.aim.group)
+        return shown(mutation, view)
 
     # ---- what people ask for
 
@@ -143,7 +145,7 @@ class Schedule:
             for _ in range(_ATTEMPTS):
                 await self._ledger.look()
                 mutation = self._all.get(mutation_id)
-                if mutation is None or not self._is_seen(mutation, author):
+                if mutation is None or self._seen(mutation, author) is None:
                     raise NoSuchMutation(f"there is no scheduled mutation {mutation_id}")
                 judgement = judge_cancelling(mutation.aim, mutation.author, author, self._ground(mutation))
                 if not judgement.granted:

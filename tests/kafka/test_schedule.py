@@ -23,6 +23,9 @@ tenants:
     resources: [{include: [cluster, prod, group, "trade_*"]}, {include: [cluster, prod, topic, "tx_*"]}]
     roles: [owners, devs, readers]
   - {name: Payments, resources: [{include: [cluster, prod, group, "pay_*"]}], roles: [outsiders]}
+  - name: Watching
+    resources: [{include: [cluster, prod, group, "trade_*"]}, {exclude: [cluster, prod, topic, "tx_*"]}]
+    roles: [watchers]
 """
 
 
@@ -30,7 +33,7 @@ def a_kordon(kafka: Kafka, **settings: Any) -> Kordon:
     return Kordon(
         clusters={"prod": kafka.bootstrap},
         policy=POLICY,
-        tokens={"ann": ["owners"], "dana": ["devs"], "rita": ["readers"], "oscar": ["outsiders"]},
+        tokens={"ann": ["owners"], "dana": ["devs"], "rita": ["readers"], "oscar": ["outsiders"], "walt": ["watchers"]},
         listeners={"main": {"identity": {"principal": "dana", "roles": ["devs"]}}},
         settings=settings,
     )
@@ -242,6 +245,26 @@ def test_groups_are_shown_with_what_is_left_to_read(kordon: Kordon, group: Group
     missing = kordon.command("groups", "show", f"{group.name}x", by="oscar")
     assert hidden.returncode == missing.returncode == 1
     assert hidden.stderr.replace(group.name, f"{group.name}x") == missing.stderr
+
+
+def test_another_tenant_that_has_the_group_is_not_told_of_topics_that_it_does_not_have(
+    kordon: Kordon, group: Group
+) -> None:
+    of_topic = told(kordon, "groups", "skip", group.name, "--topic", group.topic, "--wait")["scheduled_mutation"]["id"]
+    group.commit(10, 10)
+    of_all = kordon.command("groups", "skip", group.name, "--wait", "-o", "json", by="dana")
+    failed = json.loads(of_all.stdout)["scheduled_mutation"]
+
+    assert group.topic in failed["ended"]["reason"]
+    shown = told(kordon, "scheduled", "list", "--ended", by="walt")
+    assert group.topic not in json.dumps(shown)
+    mine = {one["id"]: one for one in shown["scheduled_mutations"] if one["group"] == group.name}
+    assert (list(mine), mine[failed["id"]]["offsets"]) == ([failed["id"]], [])
+    hidden = kordon.command("scheduled", "show", of_topic, by="walt")
+    missing = kordon.command("scheduled", "show", "0" * 32, by="walt")
+    assert hidden.stderr.replace(of_topic, "0" * 32) == missing.stderr
+    cancelling = kordon.command("scheduled", "cancel", of_topic, by="walt")
+    assert "there is no scheduled mutation" in cancelling.stderr
 
 
 def test_a_process_that_is_killed_loses_nothing_and_does_nothing_twice(kafka: Kafka, group: Group) -> None:

@@ -77,7 +77,9 @@ class GroupOffsets:
             for topic in one.topics:
                 for partition in topic.partitions:
                     at = TopicPartition(str(topic.name), int(partition.partition_index))
-                    _check(partition.error_code, f"{connection} does not tell the offset of {at}")
+                    # Which partition it is is nobody's business in whose tenant the topic is not.
+                    what = f"group {printable(group)} has an offset that the coordinator does not tell now"
+                    _check(partition.error_code, what)
                     if partition.committed_offset >= 0:
                         found[at] = int(partition.committed_offset)
         return found

@@ -1,0 +1,31 @@
+"""What a tenant is told of a scheduled mutation. Of two tenants that have the same group, one may have more topics."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from kordon_policy.actions import Kind
+from kordon_policy.offset_moves import Move
+from kordon_policy.scheduled import ScheduledMutation
+from kordon_policy.view import View
+
+
+def shown(mutation: ScheduledMutation, view: View) -> ScheduledMutation | None:
+    """The mutation as it is shown in this view, `None` if it is not there: its group, or its topic, is not.
+
+    Of one that is about the whole group, the moves are left out that are in other topics; and then the sentence on how
+    it ended as well, which may name one of these.
+    """
+    aim = mutation.aim
+    if not view.sees(Kind.GROUP, aim.group):
+        return None
+    if aim.topic is not None and not view.topic_for_group(aim.topic, aim.group):
+        return None
+
+    def seen(moves: Iterable[Move]) -> tuple[Move, ...]:
+        return tuple(move for move in moves if view.topic_for_group(move.topic, aim.group))
+
+    claim = None if mutation.claim is None else replace(mutation.claim, moves=seen(mutation.claim.moves))
+    kept = replace(mutation, claim=claim, results=seen(mutation.results))
+    if kept == mutation or kept.ended is None:
+        return kept
+    return replace(kept, ended=replace(kept.ended, reason="some of it is outside the tenant"))
