@@ -2,7 +2,7 @@
 
 import sys
 from enum import Enum
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,8 +12,8 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import audit, grants, groups, process, records, scheduled, tokens, users
-from .report import MISTAKES, UNTRIED, complain, findings_json, print_findings
+from . import audit, grants, groups, inspect, process, scheduled, tokens, users
+from .report import MISTAKES, UNTRIED, TextOutput, complain, findings_json, print_findings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,19 +26,12 @@ app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="tokens")
 RUNNING: Final = "At a running Kordon"
-for command in (grants.grant, grants.grants, grants.renew, grants.revoke, records.inspect, process.status):
+for command in (grants.grant, grants.grants, grants.renew, grants.revoke, inspect.inspect, process.status):
     app.command(rich_help_panel=RUNNING)(command)
 app.command(rich_help_panel=RUNNING)(process.principals)
 app.command(rich_help_panel=RUNNING)(process.reload)
 app.add_typer(groups.app, name="groups", rich_help_panel=RUNNING)
 app.add_typer(scheduled.app, name="scheduled", rich_help_panel=RUNNING)
-
-
-class Output(Enum):
-    """For people or for programs."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class SchemaOf(Enum):
@@ -50,6 +43,8 @@ class SchemaOf(Enum):
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         sys.stdout.write(f"kordon {metadata.version('kordon')}\n")
         raise typer.Exit
 
@@ -80,7 +75,7 @@ def check(
     without_secrets: Annotated[
         bool, typer.Option("--without-secrets", help="Do not look at secrets, keys and users: they are not here.")
     ] = False,
-    output: Output = Output.TEXT,
+    output: TextOutput = TextOutput.TEXT,
 ) -> None:
     """Tell every mistake in configuration and policy, with its place and what to do.
 
@@ -93,7 +88,7 @@ def check(
     except OSError as error:
         complain(f"cannot read {error.filename}: {reason_of(error)}")
         raise typer.Exit(UNTRIED) from None
-    if output is Output.JSON:
+    if output is TextOutput.JSON:
         sys.stdout.write(findings_json(findings) + "\n")
     else:
         print_findings(findings, sys.stdout)

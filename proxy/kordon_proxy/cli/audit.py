@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,25 +10,11 @@ import typer
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Mistake
 
-from .report import UNTRIED, complain
+from .report import UNTRIED, Output, TextOutput, complain
 
 app = typer.Typer()
 
 CONFIG: Final = Path("kordon.yaml")
-
-
-class Output(Enum):
-    """For people, or as it is stored."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-class VerifyOutput(Enum):
-    """For people or for programs."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The kordon.yaml that says where the audit log is.")]
@@ -126,7 +111,7 @@ def verify(
     against_topic: Annotated[
         bool, typer.Option("--against-topic", help="Compare with the audit topic (`audit.kafka`) as well.")
     ] = False,
-    output: VerifyOutput = VerifyOutput.TEXT,
+    output: TextOutput = TextOutput.TEXT,
 ) -> None:
     """Tell every event that was changed, deleted, added or moved since it was written.
 
@@ -134,4 +119,4 @@ def verify(
     """
     from .audit_verify import verify as run
 
-    raise typer.Exit(run(config, directory, expect or [], against_topic, as_json=output is VerifyOutput.JSON))
+    raise typer.Exit(run(config, directory, expect or [], against_topic, as_json=output is TextOutput.JSON))

@@ -6,7 +6,8 @@ from kordon_policy.patterns import Pattern, pattern
 from kordon_proxy.audit.event import rfc3339
 from kordon_proxy.audit.filters import KINDS, VERDICTS, Filter
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.quantities import parse_duration, parse_instant
+
+from .times import moment
 
 
 def wanted(
@@ -29,20 +30,17 @@ def wanted(
         tenants=_patterns(tenants),
         verdicts=_known("--verdict", verdicts, VERDICTS),
         kinds=_known("--type", kinds, KINDS),
-        since=None if since is None else rfc3339(moment("--since", since, now)),
-        until=None if until is None else rfc3339(moment("--until", until, now)),
+        since=None if since is None else _instant("--since", since, now),
+        until=None if until is None else _instant("--until", until, now),
     )
 
 
-def moment(option: str, text: str, now: int) -> int:
-    """Return ms since the epoch for an instant (RFC 3339; UTC where it has no zone), or for `30m`, `-1h` ago."""
+def _instant(option: str, text: str, now: int) -> str:
+    """The instant that an option means, as events have it."""
     try:
-        return max(0, now - round(parse_duration(text.removeprefix("-")) * 1000))
+        return rfc3339(max(0, round(moment(text, now / 1000, ago=True) * 1000)))
     except Mistake:
-        try:
-            return max(0, round(parse_instant(text) * 1000))
-        except Mistake:
-            raise Mistake(f"{option} {text}: this is no time", "as in 2027-01-31T12:00:00Z, 30m or 7d ago") from None
+        raise Mistake(f"{option} {text}: this is no time", "as in 2027-01-31T12:00:00Z, 30m or 7d ago") from None
 
 
 def _patterns(texts: Iterable[str] | None) -> tuple[Pattern, ...]:

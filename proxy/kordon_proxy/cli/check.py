@@ -15,8 +15,8 @@ from kordon_proxy.identity.groups import load_groups
 from kordon_proxy.identity.tokens import LoadedTokens, load_tokens
 from kordon_proxy.identity.users import LoadedUsers, load_users
 
-from .between import groups_and_policy, listeners_and_policy, tokens_and_policy, users_and_policy
-from .certificates import unusable
+from .check_between import groups_and_policy, listeners_and_policy, tokens_and_policy, users_and_policy
+from .check_certificates import unusable
 
 KEYS: Final = {
     "kordon.yaml": {"clusters", "listeners", "providers"},

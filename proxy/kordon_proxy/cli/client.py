@@ -2,32 +2,25 @@
 
 import json
 import os
-import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
+from kordon_proxy.config.findings import Mistake
 from kordon_proxy.reasons import reason_of
 
-from .report import MISTAKES, UNTRIED, complain, print_told, shown
+from .report import MISTAKES, UNTRIED, Output, complain, print_told, shown
 
 DEFAULT_URL: Final = "http://127.0.0.1:9181"
+DEFAULT_CLUSTER: Final = "prod"
 PREFIX: Final = "/admin/v1"
 _SECONDS: Final = 30.0
-
-
-class Output(Enum):
-    """For people or for programs."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 PANEL: Final = "Where and who"
@@ -65,6 +58,9 @@ CaFile = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Cluster = Annotated[str, typer.Option("--cluster", envvar="KORDON_CLUSTER", help="The cluster, by one of its names.")]
+Reason = Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)]
+Ticket = Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)]
 Format = Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")]
 
 
@@ -90,6 +86,9 @@ class Client:
         self, method: str, path: str, *, body: Any = None, query: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Call an operation, and return what it answers. Raises Failure."""
+        import ssl
+        from importlib import metadata
+
         import httpx
 
         headers = {"Authorization": f"Bearer {self.token}", "User-Agent": f"kordon/{metadata.version('kordon')}"}
@@ -150,6 +149,18 @@ def _token(file: Path | None) -> str:
     return token
 
 
+def cluster_path(cluster: str, *parts: str) -> str:
+    """The path of a cluster, or of what is in it."""
+    return "/".join(["/clusters", *(quote(part, safe="") for part in (cluster, *parts))])
+
+
+def checked_id(text: str, what: str, shows: str) -> str:
+    """Return an id as a part of a path. Raises Mistake, with the command that `shows` ids, for what cannot be one."""
+    if not text.isascii() or not text.isalnum():
+        raise Mistake(f"`{text}` is no id of a {what}", f"`{shows}` shows them")
+    return text
+
+
 @contextmanager
 def complaining() -> Iterator[None]:
     """Turn what can go wrong into lines and an exit code."""
@@ -161,6 +172,9 @@ def complaining() -> Iterator[None]:
         else:
             complain(shown(str(failure)))
         raise typer.Exit(failure.code) from None
+    except Mistake as mistake:
+        complain(shown(f"{mistake}; {mistake.hint}" if mistake.hint else str(mistake)))
+        raise typer.Exit(UNTRIED) from None
 
 
 def print_json(value: Any) -> None:

@@ -3,31 +3,31 @@
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, Final
 
 import typer
 
-from kordon_policy.temporary_request import UNLIMITED
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.quantities import parse_duration, parse_instant
+from kordon_proxy.config.quantities import UNLIMITED
 
 from .client import (
     DEFAULT_URL,
     CaFile,
-    Failure,
     Format,
-    Output,
+    Reason,
     Tenant,
+    Ticket,
     TokenFile,
     Url,
+    checked_id,
     client_of,
     complaining,
     print_json,
 )
 from .paths import split_path
-from .report import print_table, print_told
+from .report import Output, print_table, print_told
+from .times import duration_ms, moment, shown_date
 
 PATH: Final = "/temporary-policies"
 Duration = Annotated[
@@ -55,8 +55,8 @@ def grant(
     starts: Annotated[
         str | None, typer.Option(help="From when on: in 30m, or at 2027-01-31T12:00:00Z. Else now.", show_default=False)
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
-    ticket: Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)] = None,
+    reason: Reason = None,
+    ticket: Ticket = None,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
     tenant: Tenant = None,
@@ -106,7 +106,7 @@ def grants(
 def renew(
     policy_id: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
     duration: Duration,
-    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
+    reason: Reason = None,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
     tenant: Tenant = None,
@@ -123,7 +123,7 @@ def renew(
 
 def revoke(
     policy_id: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
-    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
+    reason: Reason = None,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
     tenant: Tenant = None,
@@ -159,38 +159,28 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
 def _end(one: Mapping[str, Any]) -> str:
     ended = one["ended"]
     if ended is not None:
-        return f"ended {_date(ended['ts'])}" + (f" by {ended['by']}" if ended["by"] else "")
-    starts = f"from {_date(one['starts_ts'])} " if one["state"] == "scheduled" else ""
-    return starts + ("it is revoked" if one["expires_ts"] is None else _date(one["expires_ts"]))
-
-
-def _date(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+        return f"ended {shown_date(ended['ts'])}" + (f" by {ended['by']}" if ended["by"] else "")
+    starts = f"from {shown_date(one['starts_ts'])} " if one["state"] == "scheduled" else ""
+    return starts + ("it is revoked" if one["expires_ts"] is None else shown_date(one["expires_ts"]))
 
 
 def _duration(text: str) -> int | str:
     if text == UNLIMITED:
         return text
     try:
-        return round(parse_duration(text) * 1000)
+        return duration_ms("--for", text)
     except Mistake as mistake:
-        raise Failure(f"--for: {mistake}; {mistake.hint}, or {UNLIMITED}") from None
+        raise Mistake(str(mistake), f"{mistake.hint}, or {UNLIMITED}") from None
 
 
 def _instant(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return round((time.time() + parse_duration(text)) * 1000)
+        return round(moment(text, time.time()) * 1000)
     except Mistake:
-        try:
-            return round(parse_instant(text) * 1000)
-        except Mistake:
-            raise Failure(f"--starts: `{text}` is no time and no date, as in 30m or 2027-01-31T12:00:00Z") from None
+        raise Mistake(f"--starts: `{text}` is no time and no date, as in 30m or 2027-01-31T12:00:00Z") from None
 
 
 def _one(policy_id: str) -> str:
-    """An id as a part of an address."""
-    if not policy_id.isascii() or not policy_id.isalnum():
-        raise Failure(f"`{policy_id}` is no id of a temporary policy; `kordon grants` shows them")
-    return policy_id
+    return checked_id(policy_id, "temporary policy", "kordon grants")

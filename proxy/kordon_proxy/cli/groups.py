@@ -2,45 +2,41 @@
 
 import time
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 import typer
 
-from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.quantities import parse_duration
-
 from .client import (
+    DEFAULT_CLUSTER,
     DEFAULT_URL,
     CaFile,
     Client,
-    Failure,
+    Cluster,
     Format,
-    Output,
+    Reason,
     Tenant,
+    Ticket,
     TokenFile,
     Url,
     client_of,
+    cluster_path,
     complaining,
     print_json,
 )
-from .report import MISTAKES, print_table
+from .report import MISTAKES, Output, print_table
 from .scheduled import FINAL, PATH, print_mutations
+from .times import duration_ms
 
 app = typer.Typer(no_args_is_help=True, help="Show groups, and move their offsets once they are Empty.")
 
-DEFAULT_CLUSTER: Final = "prod"
 _LOOK_EVERY: Final = 0.5
 
 Name = Annotated[str, typer.Argument(metavar="GROUP", help="Which group.", show_default=False)]
-Cluster = Annotated[str, typer.Option("--cluster", envvar="KORDON_CLUSTER", help="The cluster, by one of its names.")]
 Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.", show_default=False)]
 Partition = Annotated[
     int | None, typer.Option("--partition", "-p", help="Only of this partition of it.", show_default=False)
 ]
 Waits = Annotated[str, typer.Option("--for", help="How long it waits for the group to be Empty.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it is over; exit code 0 if it has succeeded.")]
-Reason = Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)]
-Ticket = Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)]
 
 
 @app.command("list")
@@ -54,7 +50,7 @@ def list_groups(
 ) -> None:
     """Show the groups of the tenant."""
     with complaining():
-        answer = client_of(url, token_file, tenant, ca).call("GET", f"/clusters/{quote(cluster, safe='')}/groups")
+        answer = client_of(url, token_file, tenant, ca).call("GET", cluster_path(cluster, "groups"))
         if output is Output.JSON:
             print_json(answer)
         else:
@@ -74,7 +70,7 @@ def show(
 ) -> None:
     """Show what a group has read, and what is left."""
     with complaining():
-        path = f"/clusters/{quote(cluster, safe='')}/groups/{quote(group, safe='')}"
+        path = cluster_path(cluster, "groups", group)
         answer = client_of(url, token_file, tenant, ca).call("GET", path)
         if output is Output.JSON:
             print_json(answer)
@@ -166,12 +162,8 @@ def _body(
     reason: str | None,
     ticket: str | None,
 ) -> dict[str, Any]:
-    try:
-        duration = round(parse_duration(waits) * 1000)
-    except Mistake as mistake:
-        raise Failure(f"--for: {mistake}; {mistake.hint}") from None
     said = {"topic": topic, "partition": partition, "reason": reason, "ticket": ticket}
-    asked = {"operation": operation, "cluster": cluster, "group": group, "duration_ms": duration}
+    asked = {"operation": operation, "cluster": cluster, "group": group, "duration_ms": duration_ms("--for", waits)}
     return asked | {key: value for key, value in said.items() if value is not None}
 
 

@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
-from .client import DEFAULT_URL, CaFile, Format, Output, Tenant, TokenFile, Url, client_of, complaining, print_json
-from .report import print_table, shown
+from .client import DEFAULT_URL, CaFile, Format, Tenant, TokenFile, Url, client_of, complaining, print_json
+from .report import Output, print_table, shown
 
 
 def status(

@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -13,6 +14,21 @@ from kordon_proxy.reasons import reason_of
 OK: Final = 0
 MISTAKES: Final = 1
 UNTRIED: Final = 2
+
+
+class Output(Enum):
+    """For people or for programs."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class TextOutput(Enum):
+    """For people, where it is sentences, or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTICE: "cyan"}
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -10,17 +9,18 @@ import typer
 from .client import (
     DEFAULT_URL,
     CaFile,
-    Failure,
     Format,
-    Output,
+    Reason,
     Tenant,
     TokenFile,
     Url,
+    checked_id,
     client_of,
     complaining,
     print_json,
 )
-from .report import print_table, print_told
+from .report import Output, print_table, print_told
+from .times import shown_date
 
 app = typer.Typer(no_args_is_help=True, help="Show and call off what waits for a group to be Empty.")
 
@@ -64,7 +64,7 @@ def show(
 @app.command()
 def cancel(
     mutation: Id,
-    reason: Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)] = None,
+    reason: Reason = None,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
     tenant: Tenant = None,
@@ -112,7 +112,7 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     of = "all" if one["topic"] is None else one["topic"] + ("" if one["partition"] is None else f"-{one['partition']}")
     why = " ".join(filter(None, (one["waits_for"], one["reason"], one["ticket"])))
     ended = one["ended"]
-    until = _date(one["until_ts"]) if ended is None else f"ended {_date(ended['ts'])}"
+    until = shown_date(one["until_ts"]) if ended is None else f"ended {shown_date(ended['ts'])}"
     why = ended["reason"] or why if ended is not None else why
     return one["id"], one["state"], one["group"], what, of, until, one["created_by"], why
 
@@ -125,12 +125,5 @@ def _cell(offset: int | None) -> str:
     return "none" if offset is None else str(offset)
 
 
-def _date(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
-
-
 def _one(mutation_id: str) -> str:
-    """An id as a part of an address."""
-    if not mutation_id.isascii() or not mutation_id.isalnum():
-        raise Failure(f"`{mutation_id}` is no id of a scheduled mutation; `kordon scheduled list` shows them")
-    return mutation_id
+    return checked_id(mutation_id, "scheduled mutation", "kordon scheduled list")

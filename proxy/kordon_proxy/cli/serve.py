@@ -9,7 +9,7 @@ from kordon_proxy.config.load import inspect_config
 from kordon_proxy.config.model import Config
 from kordon_proxy.reasons import reason_of
 
-from .certificates import unusable
+from .check_certificates import unusable
 from .report import MISTAKES, OK, UNTRIED, complain, print_findings, reason_and_file
 
 

@@ -1,22 +1,24 @@
-"""`kordon tokens`: make and change a file of bearer tokens for the admin API."""
+"""`kordon tokens`: make and change a file of bearer tokens for the admin API.
+
+What reads and writes it is imported where it is used: other commands need none of it.
+"""
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kordon_proxy.config.findings import Mistake, Refused
-from kordon_proxy.identity import tokens_edit
-from kordon_proxy.identity.tokens import Token, load_tokens
-from kordon_proxy.identity.tokens_edit import TokenFault
+from kordon_proxy.config.findings import Refused
+from kordon_proxy.config.quantities import spell_instant
 
-from .ends import date, end_of
-from .report import MISTAKES, UNTRIED, complain, print_findings, print_table, reason_and_file
-from .users import Output
+from .files import complaining_about
+from .report import Output, print_table
+from .times import end_of
+
+if TYPE_CHECKING:
+    from kordon_proxy.identity.tokens import Token
 
 app = typer.Typer(
     no_args_is_help=True, help="Make and change a file of bearer tokens for the admin API. It holds hashes, no tokens."
@@ -37,7 +39,9 @@ def add(
     ] = None,
 ) -> None:
     """Add a token and print it, and nothing else. Makes the file where there is none. It is not shown again."""
-    with _complaining(file):
+    from kordon_proxy.identity import tokens_edit
+
+    with complaining_about(file):
         ends = end_of(expires, "token")
         with tokens_edit.edit(file, create=True) as content:
             token_id, text = tokens_edit.add_token(
@@ -53,7 +57,9 @@ def remove(
     token: Annotated[str, typer.Argument(help="The token's id.", show_default=False)], file: File = TOKENS_FILE
 ) -> None:
     """Take a token away. The next call that it is used for is refused."""
-    with _complaining(file), tokens_edit.edit(file) as content:
+    from kordon_proxy.identity import tokens_edit
+
+    with complaining_about(file), tokens_edit.edit(file) as content:
         tokens_edit.remove_token(content, token)
     sys.stderr.write(f"removed {token}\n")
 
@@ -61,7 +67,9 @@ def remove(
 @app.command("list")
 def list_tokens(file: File = TOKENS_FILE, output: Output = Output.TABLE) -> None:
     """Show whose tokens there are, with their ids and roles."""
-    with _complaining(file):
+    from kordon_proxy.identity.tokens import load_tokens
+
+    with complaining_about(file):
         loaded = load_tokens(file)
         if loaded.tokens is None:
             raise Refused(loaded.findings)
@@ -73,15 +81,15 @@ def list_tokens(file: File = TOKENS_FILE, output: Output = Output.TABLE) -> None
         print_table(("token", "principal", "roles", "default tenant", "ends"), rows)
 
 
-def _listed(token: Token) -> str:
+def _listed(token: "Token") -> str:
     return ", ".join(sorted(token.roles))
 
 
-def _end(token: Token) -> str | None:
-    return None if token.expires is None else date(token.expires)
+def _end(token: "Token") -> str | None:
+    return None if token.expires is None else spell_instant(token.expires)
 
 
-def _as_json(token: Token) -> dict[str, object]:
+def _as_json(token: "Token") -> dict[str, object]:
     return {
         "id": token.id,
         "principal": token.principal,
@@ -89,19 +97,3 @@ def _as_json(token: Token) -> dict[str, object]:
         "default_tenant": token.default_tenant,
         "expires": _end(token),
     }
-
-
-@contextmanager
-def _complaining(file: Path) -> Iterator[None]:
-    """Turn what can go wrong into one line and an exit code."""
-    try:
-        yield
-    except Refused as refused:
-        print_findings(refused.findings, sys.stderr)
-        raise typer.Exit(MISTAKES) from None
-    except (TokenFault, Mistake) as fault:
-        complain(str(fault))
-        raise typer.Exit(MISTAKES) from None
-    except OSError as error:
-        complain(f"cannot use {file}: {reason_and_file(error, file)}")
-        raise typer.Exit(UNTRIED) from None

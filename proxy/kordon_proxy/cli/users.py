@@ -1,32 +1,27 @@
-"""`kordon users`: make and change a users file."""
+"""`kordon users`: make and change a users file.
+
+What reads and writes it is imported where it is used: other commands need none of it.
+"""
 
 import getpass
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kordon_proxy.config.findings import Mistake, Refused
-from kordon_proxy.identity import users_edit
-from kordon_proxy.identity.users import User, load_users
-from kordon_proxy.identity.users_edit import UserFault
+from kordon_proxy.config.findings import Refused
+from kordon_proxy.config.quantities import spell_instant
 
-from .ends import date, end_of
-from .report import MISTAKES, UNTRIED, complain, print_findings, print_table, reason_and_file
+from .files import complaining_about
+from .report import MISTAKES, UNTRIED, Output, complain, print_table
+from .times import end_of
+
+if TYPE_CHECKING:
+    from kordon_proxy.identity.users import User
 
 app = typer.Typer(no_args_is_help=True, help="Make and change a users file. It holds hashes, never passwords.")
-
-
-class Output(Enum):
-    """For people or for programs."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 Name = Annotated[str, typer.Argument(help="The user.", show_default=False)]
@@ -50,7 +45,9 @@ def add(
     stdin: Stdin = False,
 ) -> None:
     """Add a user. Makes the file where there is none."""
-    with _complaining(file):
+    from kordon_proxy.identity import users_edit
+
+    with complaining_about(file):
         password = _password(generate=generate, stdin=stdin)
         ends = end_of(expires, "password")
         with users_edit.edit(file, create=True) as content:
@@ -64,7 +61,9 @@ def add(
 @app.command()
 def remove(name: Name, file: File = USERS_FILE) -> None:
     """Remove a user. Connections of his end at their next request."""
-    with _complaining(file), users_edit.edit(file) as content:
+    from kordon_proxy.identity import users_edit
+
+    with complaining_about(file), users_edit.edit(file) as content:
         users_edit.remove_user(content, name)
     _tell(f"removed {name}")
 
@@ -74,7 +73,9 @@ def passwd(
     name: Name, file: File = USERS_FILE, expires: Expires = None, generate: Generate = False, stdin: Stdin = False
 ) -> None:
     """Replace the password of a user. Who is connected with the old one is out at the next request."""
-    with _complaining(file):
+    from kordon_proxy.identity import users_edit
+
+    with complaining_about(file):
         password, ends = _password(generate=generate, stdin=stdin), end_of(expires, "password")
         with users_edit.edit(file) as content:
             users_edit.set_password(content, name, password, expires=ends)
@@ -86,7 +87,9 @@ def rotate(
     name: Name, file: File = USERS_FILE, expires: Expires = None, generate: Generate = False, stdin: Stdin = False
 ) -> None:
     """Give a user a second password, so that clients can move to it one by one. Then: retire."""
-    with _complaining(file):
+    from kordon_proxy.identity import users_edit
+
+    with complaining_about(file):
         password, ends = _password(generate=generate, stdin=stdin), end_of(expires, "password")
         with users_edit.edit(file) as content:
             made = users_edit.rotate(content, name, password, expires=ends)
@@ -103,7 +106,9 @@ def retire(
     credential: Annotated[str | None, typer.Option("--id", help="Which one. Default: the older.")] = None,
 ) -> None:
     """Take one of two passwords away."""
-    with _complaining(file), users_edit.edit(file) as content:
+    from kordon_proxy.identity import users_edit
+
+    with complaining_about(file), users_edit.edit(file) as content:
         gone = users_edit.retire(content, name, credential)
     _tell(f"retired password {gone} of {name}")
 
@@ -111,7 +116,9 @@ def retire(
 @app.command("list")
 def list_users(file: File = USERS_FILE, output: Output = Output.TABLE) -> None:
     """Show users, roles, and the ids of their passwords."""
-    with _complaining(file):
+    from kordon_proxy.identity.users import load_users
+
+    with complaining_about(file):
         loaded = load_users(file)
         if loaded.users is None:
             raise Refused(loaded.findings)
@@ -122,23 +129,9 @@ def list_users(file: File = USERS_FILE, output: Output = Output.TABLE) -> None:
             print_table(("user", "roles", "default tenant", "passwords"), map(_as_row, users))
 
 
-@contextmanager
-def _complaining(file: Path) -> Iterator[None]:
-    """Turn what can go wrong into one line and an exit code."""
-    try:
-        yield
-    except Refused as refused:
-        print_findings(refused.findings, sys.stderr)
-        raise typer.Exit(MISTAKES) from None
-    except (UserFault, Mistake) as fault:
-        complain(str(fault))
-        raise typer.Exit(MISTAKES) from None
-    except OSError as error:
-        complain(f"cannot use {file}: {reason_and_file(error, file)}")
-        raise typer.Exit(UNTRIED) from None
-
-
 def _password(*, generate: bool, stdin: bool) -> str:
+    from kordon_proxy.identity import users_edit
+
     if generate and stdin:
         complain("either --generate or --stdin")
         raise typer.Exit(UNTRIED)
@@ -164,21 +157,21 @@ def _tell(done: str, password: str | None = None) -> None:
         sys.stdout.write(f"{password}\n")
 
 
-def _as_json(user: User) -> dict[str, object]:
+def _as_json(user: "User") -> dict[str, object]:
     return {
         "name": user.name,
         "roles": sorted(user.roles),
         "default_tenant": user.default_tenant,
         "credentials": [
-            {"id": credential.id, "expires": None if credential.expires is None else date(credential.expires)}
+            {"id": credential.id, "expires": None if credential.expires is None else spell_instant(credential.expires)}
             for credential in user.credentials
         ],
     }
 
 
-def _as_row(user: User) -> tuple[str, ...]:
+def _as_row(user: "User") -> tuple[str, ...]:
     passwords = [
-        credential.id if credential.expires is None else f"{credential.id} until {date(credential.expires)}"
+        credential.id if credential.expires is None else f"{credential.id} until {spell_instant(credential.expires)}"
         for credential in user.credentials
     ]
     return user.name, ", ".join(sorted(user.roles)), user.default_tenant or "", ", ".join(passwords)

@@ -66,6 +66,11 @@ def parse_instant(text: str) -> float:
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
 
 
+def spell_instant(seconds: float) -> str:
+    """Write seconds since the epoch as a file would, to the second and in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def spell_duration(seconds: float) -> str:
     """Write seconds as a file would: `10min`."""
     for unit in ("d", "h", "min", "s"):

@@ -1,18 +1,16 @@
 """Change a tokens file: one writer at a time, the whole file or nothing, readable by its owner only."""
 
-import contextlib
 import secrets
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from kordon_proxy.config.document import Plain
+from kordon_proxy.config.findings import Mistake
+from kordon_proxy.config.quantities import spell_instant
 
-from kordon_proxy.config.document import Plain, read
-from kordon_proxy.config.findings import Refused, has_errors
-
-from .edited import Content, alone_in, replace_file
+from . import edited
+from .edited import Content, Kind
 from .tokens import new_token, parse_tokens
 
 HEAD: Final = """\
@@ -21,25 +19,19 @@ HEAD: Final = """\
 """
 
 
-class TokenFault(ValueError):
-    """Why a tokens file is not changed as was asked for."""
+def _new() -> Content:
+    return {"tokens": {}}
 
 
-@contextlib.contextmanager
-def edit(path: Path, *, create: bool = False) -> Iterator[Content]:
+KIND: Final = Kind(head=HEAD, new=_new, check=lambda text, source: parse_tokens(text, source).findings)
+
+
+def edit(path: Path, *, create: bool = False) -> AbstractContextManager[Content]:
     """Give the content of a tokens file to be changed in place, and write it when that went well.
 
-    Raises Refused for a file with mistakes, TokenFault for a change that would make some, OSError.
+    Raises Refused for a file with mistakes, Mistake for a change that would make some, OSError.
     """
-    path = path.resolve()  # a symbolic link stays one
-    with alone_in(path.parent):
-        content = _content(path, create=create)
-        yield content
-        text = HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
-        findings = parse_tokens(text, str(path)).findings
-        if has_errors(findings):
-            raise TokenFault(findings[0].message)
-        replace_file(path, text)
+    return edited.edit(path, KIND, create=create)
 
 
 def add_token(
@@ -60,7 +52,7 @@ def add_token(
     if default_tenant is not None:
         entry["default_tenant"] = default_tenant
     if expires is not None:
-        entry["expires"] = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        entry["expires"] = spell_instant(expires)
     tokens[token_id] = entry | {"sha256": digest}
     return token_id, text
 
@@ -68,7 +60,7 @@ def add_token(
 def remove_token(content: Content, token_id: str) -> None:
     """Take a token away."""
     if token_id not in _tokens(content):
-        raise TokenFault(f"there is no token {token_id}; `kordon tokens list` shows them")
+        raise Mistake(f"there is no token {token_id}; `kordon tokens list` shows them")
     del _tokens(content)[token_id]
 
 
@@ -76,13 +68,3 @@ def _tokens(content: Content) -> dict[str, Any]:
     tokens: Any = content.setdefault("tokens", {})
     found: dict[str, Any] = tokens
     return found
-
-
-def _content(path: Path, *, create: bool) -> Content:
-    if create and not path.exists():
-        return {"tokens": {}}
-    text = path.read_bytes()
-    loaded = parse_tokens(text, str(path))
-    if has_errors(loaded.findings):
-        raise Refused(loaded.findings)
-    return read(text, str(path)).value

@@ -1,20 +1,18 @@
 """Change a users file: one writer at a time, the whole file or nothing, readable by its owner only."""
 
 import base64
-import contextlib
 import secrets
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from kordon_proxy.config.document import Plain, read
-from kordon_proxy.config.findings import Refused, has_errors
+from kordon_proxy.config.document import Plain
+from kordon_proxy.config.findings import Mistake
+from kordon_proxy.config.quantities import spell_instant
 from kordon_proxy.principals import fault_of
 
-from .edited import Content, alone_in, replace_file
+from . import edited
+from .edited import Content, Kind
 from .scrypt import ScryptHash, hash_password, parse_scrypt
 from .users import MAX_CREDENTIALS, parse_users
 
@@ -26,25 +24,19 @@ LEAST_PASSWORD: Final = 8
 MOST_PASSWORD: Final = 256
 
 
-class UserFault(ValueError):
-    """Why a users file is not changed as was asked for."""
+def _new() -> Content:
+    return {"fake_salt_key": base64.b64encode(secrets.token_bytes(32)).decode("ascii"), "users": {}}
 
 
-@contextlib.contextmanager
-def edit(path: Path, *, create: bool = False) -> Iterator[Content]:
+KIND: Final = Kind(head=HEAD, new=_new, check=lambda text, source: parse_users(text, source).findings)
+
+
+def edit(path: Path, *, create: bool = False) -> AbstractContextManager[Content]:
     """Give the content of a users file to be changed in place, and write it when that went well.
 
-    Raises Refused for a file with mistakes, UserFault for a change that would make some, OSError.
+    Raises Refused for a file with mistakes, Mistake for a change that would make some, OSError.
     """
-    path = path.resolve()  # a symbolic link stays one
-    with alone_in(path.parent):
-        content = _content(path, create=create)
-        yield content
-        text = HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
-        findings = parse_users(text, str(path)).findings
-        if has_errors(findings):
-            raise UserFault(findings[0].message)
-        replace_file(path, text)
+    return edited.edit(path, KIND, create=create)
 
 
 def new_password() -> str:
@@ -53,11 +45,11 @@ def new_password() -> str:
 
 
 def check_password(password: str) -> None:
-    """Raise UserFault for a password that is short, or that clients might send in different bytes."""
+    """Raise Mistake for a password that is short, or that clients might send in different bytes."""
     if not (password.isascii() and password.isprintable()):
-        raise UserFault("a password is of printable ASCII characters: clients differ in how they send others")
+        raise Mistake("a password is of printable ASCII characters: clients differ in how they send others")
     if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
-        raise UserFault(f"a password has {LEAST_PASSWORD} to {MOST_PASSWORD} characters")
+        raise Mistake(f"a password has {LEAST_PASSWORD} to {MOST_PASSWORD} characters")
 
 
 def add_user(
@@ -72,9 +64,9 @@ def add_user(
     """Add a user with one password. Returns the id of the credential."""
     users = _users(content)
     if name in users:
-        raise UserFault(f"there is a user {name} already; `kordon users passwd` changes the password")
+        raise Mistake(f"there is a user {name} already; `kordon users passwd` changes the password")
     if fault := fault_of(name):
-        raise UserFault(f"the name {fault}")
+        raise Mistake(f"the name {fault}")
     credential = _credential(content, password, expires)
     users[name] = (
         {"roles": list(roles)}
@@ -102,7 +94,7 @@ def rotate(content: Content, name: str, password: str, *, expires: float | None 
     """Add a second password to a user, so that clients can move to it one by one. Returns its id."""
     credentials = _credentials(content, name)
     if len(credentials) >= MAX_CREDENTIALS:
-        raise UserFault(f"{name} has two passwords already; `kordon users retire` takes the older one away")
+        raise Mistake(f"{name} has two passwords already; `kordon users retire` takes the older one away")
     # The same salt, so that a failed login costs one hash whether a rotation is going on or not.
     credential = _credential(content, password, expires, like=parse_scrypt(str(credentials[0]["scrypt"])))
     credentials.append(credential)
@@ -114,9 +106,9 @@ def retire(content: Content, name: str, credential_id: str | None = None) -> str
     credentials = _credentials(content, name)
     ids = [str(credential["id"]) for credential in credentials]
     if credential_id is not None and credential_id not in ids:
-        raise UserFault(f"{name} has no credential {credential_id}; there is {', '.join(ids)}")
+        raise Mistake(f"{name} has no credential {credential_id}; there is {', '.join(ids)}")
     if len(credentials) < 2:
-        raise UserFault(f"{name} has one password only; `kordon users rotate` adds another, `remove` removes the user")
+        raise Mistake(f"{name} has one password only; `kordon users rotate` adds another, `remove` removes the user")
     gone = credentials.pop(ids.index(credential_id) if credential_id is not None else 0)
     return str(gone["id"])
 
@@ -130,7 +122,7 @@ def _users(content: Content) -> dict[str, Any]:
 def _user(content: Content, name: str) -> dict[str, Any]:
     user: dict[str, Any] | None = _users(content).get(name)
     if user is None:
-        raise UserFault(f"there is no user {name}")
+        raise Mistake(f"there is no user {name}")
     return user
 
 
@@ -149,15 +141,5 @@ def _credential(
         credential_id = secrets.token_hex(4)
     made: dict[str, Plain] = {"id": credential_id, "scrypt": str(hash_password(password, like=like))}
     if expires is not None:
-        made["expires"] = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        made["expires"] = spell_instant(expires)
     return made
-
-
-def _content(path: Path, *, create: bool) -> Content:
-    if create and not path.exists():
-        return {"fake_salt_key": base64.b64encode(secrets.token_bytes(32)).decode("ascii"), "users": {}}
-    text = path.read_bytes()
-    loaded = parse_users(text, str(path))
-    if has_errors(loaded.findings):
-        raise Refused(loaded.findings)
-    return read(text, str(path)).value

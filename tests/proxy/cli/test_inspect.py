@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kordon_proxy.cli.inspect import print_inspected
+from kordon_proxy.cli.inspect_records import print_inspected
 from kordon_proxy.inspection.asked import Format
 from kordon_proxy.inspection.found import Field, FoundRecord, Inspected, PartitionRead, Stop
 from kordon_proxy.inspection.shown import Shown, show

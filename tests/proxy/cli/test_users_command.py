@@ -124,6 +124,7 @@ def test_a_user_is_removed(kordon: Run, folder: Path) -> None:
         (("add", "bob", "--generate", "--role", "*"), "", 1, "no role that somebody can have"),
         (("add", "bob", "--generate", "--expires", "soon"), "", 1, "`soon` is no time and no date, as in 90d or"),
         (("add", "bob", "--generate", "--expires", "2020-01-31"), "", 1, "until 2020-01-31 would have ended already"),
+        (("add", "bob", "--generate", "--expires", "9999999d"), "", 1, "would end after the year 9999"),
         (("passwd", "alice", "--generate", "--expires", "0"), "", 1, "would have ended already"),
         (("add", "bob", "--generate", "--role", ""), "", 1, "a role has no name"),
         (("remove", "bob"), "", 1, "there is no user bob"),

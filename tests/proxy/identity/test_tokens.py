@@ -8,11 +8,11 @@ import pytest
 
 from kordon_policy.load import load
 from kordon_policy.snapshot import Snapshot, compile_snapshot
-from kordon_proxy.config.findings import Refused
+from kordon_proxy.config.findings import Mistake, Refused
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.identity.identify import identify_bearer
 from kordon_proxy.identity.tokens import Token, Tokens, load_tokens, new_token, parse_tokens
-from kordon_proxy.identity.tokens_edit import TokenFault, add_token, edit, remove_token
+from kordon_proxy.identity.tokens_edit import add_token, edit, remove_token
 from kordon_proxy.identity.values import Identity
 
 NOW = 1_800_000_000.0
@@ -89,7 +89,7 @@ def test_a_token_that_is_taken_away_opens_nothing(tmp_path: Path) -> None:
     tokens = load_tokens(path).tokens
     assert tokens is not None
     assert (tokens.find(text, NOW), len(tokens.by_id)) == (None, 1)
-    with pytest.raises(TokenFault, match=f"no token {gone}"), edit(path) as content:
+    with pytest.raises(Mistake, match=f"no token {gone}"), edit(path) as content:
         remove_token(content, gone)
 
 
@@ -99,7 +99,7 @@ def test_a_file_with_mistakes_is_not_changed(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="sha256"), edit(path):
         pass
-    with pytest.raises(TokenFault, match="stands for others"), edit(tmp_path / "new.yaml", create=True) as content:
+    with pytest.raises(Mistake, match="stands for others"), edit(tmp_path / "new.yaml", create=True) as content:
         add_token(content, "ANONYMOUS", roles=())
     assert not (tmp_path / "new.yaml").exists()
 
