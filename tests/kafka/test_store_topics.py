@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.identity.tls import TlsFault
 from kordon_proxy.store.entries import Line
 from kordon_proxy.store.kafka import KafkaStore
 from kordon_proxy.store.kafka_topic import Place
@@ -306,3 +307,17 @@ def test_kordon_uses_its_own_login_for_its_store(kafka: Kafka, topic: str) -> No
         assert readiness(kordon)["store"] == (True, "")
 
     assert len(lines_in(kafka.bootstrap, topic)) == 1
+
+
+def test_files_of_tls_that_cannot_be_used_are_named_as_they_are(topic: str) -> None:
+    def settings(_: int) -> dict[str, str]:
+        raise TlsFault("cannot use the authorities in /etc/Kordon/CA.pem: no certificate or crl found")
+
+    async def scenario() -> None:
+        store = KafkaStore(Place(topic=topic, cluster="prod"), settings, "one")
+        assert await refusal(store.open()) == (
+            f"the store {topic} at prod cannot be used: "
+            "cannot use the authorities in /etc/Kordon/CA.pem: no certificate or crl found"
+        )
+
+    run(scenario())

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 
 from kordon_proxy.audit.event import new_id
 from kordon_proxy.cluster.backoff import Backoff
+from kordon_proxy.identity.tls import TlsFault
 from kordon_proxy.reasons import reason_of
 
 from .entries import Line, change_lines, forget_line
@@ -205,7 +206,7 @@ def _not_taken(link: Link) -> str:
 
 def _reason(error: Exception) -> str:
     match error:
-        case UnfitTopic():
+        case TlsFault() | UnfitTopic():
             return str(error)
         case OlderState():
             return f"it is {error}; start Kordon again to use it"

@@ -113,7 +113,7 @@ class Link:
 
     async def close(self) -> None:
         """End the connections. Never raises, and waits for no broker that hangs."""
-        closing = [asyncio.create_task(one) for one in self._closing()]
+        closing = [asyncio.create_task(_quietly(one)) for one in self._closing()]
         if closing:
             _, hanging = await asyncio.wait(closing, timeout=CLOSE)
             for task in hanging:
@@ -188,6 +188,11 @@ class Link:
         assert self._appender is not None
         litter = [Line(key, None) for key in self.facts.litter(self._writer)]
         return await self._appender.append([*litter, *lines])
+
+
+async def _quietly(closing: Coroutine[Any, Any, None]) -> None:
+    with suppress(Exception):
+        await closing
 
 
 async def _stopped(consumer: AIOKafkaConsumer) -> None:
