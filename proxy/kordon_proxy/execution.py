@@ -4,17 +4,20 @@ The connection is opened for the one request and closed after it. A broker answe
 order, and takes up to a minute for some requests: Kordon's other questions must not wait for that.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+import structlog
+
 from kordon_policy.offset_moves import TopicPartition
 from kordon_policy.staged import Outcome, StagedMutation
 from kordon_protocol.keys import ApiKey
-from kordon_protocol.outcomes import body_error_codes, error_name
 
+from .audit import event as audit
 from .calls import AT_MOST_STALE, Case, Judged, Unreadable, errors_of, judge, judge_again, read
 from .cluster.connection import BrokerConnection
 from .cluster.errors import UpstreamError, UpstreamUnavailable
@@ -22,11 +25,16 @@ from .cluster.pool import Pool
 from .cluster.whereabouts import NOBODY, coordinator_of, leaders_of
 from .judging.table import Api
 from .judging.verdict import Mended
+from .recorder import outcome_of
 from .staged_requests import forwarded_by
 from .upstream import Upstream
 
+log = structlog.get_logger()
+
 WITHIN: Final = 45.0
 """Seconds that a broker may take. Less than whoever has claimed a mutation has for all of it."""
+_LEARN_WITHIN: Final = 2.0
+"""Seconds for what the audit wants to know of a change; it is done without."""
 _MOST_ERRORS: Final = 100
 _OF_A_LEADER: Final = frozenset({ApiKey.DELETE_RECORDS, ApiKey.WRITE_TXN_MARKERS})
 
@@ -37,24 +45,33 @@ class CannotBeDone(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What has become of it. code: the first error that the broker has answered with its name, or that of success."""
+    """What has become of it, for its record, and for the audit. parameters: what was asked for, and what there was."""
 
     outcome: Outcome
-    response: Any = None
-    code: tuple[int, str] | None = None
+    told: audit.Outcome
+    parameters: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """All that it takes to send an approved request, and the connection to send it by. To be closed."""
+    """All that it takes to send an approved request, and the connection to send it by. To be closed.
+
+    before: what there is before the change, for the audit.
+    """
 
     mutation: StagedMutation
     case: Case
     api: Api
     request: Any
     judged: Judged
+    before: Mapping[str, Any]
     connection: BrokerConnection
     pool: Pool
+
+    @property
+    def sent(self) -> Any:
+        """The request as it is sent."""
+        return forwarded_by(self.judged.verdict, self.request)
 
     def judge_again(self) -> "Prepared | None":
         """The same by the rights of now; None if it has to be prepared anew. Raises CannotBeDone, UpstreamError."""
@@ -65,9 +82,8 @@ class Prepared:
             return None
         if (refused := judged.refused) is not None:
             raise CannotBeDone(refused)
-        if forwarded_by(judged.verdict, self.request) != forwarded_by(self.judged.verdict, self.request):
-            return None
-        return replace(self, judged=judged)
+        again = replace(self, judged=judged)
+        return again if again.sent == self.sent else None
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -88,7 +104,12 @@ async def prepare(mutation: StagedMutation, case: Case) -> Prepared:
     judged = await judge(api, request, case, partial(case.may_by_approval, mutation.demands))
     if (refused := judged.refused) is not None:
         raise CannotBeDone(refused)
-    address = await _address(api, forwarded_by(judged.verdict, request), case)
+    sent = forwarded_by(judged.verdict, request)
+    broker = case.broker if case.broker is not None else await _asked_of(api, sent, case.upstream)
+    before = await _before(api, sent, broker, case.upstream)
+    address = case.upstream.address(broker)
+    if address is None:
+        raise UpstreamUnavailable(f"cluster {case.upstream.name} has no live broker {broker}")
     pool = Pool(cluster.settings.reach)
     try:
         connection = await pool.connection(address)
@@ -96,24 +117,39 @@ async def prepare(mutation: StagedMutation, case: Case) -> Prepared:
         await pool.close()
         raise
     return Prepared(
-        mutation=mutation, case=case, api=api, request=request, judged=judged, connection=connection, pool=pool
+        mutation=mutation,
+        case=case,
+        api=api,
+        request=request,
+        judged=judged,
+        before=before,
+        connection=connection,
+        pool=pool,
     )
 
 
 async def send(prepared: Prepared) -> Done:
     """Send it, once, and tell what has become of it. Never raises UpstreamError: then nobody knows."""
-    api, verdict = prepared.api, prepared.judged.verdict
     try:
-        answer = await prepared.connection.request(forwarded_by(verdict, prepared.request), WITHIN)
+        answer = await prepared.connection.request(prepared.sent, WITHIN)
     except UpstreamError as error:
-        return Done(outcome=Outcome(errors=(str(error),), unknown=True))
-    plan = getattr(verdict, "plan", None)
+        return Done(
+            outcome=Outcome(errors=(str(error),), unknown=True),
+            told=outcome_of(None),
+            parameters=_parameters(prepared, None),
+        )
+    plan = getattr(prepared.judged.verdict, "plan", None)
     response = plan.mend(answer, prepared.judged.may) if isinstance(plan, Mended) else answer
-    await _tell_cluster(api, prepared, response)
+    await _tell_cluster(prepared)
     errors = tuple(errors_of(response))
-    code = next((int(code) for _, code in body_error_codes(response) if code), 0)
-    told = errors if len(errors) <= _MOST_ERRORS else (*errors[:_MOST_ERRORS], f"and {len(errors) - _MOST_ERRORS} more")
-    return Done(outcome=Outcome(errors=told), response=response, code=(code, error_name(code)))
+    if len(errors) > _MOST_ERRORS:
+        errors = (*errors[:_MOST_ERRORS], f"and {len(errors) - _MOST_ERRORS} more")
+    return Done(outcome=Outcome(errors=errors), told=outcome_of(answer), parameters=_parameters(prepared, response))
+
+
+def _parameters(prepared: Prepared, response: Any) -> Mapping[str, Any]:
+    """What the audit tells of a request on the wire: what was asked for, and what there was before."""
+    return {**parameters_of(prepared.mutation, response), **prepared.before}
 
 
 def parameters_of(mutation: StagedMutation, response: Any = None) -> Mapping[str, Any]:
@@ -125,13 +161,18 @@ def parameters_of(mutation: StagedMutation, response: Any = None) -> Mapping[str
     return {} if api.parameters is None else api.parameters(request, response)
 
 
-async def _address(api: Api, request: Any, case: Case) -> tuple[str, int]:
-    """Where it has to be sent. Raises UpstreamError."""
-    broker = case.broker if case.broker is not None else await _asked_of(api, request, case.upstream)
-    address = case.upstream.address(broker)
-    if address is None:
-        raise UpstreamUnavailable(f"cluster {case.upstream.name} has no live broker {broker}")
-    return address
+async def _before(api: Api, request: Any, broker: int | None, upstream: Upstream) -> Mapping[str, Any]:
+    """What there is before the change, as the audit tells it: brokers alone know, and only now."""
+    question = None if api.learns is None else api.learns.question(request)
+    if api.learns is None or question is None:
+        return {}
+    answer = None
+    try:
+        async with asyncio.timeout(_LEARN_WITHIN):
+            answer = await upstream.cluster.ask(question, broker)
+    except (UpstreamError, TimeoutError) as error:
+        log.warning("change_not_looked_up", api=api.name, reason=str(error) or "no answer in time")
+    return api.learns.tell(request, answer)
 
 
 async def _asked_of(api: Api, request: Any, upstream: Upstream) -> int | None:
@@ -156,11 +197,11 @@ def _first_partition(request: Any) -> TopicPartition | None:
     return None
 
 
-async def _tell_cluster(api: Api, prepared: Prepared, response: Any) -> None:
+async def _tell_cluster(prepared: Prepared) -> None:
     """Kordon's own picture has to have what has changed."""
-    cluster = prepared.case.upstream.cluster
+    api, cluster = prepared.api, prepared.case.upstream.cluster
     if api.changes_topics:
         with suppress(UpstreamError):
             await cluster.refresh(0)
-    if api.reads is not None and response is not None and cluster.picture is not None:
+    if api.reads is not None and cluster.picture is not None:
         cluster.hint_group(prepared.request.group_id, api.reads(prepared.request, cluster.picture))

@@ -116,7 +116,7 @@ class Recorder:
             ),
             self._why(exchange.may, rulings),
             replace(
-                _ended(response),
+                outcome_of(response),
                 items_allowed=len(rulings),
                 duration_ms=round(1000 * (time.monotonic() - exchange.received), 3),
             ),
@@ -261,7 +261,7 @@ def _learned(exchange: Exchange) -> dict[str, object]:
     return {} if learns is None or answer is UNASKED else learns.tell(exchange.sent, answer)
 
 
-def _ended(response: Any | None) -> Outcome:
+def outcome_of(response: Any | None) -> Outcome:
     """How a mutation ended: with the first error in its answer, if there is one, and which of its parts failed."""
     if response is None:
         return Outcome(unknown=True)

@@ -21,6 +21,7 @@ from kordon_policy.own_rights import Author, Judgement
 from kordon_policy.staged import Change, Due, Outcome, StagedMutation, State
 from kordon_policy.staged_record import from_record, to_record
 
+from .audit import event as audit
 from .audit.event import KORDON, Event, Who, new_id
 from .audit.staged import event_of
 from .calls import Case
@@ -45,6 +46,7 @@ AGAIN: Final = 1.0
 """Seconds between two tries to execute one."""
 SENT_BY: Final = 10_000
 """Ms after its claim from which on a mutation is not sent any more: this process stood still, and others go on."""
+NOTHING_HAPPENED: Final = audit.Outcome()
 _ATTEMPTS: Final = 10
 """How often a change is made anew, as somebody else has just changed the same mutation."""
 _PATIENCE: Final = 5.0
@@ -296,8 +298,8 @@ class Staging:
             who=who,
             judgement=judgement,
             epoch=self._policies.snapshot.epoch,
-            parameters=parameters_of(change.mutation, None if done is None else done.response),
-            code=None if done is None else done.code,
+            parameters=done.parameters if done and done.parameters else parameters_of(change.mutation),
+            outcome=None if done is None else done.told,
         )
 
     # ---- executing
@@ -367,7 +369,8 @@ class Staging:
         if change.mutation.state is not State.EXECUTING:
             return
         if self._clock.monotonic() - begun > SENT_BY:
-            done = Done(outcome=Outcome(errors=("it was not sent, as this process stood still after its claim",)))
+            why = "it was not sent, as this process stood still after its claim"
+            done = Done(outcome=Outcome(errors=(why,)), told=NOTHING_HAPPENED)
         else:
             done = await self._sent(ready)
         await self._finish(change.mutation, done, judgement)
@@ -377,7 +380,10 @@ class Staging:
             return await send(prepared)
         except Exception as error:
             log.exception("staged_mutation_failed", mutation=prepared.mutation.id)
-            return Done(outcome=Outcome(errors=(f"an error that nobody foresaw: {error!r}",), unknown=True))
+            return Done(
+                outcome=Outcome(errors=(f"an error that nobody foresaw: {error!r}",), unknown=True),
+                told=audit.Outcome(unknown=True),
+            )
 
     async def _finish(self, mutation: StagedMutation, done: Done, judgement: Judgement) -> None:
         """Note what has become of it, for as long as nobody else gives it up."""

@@ -156,6 +156,8 @@ class FakeCluster:
         self.error: UpstreamError | None = None
         self.questions: list[Any] = []
         self.answer: Any = None
+        self.answers: dict[int, Any] = {}
+        """By API key; `answer` is that to all others."""
 
     @property
     def state(self) -> State:
@@ -178,7 +180,7 @@ class FakeCluster:
         await self.may_refresh.wait()
         if self.error is not None:
             raise self.error
-        return self.answer
+        return self.answers.get(getattr(question, "__api_key__", -1), self.answer)
 
     def hint(self) -> None:
         self.hints += 1

@@ -411,7 +411,12 @@ async def test_what_is_about_a_group_goes_to_its_coordinator(links: Links, tmp_p
     )
     async with a_stage(links, tmp_path) as stage:
         node = said(ApiKey.FIND_COORDINATOR, 4, "coordinators", key="g_one", node_id=2)
-        stage.world.cluster.answer = a_response(ApiKey.FIND_COORDINATOR, 4, coordinators=(node,))
+        there = said(ApiKey.OFFSET_FETCH, 5, "topics", "partitions", partition_index=0, committed_offset=3)
+        before = said(ApiKey.OFFSET_FETCH, 5, "topics", name="tx_one", partitions=(there,))
+        stage.world.cluster.answers = {
+            ApiKey.FIND_COORDINATOR: a_response(ApiKey.FIND_COORDINATOR, 4, coordinators=(node,)),
+            ApiKey.OFFSET_FETCH: a_response(ApiKey.OFFSET_FETCH, 5, topics=(before,)),
+        }
         stage.answers_with(ApiKey.OFFSET_COMMIT, lambda _: a_response(ApiKey.OFFSET_COMMIT, version))
         waiting = await stage.waits(commit)
         await stage.staging.approve(waiting.id, OLGA)
@@ -419,6 +424,12 @@ async def test_what_is_about_a_group_goes_to_its_coordinator(links: Links, tmp_p
         assert (await stage.until_over(waiting.id)).state is State.SUCCEEDED
         assert stage.brokers[2].asked_for(ApiKey.OFFSET_COMMIT) == [commit]
         assert stage.world.cluster.hinted_groups == [("g_one", ("tx_one",))]
+        await stage.ledger.step()
+        assert stage.events[-1].what.parameters["request"] == {
+            "group": "g_one",
+            "offsets": {"tx_one-0": 7},
+            "old_offsets": {"tx_one-0": 3},
+        }
 
 
 @scenario
@@ -432,7 +443,7 @@ async def test_what_is_about_a_partition_goes_to_its_leader(links: Links, tmp_pa
             for index, leader in enumerate((1, 2, 1))
         )
         seen = said(ApiKey.METADATA, 12, "topics", name="tx_keep", partitions=leaders)
-        stage.world.cluster.answer = a_response(ApiKey.METADATA, 12, topics=(seen,))
+        stage.world.cluster.answers = {ApiKey.METADATA: a_response(ApiKey.METADATA, 12, topics=(seen,))}
         stage.answers_with(ApiKey.DELETE_RECORDS, lambda _: a_response(ApiKey.DELETE_RECORDS, 2))
         waiting = await stage.waits(truncate)
         await stage.staging.approve(waiting.id, OLGA)

@@ -23,12 +23,12 @@ def event_of(
     judgement: Judgement | None = None,
     epoch: int,
     parameters: Mapping[str, Any],
-    code: tuple[int, str] | None = None,
+    outcome: Outcome | None = None,
 ) -> audit.Event:
     """Tell of a change: by whom, what is asked for, and what has become of it.
 
-    parameters: what matters of the request, as the audit tells it when it comes on the wire. code: the first error
-    that the broker has answered with its name, or that of success.
+    parameters: what matters of the request, as the audit tells it when it comes on the wire. outcome: what the broker
+    has answered.
     """
     mutation = change.mutation
     effect = _EFFECTS.get(change.event, Effect.ALLOW)
@@ -49,11 +49,7 @@ def event_of(
             parameters=_parameters(mutation) | ({"request": parameters} if change.event in _WITH_REQUEST else {}),
         ),
         why=Why(effect=effect, rules=rules, epoch=epoch, reason=change.reason or None),
-        outcome=Outcome(
-            error_code=None if code is None else code[0],
-            error_name=None if code is None else code[1],
-            unknown=mutation.outcome is not None and mutation.outcome.unknown,
-        ),
+        outcome=outcome or Outcome(unknown=mutation.outcome is not None and mutation.outcome.unknown),
     )
 
 
