@@ -269,6 +269,7 @@ class Server:
         assert self._ledger is not None
         assert self._grants is not None
         assert self._schedule is not None
+        assert self._staging is not None
         process = Process(
             policies=self.policies,
             directory=lambda: self._directory.current,
@@ -276,6 +277,7 @@ class Server:
             ledger=self._ledger,
             grants=self._grants,
             schedule=self._schedule,
+            staging=self._staging,
             inspector=Inspector(self._settings.clusters, self._settings.registries),
             upstreams=self.upstreams,
             fixed={

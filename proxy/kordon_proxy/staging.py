@@ -26,7 +26,8 @@ from .audit.event import KORDON, Event, Who, new_id
 from .audit.staged import event_of
 from .calls import Case
 from .cluster.errors import UpstreamError, UpstreamUnavailable
-from .execution import CannotBeDone, Done, Prepared, parameters_of, prepare, send
+from .execution import CannotBeDone, Done, Prepared, prepare, send
+from .execution import parameters_of as parameters_of
 from .grants import NotGranted
 from .judging.may import Ruling
 from .policies import Policies

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from . import groups, principals, records, scheduled_mutations, system, temporary_policies
+from . import groups, principals, records, scheduled_mutations, staged_mutations, system, temporary_policies
 from .bodies import Bounded
 from .problems import RESPONSES, handle_problems
 from .process import Process
@@ -33,7 +33,7 @@ def create_app(process: Process) -> FastAPI:
     app.state.process = process
     handle_problems(app)
     routes = APIRouter(prefix=PREFIX, responses=RESPONSES)
-    for part in (temporary_policies, scheduled_mutations, groups, records, principals, system):
+    for part in (temporary_policies, scheduled_mutations, staged_mutations, groups, records, principals, system):
         routes.include_router(part.router)
     app.include_router(routes)
     return app

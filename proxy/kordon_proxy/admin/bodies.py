@@ -34,11 +34,11 @@ Body = Annotated[Any, Depends(read_body)]
 OptionalBody = Annotated[Any, Depends(read_optional_body)]
 
 
-def documented(shape: type[BaseModel]) -> dict[str, Any]:
+def documented(shape: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """How an operation's body stands in the OpenAPI document, which does not read it: that is for our own readers."""
     schema = shape.model_json_schema()
     whole = _inlined(schema, schema.pop("$defs", {}))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": whole}}}}
 
 
 def _inlined(value: Any, parts: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from kordon_proxy.identity.directory import Directory
 from kordon_proxy.inspection.inspector import Inspector
 from kordon_proxy.policies import Policies
 from kordon_proxy.schedule import Schedule
+from kordon_proxy.staging import Staging
 from kordon_proxy.store.ledger import Ledger
 from kordon_proxy.upstream import Upstream
 
@@ -24,6 +25,7 @@ class Process:
     ledger: Ledger
     grants: Grants
     schedule: Schedule
+    staging: Staging
     inspector: Inspector
     upstreams: Mapping[str, Upstream]
     """By the names of the clusters."""

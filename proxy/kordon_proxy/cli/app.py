@@ -12,7 +12,7 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import audit, grants, groups, inspect, process, scheduled, tokens, users
+from . import audit, grants, groups, inspect, process, scheduled, staged, tokens, users
 from .report import MISTAKES, UNTRIED, TextOutput, complain, findings_json, print_findings
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command(rich_help_panel=RUNNING)(process.principals)
 app.command(rich_help_panel=RUNNING)(process.reload)
 app.add_typer(groups.app, name="groups", rich_help_panel=RUNNING)
 app.add_typer(scheduled.app, name="scheduled", rich_help_panel=RUNNING)
+app.add_typer(staged.app, name="staged", rich_help_panel=RUNNING)
 
 
 class SchemaOf(Enum):

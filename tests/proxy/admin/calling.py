@@ -1,7 +1,7 @@
 """The admin API of a process, called without a network."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from kordon_proxy.identity.tokens import Token, Tokens, new_token
 from kordon_proxy.inspection.inspector import Inspector
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.schedule import Rules, Schedule
+from kordon_proxy.staging import Staging
+from kordon_proxy.upstream import Upstream
 from tests.proxy import granting
 from tests.proxy.audit.events import SOURCE, a_config
 
@@ -64,8 +66,8 @@ class Api:
 
 
 @asynccontextmanager
-async def an_api(folder: Path) -> AsyncIterator[Api]:
-    """The API of a process with a policy, a store and an audit log of its own."""
+async def an_api(folder: Path, upstreams: Mapping[str, Upstream] | None = None) -> AsyncIterator[Api]:
+    """The API of a process with a policy, a store and an audit log of its own. upstreams: none unless given."""
     (folder / "rbac.yaml").write_text(POLICY)
     audit = AuditLog(a_config(folder / "audit-one"), source=SOURCE, metrics=Metrics())
     await audit.start()
@@ -90,8 +92,9 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
                 ledger=granted.ledger,
                 grants=granted.grants,
                 schedule=Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places)),
+                staging=Staging(granted.ledger, granted.policies, upstreams or {}),
                 inspector=Inspector(()),
-                upstreams={},
+                upstreams=upstreams or {},
                 fixed={"side": ("svc", frozenset({"devs"}))},
                 connections=lambda: {"dana": 3},
                 reload=reload,
