@@ -12,7 +12,7 @@ from kordon_policy.snapshot import Snapshot
 from kordon_proxy.audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.identity.identify import identify_bearer
-from kordon_proxy.identity.tokens import BEARER
+from kordon_proxy.identity.tokens import BEARER, Token
 from kordon_proxy.identity.values import Identity, Refused
 
 from .problems import Problem
@@ -48,8 +48,12 @@ async def identify_caller(request: Request, credentials: Credentials, tenant: Ch
     """Who calls. Raises Problem, when the failed login is in the audit."""
     process: Process = request.app.state.process
     peer = f"{request.client.host}:{request.client.port}" if request.client else None
+    token = _token(process, credentials)
+    if token is not None:
+        # Who has a token may send the rest of his request as late as he likes, and is judged by what holds then.
+        await request.body()
+        token = _token(process, credentials)
     directory, snapshot = process.directory(), process.policies.current()
-    token = None if credentials is None else directory.tokens.find(credentials.credentials, time.time())
     if token is None:
         detail = "a bearer token is needed" if credentials is None else "the bearer token opens nothing: is it over?"
         await _failed(process, Who(principal="", mechanism=BEARER, peer=peer, listener=LISTENER), detail)
@@ -70,6 +74,10 @@ async def identify_caller(request: Request, credentials: Credentials, tenant: Ch
         tenant=identity.tenant,
     )
     return Caller(identity=identity, who=who, snapshot=snapshot)
+
+
+def _token(process: Process, credentials: HTTPAuthorizationCredentials | None) -> Token | None:
+    return None if credentials is None else process.directory().tokens.find(credentials.credentials, time.time())
 
 
 async def _failed(process: Process, who: Who, reason: str) -> None:

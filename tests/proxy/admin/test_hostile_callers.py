@@ -127,3 +127,28 @@ def test_a_request_of_which_the_end_does_not_come_is_waited_for_so_long_only(
             writer.close()
 
     run(tmp_path, work)
+
+
+@pytest.mark.timeout(60)
+def test_who_sends_the_end_of_a_request_late_is_judged_by_what_holds_then(tmp_path: Path) -> None:
+    body = json.dumps(a_body()).encode()
+
+    async def work(api: Api) -> None:
+        async with served(api) as address:
+            host, _, port = address.removeprefix("http://").partition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(
+                b"POST %b%b HTTP/1.1\r\nHost: kordon\r\nConnection: close\r\nAuthorization: Bearer %b\r\n"
+                b"Content-Length: %d\r\n\r\n%b"
+                % (PREFIX.encode(), PATH.encode(), api.tokens["ann"].encode(), len(body), body[:9])
+            )
+            await asyncio.sleep(0.2)  # it is known by now whose token it is
+            api.process.directory().tokens.by_id.pop("ann")  # type: ignore[attr-defined]
+            writer.write(body[9:])
+            answer = await asyncio.wait_for(reader.read(), 20)
+            writer.close()
+
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert not api.granted.may_edit()
+
+    run(tmp_path, work)
