@@ -8,6 +8,8 @@ from kordon_policy.nodes import Broken, Mapping, Node, Number, Scalar, Sequence
 
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
+MAX_LETTERS: Final = 4_000
+"""Of one text. What is refused stands in the audit, and who may do nothing at all must not fill disks with it."""
 LONGEST_KEY: Final = 100
 """Letters of a key that are told of."""
 
@@ -79,6 +81,9 @@ class JsonTree:
             text.encode()
         except UnicodeEncodeError:
             self._report.error(broken, "a text with half a letter in it (a lone surrogate)", "write all of the letter")
+            return broken
+        if len(text) > MAX_LETTERS:
+            self._report.error(broken, f"a text of more than {MAX_LETTERS} letters", "no name is that long")
             return broken
         return Scalar(line=1, column=broken.column, text=text)
 

@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 AGAIN: Final = 1.0
 """Seconds between two looks whether a group is Empty."""
+MOST_OF_ONE: Final = 100
+"""Mutations that one author may have waiting: each of them has brokers asked every second."""
 _ATTEMPTS: Final = 10
 """How often a change is made anew, as somebody else has just changed the same mutation."""
 _USABLE: Final = frozenset({EMPTY, DEAD})
@@ -113,7 +115,7 @@ class Schedule:
     async def schedule(self, body: object, who: Who) -> Asked:
         """Schedule what somebody asks for, and return it, with notices that he should read.
 
-        Raises Malformed, NotGranted, StoreUnavailable, UpstreamError where a time cannot be looked up.
+        Raises Malformed, NotGranted, NotPossible, StoreUnavailable, UpstreamError where a time cannot be looked up.
         """
         author = _author(who)
         asked = read_request(
@@ -127,6 +129,8 @@ class Schedule:
         if asked.mutation is None:
             raise Malformed(asked.findings)
         mutation, judgement = asked.mutation, self._judge(asked.mutation)
+        if sum(one.author.principal == author.principal for one in self._running.values()) >= MOST_OF_ONE:
+            raise NotPossible(f"{MOST_OF_ONE} scheduled mutations of {author.principal} wait already: cancel some")
         if judgement.granted and scheduled.is_by_time(mutation.aim):
             mutation = replace(mutation, resolved=await self._resolved(mutation))
         change = scheduled.create(mutation, judgement, self._clock.wall())

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
+import httpx
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
+from kordon_proxy.schedule import MOST_OF_ONE
 from tests.kafka.fixtures import Fresh, MakeTopic
 from tests.kafka.tenants import eventually
 
@@ -289,3 +291,20 @@ def test_a_process_that_is_killed_loses_nothing_and_does_nothing_twice(kafka: Ka
 
         assert [state(mortal, one)["state"] for one in made] == ["succeeded"] * 3
         assert group.offsets == [3, 8]
+
+
+def test_nobody_has_more_waiting_than_brokers_can_be_asked_for(kordon: Kordon, group: Group) -> None:
+    asked = {"cluster": "prod", "group": group.name, "operation": "skip", "topic": group.topic, "partition": 0}
+    headers = {"Authorization": f"Bearer {kordon.token('dana')}"}
+    member = group.member()
+    with httpx.Client(base_url=f"{kordon.api}/admin/v1", headers=headers, trust_env=False, timeout=30) as api:
+        try:
+            answers = [api.post("/scheduled-mutations", json=asked) for _ in range(MOST_OF_ONE + 1)]
+        finally:
+            for one in api.get("/scheduled-mutations").json()["scheduled_mutations"]:
+                api.delete(f"/scheduled-mutations/{one['id']}")
+            member.close()
+
+    assert [one.status_code for one in answers] == [201] * MOST_OF_ONE + [409]
+    assert "cancel some" in answers[-1].json()["detail"]
+    assert group.offsets == [3, 5]

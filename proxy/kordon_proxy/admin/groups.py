@@ -78,11 +78,11 @@ async def get(process: Working, caller: Calling, cluster: str, group: str) -> Gr
     upstream, view = seen_by(process, caller, cluster)
     if not view.sees(Kind.GROUP, group):
         raise NotThere(f"there is no group {group}")
-    count(process, caller, "GROUP_READ", "cluster", upstream.name, Kind.GROUP, group)
     offsets = GroupOffsets(upstream.cluster)
     state = await offsets.state(group)
     if state.state == DEAD:
         raise NotThere(f"there is no group {group}")
+    count(process, caller, "GROUP_READ", "cluster", upstream.name, Kind.GROUP, group)
     found = await offsets.found(group, None)
     return Group(
         group=group,

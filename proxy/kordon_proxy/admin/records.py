@@ -40,6 +40,8 @@ async def inspect(process: Working, caller: Calling, cluster: str, body: Body) -
         parameters = asked_parameters(inspection) | {"problem": str(error)}
         await record(process, caller, Action.TOPIC_DATA_QUERY, path, rules=rules, parameters=parameters)
         raise
+    # It may have taken seconds, in which the right has ended.
+    rules = await judge(process, caller, Action.TOPIC_DATA_QUERY, upstream, Kind.TOPIC, inspection.topic)
     # Nobody is shown a record before it is on disk that he was.
     parameters = read_parameters(inspection, found)
     await record(process, caller, Action.TOPIC_DATA_QUERY, path, rules=rules, parameters=parameters)

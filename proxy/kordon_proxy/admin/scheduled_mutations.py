@@ -18,7 +18,7 @@ from .metadata import Metadata, metadata_of
 from .problems import FindingShape, told
 from .temporary_policies import EndedShape
 from .trail import count, record
-from .working import Working
+from .working import Id, Working
 
 router: Final = APIRouter(prefix="/scheduled-mutations", tags=["scheduled mutations"])
 
@@ -140,7 +140,7 @@ async def schedule(process: Working, caller: Calling, body: Body) -> One:
 
 
 @router.get("/{mutation_id}", operation_id="getScheduledMutation")
-async def get(process: Working, caller: Calling, mutation_id: str) -> One:
+async def get(process: Working, caller: Calling, mutation_id: Id) -> One:
     """One of those that one may see."""
     count(process, caller, "SCHEDULED_MUTATION_READ", "cluster")
     for one, waits_for in process.schedule.seen_by(caller.who):
@@ -153,7 +153,7 @@ async def get(process: Working, caller: Calling, mutation_id: str) -> One:
 async def cancel(
     process: Working,
     caller: Calling,
-    mutation_id: str,
+    mutation_id: Id,
     *,
     reason: str = Query("", max_length=1_000, description="Why it is called off."),
 ) -> One:

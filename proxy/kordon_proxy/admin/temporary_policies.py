@@ -18,7 +18,7 @@ from .metadata import Metadata, metadata_of
 from .problems import FindingShape, told
 from .process import Process
 from .trail import count, record
-from .working import Working
+from .working import Id, Working
 
 router: Final = APIRouter(prefix="/temporary-policies", tags=["temporary policies"])
 
@@ -127,7 +127,7 @@ async def create(process: Working, caller: Calling, body: Body) -> One:
 
 
 @router.get("/{policy_id}", operation_id="getTemporaryPolicy")
-async def get(process: Working, caller: Calling, policy_id: str) -> One:
+async def get(process: Working, caller: Calling, policy_id: Id) -> One:
     """One of those that one may see."""
     count(process, caller, "TEMPORARY_POLICY_READ", "cluster")
     for one in _visible(process, caller, ended=True):
@@ -137,7 +137,7 @@ async def get(process: Working, caller: Calling, policy_id: str) -> One:
 
 
 @router.patch("/{policy_id}", operation_id="renewTemporaryPolicy", openapi_extra=documented(Renewal))
-async def renew(process: Working, caller: Calling, policy_id: str, body: Body) -> One:
+async def renew(process: Working, caller: Calling, policy_id: Id, body: Body) -> One:
     """Give one another end, later or earlier."""
     try:
         policy = await process.grants.renew(policy_id, body, caller.who)
@@ -151,7 +151,7 @@ async def renew(process: Working, caller: Calling, policy_id: str, body: Body) -
 async def revoke(
     process: Working,
     caller: Calling,
-    policy_id: str,
+    policy_id: Id,
     *,
     reason: str = Query("", max_length=1_000, description="Why it is revoked."),
 ) -> One:

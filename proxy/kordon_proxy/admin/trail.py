@@ -1,5 +1,6 @@
 """What the audit is told of calls. An answer leaves when its event is on disk; what is only read is counted."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,10 @@ async def record(
         what=What(action=action, cluster=cluster, resources=resources, parameters=parameters or {}),
         why=Why(effect=effect, rules=rules, epoch=caller.snapshot.epoch, reason=reason),
     )
-    await process.ledger.tell(event)
+    durable = asyncio.get_running_loop().create_future()
+    # Of denials that are alike one is written in each window, and the others are counted, as those on the wire are.
+    process.audit.decision(event, lambda: None if durable.done() else durable.set_result(None))
+    await durable
 
 
 async def refuse(process: Process, caller: Caller, action: str, *resources: Path, reason: str) -> NotGranted:
@@ -57,7 +61,8 @@ async def judge(
     """
     picture = upstream.cluster.picture
     assert picture is not None, "Kordon does not serve before it has seen its clusters"
-    ruling = upstream.standings.get(caller.snapshot, picture, caller.identity).ruling(action, kind, name)
+    snapshot = process.policies.current()
+    ruling = upstream.standings.get(snapshot, picture, caller.identity).ruling(action, kind, name)
     decision = ruling.decision
     rules = () if decision is None else tuple(map(str, decision.rules))
     if decision is not None and decision.allowed:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from .process import Process
 
@@ -14,3 +14,5 @@ def _process(request: Request) -> Process:
 
 Working = Annotated[Process, Depends(_process)]
 """Put on a parameter of an operation: the process that it works with."""
+Id = Annotated[str, Path(max_length=100)]
+"""The id of something in the store. What is refused of it stands in the audit."""

@@ -70,7 +70,7 @@ def test_a_long_key_takes_no_more_room_for_each_value_below_it(tmp_path: Path, p
 
 
 def test_stars_in_a_row_are_one_star_when_it_is_asked_what_they_cover(tmp_path: Path) -> None:
-    policy = a_body()["policy"] | {"actions": ["TOPIC_INSPECT"], "resource": ["cluster", "prod", "topic", "*" * 20_000]}
+    policy = a_body()["policy"] | {"actions": ["TOPIC_INSPECT"], "resource": ["cluster", "prod", "topic", "*" * 3_900]}
 
     async def work(api: Api) -> None:
         rbac = tmp_path / "rbac.yaml"
@@ -150,5 +150,36 @@ def test_who_sends_the_end_of_a_request_late_is_judged_by_what_holds_then(tmp_pa
 
         assert answer.startswith(b"HTTP/1.1 401")
         assert not api.granted.may_edit()
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", PATH, a_body("trade_" + "x" * 200_000)),
+        ("POST", PATH, a_body(ticket="x" * 200_000)),
+        ("POST", "/scheduled-mutations", {"cluster": "prod", "group": "x" * 200_000, "operation": "clear"}),
+        ("DELETE", f"{PATH}/{'x' * 20_000}", None),
+        ("PATCH", f"{PATH}/{'x' * 20_000}", {"duration_ms": 1_000}),
+        ("DELETE", f"/scheduled-mutations/{'x' * 20_000}", None),
+    ],
+)
+def test_who_may_do_nothing_fills_no_disk(tmp_path: Path, method: str, path: str, body: object) -> None:
+    async def work(api: Api) -> None:
+        for _ in range(3):
+            assert (await api.call(method, path, "dana", body)).status_code == 400
+
+    run(tmp_path, work)
+    assert sum(file.stat().st_size for file in tmp_path.glob("audit-one/*")) < 5_000
+
+
+def test_the_same_denial_is_written_once_and_counted_after_that(tmp_path: Path) -> None:
+    async def work(api: Api) -> None:
+        for _ in range(20):
+            assert (await api.call("POST", "/reload", "dana")).status_code == 403
+
+        await asyncio.sleep(0.1)
+        assert [event["data"]["what"]["action"] for event in api.told()] == ["RELOAD"]
 
     run(tmp_path, work)
