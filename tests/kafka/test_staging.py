@@ -2,8 +2,11 @@
 
 import base64
 import json
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -33,6 +36,7 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic, RunTool
 from tests.kafka.tenants import eventually
+from tests.sessions import sessions
 
 POLICY: Final = """\
 admin_roles: [owners, clerks]
@@ -539,3 +543,29 @@ def stored_request(store: Path, mutation_id: str) -> bytes:
 
 def base64_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def test_what_the_page_shows_is_what_happens(kafka: Kafka) -> None:
+    direct = an_admin(kafka.bootstrap)
+    the(direct.create_topics([NewTopic("tx_old", 1, 1)])).result(30)
+    with a_kordon(kafka) as own:
+        admin = an_admin(own.bootstrap)
+        refusal(the(admin.delete_topics(["tx_old"])))
+        environment = {
+            "KORDON_URL": own.api,
+            "KORDON_TOKEN": own.token("ann"),
+            "COLUMNS": "200",
+            "ID": waiting(own),
+        }
+        shown = list(sessions("staged-mutations.md"))
+        assert len(shown) == 3
+        for session in shown:
+            ran = subprocess.run(
+                ["/bin/sh", "-c", session.command.replace("kordon ", f"{sys.executable} -m kordon_proxy ", 1)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+                env={**os.environ, **environment},
+            )
+            assert session.is_what_is_printed(ran.stdout), f"{session.command}\n{ran.stdout}\n{ran.stderr}"

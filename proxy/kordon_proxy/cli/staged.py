@@ -145,12 +145,20 @@ def _print(answer: dict[str, Any], mutations: Sequence[Mapping[str, Any]], outpu
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     ended = one["ended"]
     until = shown_date(one["expires_ts"]) if ended is None else f"ended {shown_date(ended['ts'])}"
-    said = one["waits_for"] or one["approval_reason"] or ""
-    if ended is not None:
-        said = " ".join(filter(None, (ended["by"] and f"{ended['by']}:", ended["reason"])))
-    elif one["approved_by"] is not None:
-        said = f"approved by {one['approved_by']}" + (f": {said}" if said else "")
-    return one["id"], one["state"], one["created_by"], f"{one['api']} in {one['cluster']}", until, said
+    return one["id"], one["state"], one["created_by"], f"{one['api']} in {one['cluster']}", until, _why(one)
+
+
+def _why(one: Mapping[str, Any]) -> str:
+    """What it waits for, what has become of it, or who let it happen."""
+    ended = one["ended"]
+    said = (
+        one["waits_for"]
+        if ended is None
+        else " ".join(filter(None, (ended["by"] and f"{ended['by']}:", ended["reason"])))
+    )
+    if said or one["approved_by"] is None:
+        return str(said)
+    return f"approved by {one['approved_by']}" + (f": {one['approval_reason']}" if one["approval_reason"] else "")
 
 
 def _demands(one: Mapping[str, Any]) -> list[tuple[str, str]]:
