@@ -9,6 +9,9 @@ from kordon_policy.model import EVERYTHING
 from kordon_policy.rights import Rights
 from kordon_policy.view import View
 
+SEEING: Final = "VIEW"
+"""What stands for an action where only seeing is asked for."""
+
 CREATES: Final = frozenset({Action.TOPIC_CREATE, Action.TOPIC_CLONE})
 """Actions that bring a topic into being, for which the tenant's own paths have to show it: nothing is inferred."""
 

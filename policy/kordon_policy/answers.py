@@ -107,7 +107,7 @@ def _change(change: Change) -> Answer:
 
 
 def _told(change: Change) -> str:
-    return change.text if change.at is None else f"{change.text} ({change.at})"
+    return change.text if change.at is None else f"{change.at}: {change.text}"
 
 
 def _opens(opens: Opens) -> Answer:

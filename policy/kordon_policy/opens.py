@@ -8,12 +8,9 @@ from kordon_policy.actions import Action, Domain, Kind, joined
 from kordon_policy.folding import fold
 from kordon_policy.model import EVERYBODY, Effect, Rule
 from kordon_policy.patterns import literal
-from kordon_policy.question import Cluster, Question, World
+from kordon_policy.question import OTHER_CLUSTERS, Cluster, Question, World
 from kordon_policy.reach import Entries, Entry, Slot, gained
 from kordon_policy.regions import Region, plainly_contains, region_of, subtract
-
-OTHER_CLUSTERS: Final = "any other"
-"""What stands for clusters that nothing names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from kordon_policy.access import CREATES, Access, access_by, decide, is_in_view
 from kordon_policy.actions import Action, Domain, Kind
 from kordon_policy.decision import Decision, outside, printable
-from kordon_policy.model import EVERYBODY, TemporaryRule, Tenant
+from kordon_policy.model import EVERYBODY, Document, TemporaryRule, Tenant
 from kordon_policy.rights import Rights
 from kordon_policy.snapshot import Compiled, Snapshot, compile_snapshot
 from kordon_policy.tenants import NoTenant, Refused
@@ -22,6 +22,24 @@ class Cluster(NamedTuple):
 
     name: str
     names: frozenset[str]
+
+
+OTHER_CLUSTERS: Final = "any other"
+"""What stands for clusters (registries, ...) that nothing names."""
+
+
+def named_in(document: Document, domain: Domain) -> tuple[Cluster, ...]:
+    """The clusters (registries, ...) that a policy file names, each by one name, and one that stands for all others.
+
+    None where the file says nothing of this DOMAIN.
+    """
+    rules = (path for rule in document.policies for path in rule.paths)
+    selectors = (one for tenant in document.tenants for one in (*tenant.includes, *tenant.excludes))
+    every = [*rules, *(path for one in selectors for path in one.paths)]
+    named = sorted({path.domain_id for path in every if path.domain is domain and path.domain_id is not None})
+    if not any(path.is_about(domain) for path in every):
+        return ()
+    return (*(Cluster(name, frozenset({name})) for name in named), Cluster(OTHER_CLUSTERS, frozenset()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """What the holder of some roles may do, over all names: action by action."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kordon_policy.access import Access
-from kordon_policy.actions import Action, Kind, joined
+from kordon_policy.actions import Action, Domain, Kind, joined
 from kordon_policy.decision import printable
 from kordon_policy.folding import fold
 from kordon_policy.model import EVERYBODY, Effect, RuleRef, Tenant
@@ -71,12 +71,20 @@ class WhatCan:
     epoch: int = 1
 
 
-def what_can(holder: Holder, clusters: Iterable[Cluster], world: World) -> WhatCan:
-    """Find everything that the holder of these roles may do in these clusters, and in the tenants that he may be in."""
+def what_can(holder: Holder, clusters: Mapping[Domain, Collection[Cluster]], world: World) -> WhatCan:
+    """Find everything that the holder of these roles may do, in the tenants that he may be in.
+
+    clusters: those that are asked about, by DOMAIN.
+    """
     snapshot = world.snapshot()
     refused, tenants = _tenants(holder, snapshot)
     search = _Search(holder, tenants, snapshot, world)
-    rights = [right for cluster in clusters for action in _ACTIONS for right in search.rights(action, cluster)]
+    rights = [
+        right
+        for action in _ACTIONS
+        for cluster in clusters.get(action.domain, ())
+        for right in search.rights(action, cluster)
+    ]
     return WhatCan(
         holder=holder,
         tenants=tuple(tenant.name for tenant in tenants),

@@ -81,6 +81,7 @@ class _Search:
         """The rows of one cluster."""
         given = [one for role in self._roles() for one in self._try(role, partial(self._given, role, cluster))]
         rows = [row for one in given for row in self._try(one.role, partial(self._rows, one, cluster))]
+        rows = fold([row for row in rows if not _is_known(row, rows)], "tenants")
         less = [row for one in given for row in self._try(one.role, partial(self._less, one, cluster))]
         known = [row for one in people for row in self._try(one.principal, partial(self._known, one, cluster))]
         return rows, less, known
@@ -165,7 +166,7 @@ class _Search:
             known = (row for row in rows if set(row.needs) < set(needs))
             if seen and not any(plainly_contains((*row.region, *row.if_read), seen.whole) for row in known):
                 rows.append(_row(given, cluster, tenant, needs, seen))
-        return fold(rows, "tenants")
+        return rows
 
     def _contexts(self, role: str) -> Iterator[tuple[Tenant, bool, tuple[tuple[str, ...], ...]]]:
         """The tenants that a holder may be in, as an administrator or not, and which roles that takes besides."""
@@ -223,6 +224,17 @@ class _Search:
                     if seen:
                         rows.append(_person(person, access, cluster, tenant, seen))
         yield from fold(rows, "tenants")
+
+
+def _is_known(row: Row, rows: Iterable[Row]) -> bool:
+    """Has whoever has a role that it takes besides as much by that role alone?"""
+    alone: dict[str, Region] = {}
+    for one in rows:
+        same = (one.access, one.action, one.tenants) == (row.access, row.action, row.tenants)
+        if same and not one.needs and one.principal is None and one.lent is None:
+            alone[one.role] = (*alone.get(one.role, ()), *one.region, *one.if_read)
+    whole = (*row.region, *row.if_read)
+    return any(all(plainly_contains(alone.get(role, ()), whole) for role in roles) for roles in row.needs)
 
 
 def _lasting(entries: Iterable[Entry]) -> list[Entry]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from kordon_policy.access import Access
-from kordon_policy.actions import Action, Kind
+from kordon_policy.actions import Action, Domain, Kind
 from kordon_policy.folding import fold
 from kordon_policy.holders import Asked, Person, Row, WhoCan
 from kordon_policy.listings import to_what_answer, to_who_answer
@@ -246,7 +246,7 @@ tenants: [{{name: T, resources: [{{include: [cluster, "*", topic, "{other}"]}}],
     assert [row.role for row in found.rows] == ["others"]
     (why,) = found.incomplete
     assert why.startswith("devs: ")
-    rights = what_can(Holder(roles=frozenset({"devs"})), [PROD], a_world(text))
+    rights = what_can(Holder(roles=frozenset({"devs"})), {Domain.CLUSTER: [PROD]}, a_world(text))
     assert "have too much in common to be told" in rights.incomplete[0]
 
 
@@ -260,7 +260,7 @@ def rights(found: WhatCan) -> list[str]:
 
 
 def test_what_somebody_may_do_is_told_action_by_action() -> None:
-    found = what_can(Holder(roles=frozenset({"owners", "svc-trade"})), [PROD, DEV], a_world())
+    found = what_can(Holder(roles=frozenset({"owners", "svc-trade"})), {Domain.CLUSTER: [PROD, DEV]}, a_world())
 
     assert rights(found) == [
         "TOPIC_INSPECT: tx_* except *-internal in prod+dev for Trading by policies[3]",
@@ -275,14 +275,18 @@ def test_what_somebody_may_do_in_one_tenant_for_a_time() -> None:
     rule = '{resource: [cluster, prod, topic, "tx_tmp*"], effect: Allow, actions: [TOPIC_DELETE], role: devs}'
     holder = Holder(principal="dee", roles=frozenset({"devs"}), tenant="Trading")
 
-    found = what_can(holder, [PROD], a_world(FILE, lent("7f3a", rule, expires_ts=4_000, principal="dee")))
+    found = what_can(
+        holder, {Domain.CLUSTER: [PROD]}, a_world(FILE, lent("7f3a", rule, expires_ts=4_000, principal="dee"))
+    )
 
     (right,) = [right for right in found.rights if right.until]
     assert (right.actions, right.until, [str(cell) for cell in right.region]) == (
         (Action.TOPIC_DELETE,), 4_000, ["tx_tmp* except *-internal"],
     )  # fmt: skip
     assert found.until == 4_000
-    another = what_can(replace(holder, principal="ann"), [PROD], a_world(FILE, lent("7f3a", rule, principal="dee")))
+    another = what_can(
+        replace(holder, principal="ann"), {Domain.CLUSTER: [PROD]}, a_world(FILE, lent("7f3a", rule, principal="dee"))
+    )
     assert [right.actions for right in another.rights] == [(Action.TOPIC_INSPECT,)]
 
 
@@ -295,7 +299,7 @@ def test_what_somebody_may_do_in_one_tenant_for_a_time() -> None:
     ],
 )
 def test_who_cannot_log_in_is_told_so(roles: list[str], tenant: str | None, refused: str | None) -> None:
-    found = what_can(Holder(roles=frozenset(roles), tenant=tenant), [PROD], a_world())
+    found = what_can(Holder(roles=frozenset(roles), tenant=tenant), {Domain.CLUSTER: [PROD]}, a_world())
 
     assert found.refused == refused
     assert to_what_answer(found)["refused"] == refused
@@ -304,7 +308,7 @@ def test_who_cannot_log_in_is_told_so(roles: list[str], tenant: str | None, refu
 
 def test_rows_without_a_name_or_a_policy_cannot_be_built() -> None:
     row = who_can(asked(Action.TOPIC_DELETE), a_world()).rows[0]
-    right = what_can(Holder(roles=frozenset({"owners"})), [PROD], a_world()).rights[0]
+    right = what_can(Holder(roles=frozenset({"owners"})), {Domain.CLUSTER: [PROD]}, a_world()).rights[0]
     for one in (row, right):
         with pytest.raises(ValueError, match="a name at least"):
             replace(one, region=(), if_read=())
@@ -345,7 +349,7 @@ policies:
   - {resource: [cluster, "*", topic, "a*"], effect: Allow, actions: [TOPIC_INSPECT, TOPIC_EDIT], role: devs}
 tenants: [{name: T, resources: [{include: [cluster, "*", topic]}], roles: [devs]}]
 """
-    (right,) = what_can(Holder(roles=frozenset({"devs"})), [PROD], a_world(text)).rights
+    (right,) = what_can(Holder(roles=frozenset({"devs"})), {Domain.CLUSTER: [PROD]}, a_world(text)).rights
 
     assert isinstance(right, Right)
     assert right.kind is Kind.TOPIC

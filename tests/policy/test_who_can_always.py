@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kordon_policy.access import CREATES, Access, access_by, decide
-from kordon_policy.actions import Action, Kind
+from kordon_policy.actions import Action, Domain, Kind
 from kordon_policy.holders import Asked, Person, WhoCan
 from kordon_policy.listings import to_what_answer, to_who_answer
 from kordon_policy.model import RuleRef, TemporaryRule, Tenant
@@ -218,7 +218,9 @@ def test_people_are_told_of_exactly_what_they_may(setting: Setting) -> None:
 def test_what_can_is_who_can_seen_from_the_other_side(setting: Setting) -> None:
     for roles in SETS:
         for tenant in setting.snapshot.tenants:
-            found = what_can(Holder(principal="dee", roles=roles, tenant=tenant.name), CLUSTERS, setting.world)
+            found = what_can(
+                Holder(principal="dee", roles=roles, tenant=tenant.name), dict.fromkeys(Domain, CLUSTERS), setting.world
+            )
             if found.refused:
                 assert not [
                     row
@@ -261,5 +263,5 @@ def test_answers_are_values_with_an_example_of_each_cell(setting: Setting) -> No
     for row in (*answer["roles"], *answer["less"], *answer["people"]):
         for cell in (*row["names"], *row.get("if_read", ())):
             assert matches(setting.asked.region, cell["example"])
-    found = what_can(Holder(roles=frozenset({"devs"})), CLUSTERS, setting.world)
+    found = what_can(Holder(roles=frozenset({"devs"})), dict.fromkeys(Domain, CLUSTERS), setting.world)
     assert json.loads(json.dumps(to_what_answer(found)))["complete"] == (not found.incomplete)

@@ -12,7 +12,7 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import audit, grants, groups, inspect, process, scheduled, staged, tokens, users
+from . import audit, explain, grants, groups, inspect, process, scheduled, staged, tokens, users, who_can
 from .report import MISTAKES, UNTRIED, TextOutput, complain, findings_json, print_findings
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app = typer.Typer(
 app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="tokens")
+for question in (explain.explain, who_can.who_can, who_can.what_can):
+    app.command()(question)
 RUNNING: Final = "At a running Kordon"
 for command in (grants.grant, grants.grants, grants.renew, grants.revoke, inspect.inspect, process.status):
     app.command(rich_help_panel=RUNNING)(command)

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.access import SEEING, access_by, decide, is_in_view
 from kordon_policy.access import Access as Access
-from kordon_policy.access import access_by, decide, is_in_view
 from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import Decision, outside
 from kordon_policy.memo import Memo, has_short_name
@@ -32,9 +32,6 @@ MEMO_LIMIT: Final = 50_000
 """Rulings kept per standing."""
 PATTERNS: Final = 256
 """Patterns per standing of which it is kept what they match."""
-
-
-SEEING: Final = "VIEW"
 
 
 @dataclass(frozen=True, slots=True)

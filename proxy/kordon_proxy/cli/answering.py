@@ -1,0 +1,104 @@
+"""Answers to `kordon explain`, `who-can` and `what-can`, asked of files, as values for `json.dumps`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from kordon_policy.actions import Domain
+from kordon_policy.answers import to_answer
+from kordon_policy.explain import explain
+from kordon_policy.holders import Asked
+from kordon_policy.listings import to_what_answer, to_who_answer
+from kordon_policy.patterns import STAR
+from kordon_policy.question import Question
+from kordon_policy.what_can import Holder, what_can
+from kordon_policy.who_can import who_can
+
+from .client import Failure
+from .event import compared, find_event, instant_of_event, question_of
+from .source import Source
+from .wanted import Asker, action_of, asker_of, clusters_of, region_of, thing_of
+
+EXAMPLE: Final = "kordon explain --as dee GROUP_EDIT cluster/prod/group/trade_b2"
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who is asked about, as it is typed: somebody by name, or a holder of some roles."""
+
+    principal: str | None = None
+    roles: Sequence[str] = ()
+    tenant: str | None = None
+    listener: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.principal or self.roles or self.tenant or self.listener)
+
+
+def explain_question(source: Source, who: Who, action: str | None, path: str | None) -> Answer:
+    """Why somebody may or may not do something. Raises Failure."""
+    if action is None or path is None:
+        raise Failure(f"what, and on what? As in {EXAMPLE}; or --event ID")
+    wanted = action_of(action)
+    thing = thing_of(path, wanted, source)
+    asker = _asker(source, who)
+    return _explained(
+        source,
+        Question(
+            principal=asker.principal,
+            roles=asker.roles,
+            tenant=asker.tenant,
+            default_tenant=asker.default_tenant,
+            action=wanted,
+            domain=thing.domain,
+            cluster=thing.cluster,
+            kind=thing.kind,
+            name=thing.name,
+        ),
+    )
+
+
+def explain_event(source: Source, event_id: str, directory: Path | None, words: Sequence[str]) -> Answer:
+    """Why what an event of the audit is about is allowed or not, as it was asked then. Raises Failure.
+
+    words: what is said besides; the path of one of its things, at most.
+    """
+    if len(words) > 1:
+        raise Failure("--event brings its own action: only a PATH may be said, which of its things is meant")
+    journal = directory or source.journal
+    if journal is None:
+        raise Failure("where is the audit? --config names a kordon.yaml that says it, --directory a journal")
+    event = find_event(journal, event_id)
+    then = replace(source, world=replace(source.world, now=instant_of_event(event)))
+    answer = _explained(then, question_of(event, next(iter(words), None)))
+    return {**answer, "event": compared(event, answer)}
+
+
+def _explained(source: Source, question: Question) -> Answer:
+    return {**to_answer(explain(question, source.world)), "notes": list(source.notes)}
+
+
+def who_can_do(source: Source, action: str, path: str) -> Answer:
+    """Who may do something, on names that a path with patterns covers. Raises Failure."""
+    wanted = action_of(action)
+    if wanted is None:
+        raise Failure("who sees something is said by tenants alone: ask about an action")
+    region = region_of(path, wanted, source)
+    asked = Asked(action=wanted, kind=region.kind, pattern=region.pattern, clusters=region.clusters)
+    return {**to_who_answer(who_can(asked, source.world, source.persons)), "notes": list(source.notes)}
+
+
+def what_can_be_done(source: Source, who: Who, cluster: str) -> Answer:
+    """What somebody may do, in one cluster or (by a star) in each. Raises Failure."""
+    asker = _asker(source, who)
+    # Gateways have other names, so a cluster's name asks for nothing of them.
+    others = {domain: clusters_of(STAR, domain, source) for domain in Domain if cluster == STAR}
+    clusters = {**others, Domain.CLUSTER: clusters_of(cluster, Domain.CLUSTER, source)}
+    holder = Holder(principal=asker.principal, roles=asker.roles, tenant=asker.tenant)
+    return {**to_what_answer(what_can(holder, clusters, source.world)), "notes": list(source.notes)}
+
+
+def _asker(source: Source, who: Who) -> Asker:
+    return asker_of(source, principal=who.principal, roles=who.roles, tenant=who.tenant, listener=who.listener)

@@ -1,0 +1,69 @@
+"""`kordon who-can`, `kordon what-can`: who may do something, and what somebody may do, over all names."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from kordon_proxy.clock import wall_ms
+
+from .client import Format, Output, complaining, print_json
+from .explain import CONFIG, As, AtListener, Config, InTenant, Policy
+
+Full = Annotated[bool, typer.Option("--full", help="Leave nothing out of the table.")]
+
+
+def who_can(
+    action: Annotated[str, typer.Argument(help="What, as TOPIC_DELETE.", show_default=False)],
+    path: Annotated[str, typer.Argument(help="On what, with patterns, as 'cluster/*/topic/tx_*'.", show_default=False)],
+    config: Config = CONFIG,
+    policy: Policy = None,
+    full: Full = False,
+    output: Format = Output.TABLE,
+) -> None:
+    """Tell which roles and which people may do something, on which names, by which rules: over all names.
+
+    Exit code 0: it was answered; 2: it could not be asked.
+    """
+    from .answering import who_can_do
+    from .explained import print_who_can
+    from .source import read_source
+
+    with complaining():
+        answer = who_can_do(read_source(config, policy, now=wall_ms()), action, path)
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            print_who_can(answer, sys.stdout, full=full)
+
+
+def what_can(
+    given: Annotated[
+        str | None,
+        typer.Argument(metavar="[ROLES]", help="A holder of these roles, as devs,owners.", show_default=False),
+    ] = None,
+    who: As = None,
+    tenant: InTenant = None,
+    listener: AtListener = None,
+    cluster: Annotated[str, typer.Option("--cluster", help='In this one; "*": in each.')] = "*",
+    config: Config = CONFIG,
+    policy: Policy = None,
+    full: Full = False,
+    output: Format = Output.TABLE,
+) -> None:
+    """Tell all that somebody may do, on which names, by which rules.
+
+    Exit code 0: it was answered; 2: it could not be asked.
+    """
+    from .answering import Who, what_can_be_done
+    from .explained import print_what_can
+    from .source import read_source
+
+    with complaining():
+        source = read_source(config, policy, now=wall_ms())
+        asker = Who(principal=who, roles=() if given is None else (given,), tenant=tenant, listener=listener)
+        answer = what_can_be_done(source, asker, cluster)
+        if output is Output.JSON:
+            print_json(answer)
+        else:
+            print_what_can(answer, sys.stdout, full=full)
