@@ -14,8 +14,8 @@ from kordon_policy.patterns import STAR
 from kordon_policy.question import Question
 from kordon_policy.what_can import Holder, what_can
 from kordon_policy.who_can import who_can
+from kordon_proxy.config.findings import Mistake
 
-from .client import Failure
 from .event import compared, find_event, instant_of_event, question_of
 from .source import Source
 from .wanted import Asker, action_of, asker_of, clusters_of, region_of, thing_of
@@ -38,9 +38,9 @@ class Who:
 
 
 def explain_question(source: Source, who: Who, action: str | None, path: str | None) -> Answer:
-    """Why somebody may or may not do something. Raises Failure."""
+    """Why somebody may or may not do something. Raises Mistake."""
     if action is None or path is None:
-        raise Failure(f"what, and on what? As in {EXAMPLE}; or --event ID")
+        raise Mistake(f"what, and on what? As in {EXAMPLE}; or --event ID")
     wanted = action_of(action)
     thing = thing_of(path, wanted, source)
     asker = _asker(source, who)
@@ -61,15 +61,15 @@ def explain_question(source: Source, who: Who, action: str | None, path: str | N
 
 
 def explain_event(source: Source, event_id: str, directory: Path | None, words: Sequence[str]) -> Answer:
-    """Why what an event of the audit is about is allowed or not, as it was asked then. Raises Failure.
+    """Why what an event of the audit is about is allowed or not, as it was asked then. Raises Mistake.
 
     words: what is said besides; the path of one of its things, at most.
     """
     if len(words) > 1:
-        raise Failure("--event brings its own action: only a PATH may be said, which of its things is meant")
+        raise Mistake("--event brings its own action: only a PATH may be said, which of its things is meant")
     journal = directory or source.journal
     if journal is None:
-        raise Failure("where is the audit? --config names a kordon.yaml that says it, --directory a journal")
+        raise Mistake("where is the audit? --config names a kordon.yaml that says it, --directory a journal")
     event = find_event(journal, event_id)
     then = replace(source, world=replace(source.world, now=instant_of_event(event)))
     answer = _explained(then, question_of(event, next(iter(words), None)))
@@ -81,17 +81,17 @@ def _explained(source: Source, question: Question) -> Answer:
 
 
 def who_can_do(source: Source, action: str, path: str) -> Answer:
-    """Who may do something, on names that a path with patterns covers. Raises Failure."""
+    """Who may do something, on names that a path with patterns covers. Raises Mistake."""
     wanted = action_of(action)
     if wanted is None:
-        raise Failure("who sees something is said by tenants alone: ask about an action")
+        raise Mistake("who sees something is said by tenants alone: ask about an action")
     region = region_of(path, wanted, source)
     asked = Asked(action=wanted, kind=region.kind, pattern=region.pattern, clusters=region.clusters)
     return {**to_who_answer(who_can(asked, source.world, source.persons)), "notes": list(source.notes)}
 
 
 def what_can_be_done(source: Source, who: Who, cluster: str) -> Answer:
-    """What somebody may do, in one cluster or (by a star) in each. Raises Failure."""
+    """What somebody may do, in one cluster or (by a star) in each. Raises Mistake."""
     asker = _asker(source, who)
     # Gateways have other names, so a cluster's name asks for nothing of them.
     others = {domain: clusters_of(STAR, domain, source) for domain in Domain if cluster == STAR}

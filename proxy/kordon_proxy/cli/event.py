@@ -10,9 +10,9 @@ from kordon_policy.question import Question
 from kordon_proxy.audit.line import place_of
 from kordon_proxy.audit.reading import journal_segments, lines_of
 from kordon_proxy.audit.segments import AuditError
+from kordon_proxy.config.findings import Mistake
 from kordon_proxy.reasons import reason_of
 
-from .client import Failure
 from .paths import split_path
 from .wanted import action_of
 
@@ -20,19 +20,19 @@ Event = dict[str, Any]
 
 
 def find_event(directory: Path, event_id: str) -> Event:
-    """The event of that id in a journal, or the only one whose id begins like that. Raises Failure."""
+    """The event of that id in a journal, or the only one whose id begins like that. Raises Mistake."""
     try:
         found = _search(directory, event_id)
     except AuditError as error:
-        raise Failure(str(error)) from None
+        raise Mistake(str(error)) from None
     except OSError as error:
-        raise Failure(f"cannot read the journal {directory}: {reason_of(error)}") from None
+        raise Mistake(f"cannot read the journal {directory}: {reason_of(error)}") from None
     exact = [one for one in found if one["id"] == event_id]
     if exact or len(found) == 1:
         return (exact or found)[0]
     if found:
-        raise Failure(f"{len(found)} events in {directory} have ids that begin with {event_id}: write it out")
-    raise Failure(f"there is no event {event_id} in {directory}: `kordon audit --output json` shows ids")
+        raise Mistake(f"{len(found)} events in {directory} have ids that begin with {event_id}: write it out")
+    raise Mistake(f"there is no event {event_id} in {directory}: `kordon audit --output json` shows ids")
 
 
 def _search(directory: Path, event_id: str) -> list[Event]:
@@ -51,7 +51,7 @@ def _search(directory: Path, event_id: str) -> list[Event]:
 def question_of(event: Event, path: str | None) -> Question:
     """What the event was asked, with the roles, the tenant and the thing of then; the first, if there are several.
 
-    path: which of them. Raises Failure for an event that is about no thing.
+    path: which of them. Raises Mistake for an event that is about no thing.
     """
     data = event["data"]
     who, what, why = (data.get(key, {}) for key in ("who", "what", "why"))
@@ -60,11 +60,11 @@ def question_of(event: Event, path: str | None) -> Question:
     if kind not in ("decision", "aggregate") or not resources or what.get("action") in (None, "USE_API"):
         reason = why.get("reason")
         told = f": {reason}" if reason else ""
-        raise Failure(f"event {event['id']} asks for no action on a thing, but is of the kind `{kind}`{told}")
+        raise Mistake(f"event {event['id']} asks for no action on a thing, but is of the kind `{kind}`{told}")
     wanted = resources[0] if path is None else split_path(path)
     if wanted not in resources:
         known = ", ".join("/".join(one) for one in resources[:8])
-        raise Failure(f"event {event['id']} is not about {path}: it is about {known}")
+        raise Mistake(f"event {event['id']} is not about {path}: it is about {known}")
     domain, cluster, *rest = wanted
     return Question(
         principal=str(who.get("principal", "")),

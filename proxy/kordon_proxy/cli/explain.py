@@ -7,9 +7,10 @@ from typing import Annotated, Final
 import typer
 
 from kordon_proxy.clock import wall_ms
+from kordon_proxy.config.findings import Mistake
 
-from .client import Failure, Format, Output, complaining, print_json
-from .report import MISTAKES, OK
+from .client import Format, complaining, print_json
+from .report import MISTAKES, OK, Output
 
 CONFIG: Final = Path("kordon.yaml")
 FILES: Final = "Which files"
@@ -82,9 +83,9 @@ def explain(
         now = wall_ms()
         asker = Who(principal=who, roles=roles or (), tenant=tenant, listener=listener)
         if event is not None and (asker or at is not None):
-            raise Failure("--event brings its own roles, tenant and time: leave the other options out")
+            raise Mistake("--event brings its own roles, tenant and time: leave the other options out")
         if event is None and directory is not None:
-            raise Failure("--directory is where an --event is looked for")
+            raise Mistake("--directory is where an --event is looked for")
         source = read_source(config, policy, now=now if at is None else instant_of(at, now))
         if event is None:
             answer = explain_question(source, asker, action, path)

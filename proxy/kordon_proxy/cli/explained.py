@@ -1,10 +1,10 @@
 """Prints what the policy answers, from the same values that programs get."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from .report import shown
+from .times import shown_date
 
 SHOWN: Final = 3
 """Exceptions, names and things of one kind that a row shows, unless all are wanted."""
@@ -91,7 +91,7 @@ def _print_when(page: _Page, answer: Answer) -> None:
     lines = []
     if turn := answer["changes_at"]:
         by = _list(rule["text"] for rule in turn["rules"])
-        lines.append(f"at {_instant(turn['ts'])} it turns: {turn['answer']} then, by {by}")
+        lines.append(f"at {shown_date(turn['ts'])} it turns: {turn['answer']} then, by {by}")
     if rules := answer["rests_on"]:
         alone = ", and on nothing else: without it, the answer is no" if len(rules) == 1 else ""
         lines.append(f"it rests on {_list(rule['text'] for rule in rules)}{alone}")
@@ -235,14 +235,14 @@ def _both(row: Answer) -> str:
 
 def _less(row: Answer, kind: str | None, *, full: bool) -> str:
     verb = {"Deny": "denied", "Stage": "staged"}[row["effect"]]
-    end = "" if row["until"] is None else f", until {_instant(row['until'])}"
+    end = "" if row["until"] is None else f", until {shown_date(row['until'])}"
     things = _things(kind, row["names"], full=full)
     return f"less {things}, {_in_clusters(row['clusters'])} ({verb} by {_by(row['rules'], full=full)}{end})"
 
 
 def _end(row: Answer) -> list[str]:
     if row.get("until") is not None:
-        return [f"until {_instant(row['until'])}"]
+        return [f"until {shown_date(row['until'])}"]
     return ["until it is revoked"] if row.get("temporary_policy") else []
 
 
@@ -255,7 +255,7 @@ def _print_completeness(page: _Page, answer: Answer) -> None:
         for why in answer["incomplete"]:
             page.line(why, indent=2)
     if answer["holds_until"] is not None:
-        page.line(f"holds until {_instant(answer['holds_until'])}: a temporary policy starts or ends then")
+        page.line(f"holds until {shown_date(answer['holds_until'])}: a temporary policy starts or ends then")
     _print_notes(page, answer)
 
 
@@ -306,10 +306,6 @@ def _list(texts: Iterable[str]) -> str:
 
 def _full(full: bool) -> str:
     return "" if full else " (--full)"
-
-
-def _instant(ts: int) -> str:
-    return f"{datetime.fromtimestamp(ts / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def _print_notes(page: _Page, answer: Answer) -> None:

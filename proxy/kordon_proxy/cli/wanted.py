@@ -13,13 +13,11 @@ from kordon_policy.patterns import STAR, Pattern, pattern
 from kordon_policy.question import SOMEBODY, Cluster, named_in
 from kordon_policy.read_policies import ACTION_NAMES
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.config.values import parse_duration
 from kordon_proxy.identity.identify import roles_in
-from kordon_proxy.identity.users import parse_instant
 
-from .client import Failure
 from .paths import EXAMPLE, split_path
 from .source import Someone, Source
+from .times import moment
 
 
 class Thing(NamedTuple):
@@ -45,30 +43,30 @@ class Asker:
 
 
 def action_of(text: str) -> Action | None:
-    """The action of this name; `None` for seeing, as the audit calls it. Raises Failure."""
+    """The action of this name; `None` for seeing, as the audit calls it. Raises Mistake."""
     if text == SEEING:
         return None
     if text in ACTION_NAMES:
         return ACTION_NAMES[text]
     near = nearest(text, (*ACTION_NAMES, SEEING))
     hint = f"did you mean {near}?" if near else "docs/policies.md has a list; VIEW asks whether it is seen at all"
-    raise Failure(f"`{text}` is no action: {hint}")
+    raise Mistake(f"`{text}` is no action: {hint}")
 
 
 # ---- paths
 
 
 def thing_of(text: str, action: Action | None, source: Source) -> Thing:
-    """The one thing that a path names. Raises Failure."""
+    """The one thing that a path names. Raises Mistake."""
     domain, cluster, kind, name = _parts(text)
     if STAR in cluster:
-        raise Failure(f"`{text}`: ask about one {domain}, as in {EXAMPLE}; `kordon who-can` is for patterns")
+        raise Mistake(f"`{text}`: ask about one {domain}, as in {EXAMPLE}; `kordon who-can` is for patterns")
     if name is not None and STAR in name:
-        raise Failure(f"`{text}`: ask about one name, as in {EXAMPLE}; `kordon who-can` is for patterns")
+        raise Mistake(f"`{text}`: ask about one name, as in {EXAMPLE}; `kordon who-can` is for patterns")
     _check_action(text, action, domain, kind)
     if kind is not None and name is None:
         if (kind, "") not in EVERYTHING:
-            raise Failure(f"`{text}` names no {kind.words}, as in {EXAMPLE}; `kordon who-can` is for all of them")
+            raise Mistake(f"`{text}` names no {kind.words}, as in {EXAMPLE}; `kordon who-can` is for all of them")
         name = ""
     if domain is Domain.CLUSTER:
         cluster = _one_cluster(cluster, source).name
@@ -84,17 +82,17 @@ class Region(NamedTuple):
 
 
 def region_of(text: str, action: Action, source: Source) -> Region:
-    """All that a path covers, which may have patterns. Raises Failure."""
+    """All that a path covers, which may have patterns. Raises Mistake."""
     domain, cluster, kind, name = _parts(text)
     _check_action(text, action, domain, kind)
     return Region(kind, None if name is None else pattern(name), clusters_of(cluster, domain, source))
 
 
 def clusters_of(text: str, domain: Domain, source: Source) -> tuple[Cluster, ...]:
-    """The clusters (registries, ...) that a name or a star stands for. Raises Failure."""
+    """The clusters (registries, ...) that a name or a star stands for. Raises Mistake."""
     if text != STAR:
         if STAR in text:
-            raise Failure(f'`{text}`: there are no patterns of {domain} names; name one, or write "*" for all')
+            raise Mistake(f'`{text}`: there are no patterns of {domain} names; name one, or write "*" for all')
         return (_one_cluster(text, source),) if domain is Domain.CLUSTER else (Cluster(text, frozenset({text})),)
     if domain is Domain.CLUSTER and source.world.clusters:
         return source.world.clusters
@@ -104,7 +102,7 @@ def clusters_of(text: str, domain: Domain, source: Source) -> tuple[Cluster, ...
 def _parts(text: str) -> tuple[Domain, str, Kind | None, str | None]:
     parts = split_path(text)
     if len(parts) < 2:
-        raise Failure(f"`{text}` is no path: it ends too early; as in {EXAMPLE}, or cluster/prod")
+        raise Mistake(f"`{text}` is no path: it ends too early; as in {EXAMPLE}, or cluster/prod")
     domain = _one_of(parts[0], list(Domain), f"`{text}`: `{parts[0]}` is no DOMAIN")
     if len(parts) == 2:
         return Domain(domain), parts[1], None, None
@@ -117,7 +115,7 @@ def _one_of(text: str, known: Collection[str], complaint: str) -> str:
     if text in known:
         return text
     near = nearest(text, known)
-    raise Failure(f"{complaint}: {f'did you mean {near}?' if near else f'there is {listed(known)}'}")
+    raise Mistake(f"{complaint}: {f'did you mean {near}?' if near else f'there is {listed(known)}'}")
 
 
 def _check_action(text: str, action: Action | None, domain: Domain, kind: Kind | None) -> None:
@@ -126,19 +124,19 @@ def _check_action(text: str, action: Action | None, domain: Domain, kind: Kind |
     wanted = " or ".join(
         "/".join((action.domain, "NAME", *((one.value, "NAME") if one else ()))) for one in action.kinds
     )
-    raise Failure(f"{action} is no action on `{text}`: it is about {wanted}")
+    raise Mistake(f"{action} is no action on `{text}`: it is about {wanted}")
 
 
 def _one_cluster(name: str, source: Source) -> Cluster:
     known = source.world.clusters
     found = [one for one in known if one.name == name] or [one for one in known if name in one.names]
     if len(found) > 1:
-        raise Failure(f"{name} is the environment of {listed(one.name for one in found)}: name one of them")
+        raise Mistake(f"{name} is the environment of {listed(one.name for one in found)}: name one of them")
     if found or not known:
         return found[0] if found else Cluster(name, frozenset({name}))
     names = sorted(frozenset().union(*(one.names for one in known)))
     near = nearest(name, names)
-    raise Failure(f"no cluster is known as {name}: {f'did you mean {near}?' if near else f'there is {listed(names)}'}")
+    raise Mistake(f"no cluster is known as {name}: {f'did you mean {near}?' if near else f'there is {listed(names)}'}")
 
 
 # ---- people
@@ -152,18 +150,18 @@ def asker_of(
     tenant: str | None,
     listener: str | None = None,
 ) -> Asker:
-    """Who is asked about: somebody whom the files know, or the holder of some roles. Raises Failure."""
+    """Who is asked about: somebody whom the files know, or the holder of some roles. Raises Mistake."""
     if roles:
         if listener is not None:
-            raise Failure("--listener tells users of several listeners apart: leave it out with --roles")
+            raise Mistake("--listener tells users of several listeners apart: leave it out with --roles")
         held = frozenset(_known_roles(roles, source))
         return Asker(principal=principal or SOMEBODY, roles=held, tenant=_known_tenant(tenant, source))
     if principal is None:
-        raise Failure("who? Say --as NAME, of somebody in the users file, or --roles devs,owners")
+        raise Mistake("who? Say --as NAME, of somebody in the users file, or --roles devs,owners")
     someone, suffix = _someone(principal, listener, source)
     chosen = {one for one in (tenant, suffix, someone.tenant) if one is not None}
     if len(chosen) > 1:
-        raise Failure(f"{someone.principal} cannot be in {' and '.join(sorted(chosen))} at once: name one tenant")
+        raise Mistake(f"{someone.principal} cannot be in {' and '.join(sorted(chosen))} at once: name one tenant")
     return Asker(
         principal=someone.principal,
         roles=someone.roles,
@@ -175,10 +173,10 @@ def asker_of(
 def _someone(text: str, listener: str | None, source: Source) -> tuple[Someone, str | None]:
     """Somebody, and the tenant that his name chooses: `dee`, `dee@Trading`."""
     if not source.people:
-        raise Failure(f"nobody is known here, so not `{text}` either: say which --roles he has, or give a --config")
+        raise Mistake(f"nobody is known here, so not `{text}` either: say which --roles he has, or give a --config")
     listeners = sorted({one.listener for one in source.people})
     if listener is not None and listener not in listeners:
-        raise Failure(f"there is no listener {listener}: {listed(listeners)}")
+        raise Mistake(f"there is no listener {listener}: {listed(listeners)}")
     names = {one.principal for one in source.people}
     name, tenant = next(((name, rest) for name, rest in _readings(text, source) if name in names), (text, None))
     found = [one for one in source.people if one.principal == name and listener in (None, one.listener)]
@@ -186,11 +184,11 @@ def _someone(text: str, listener: str | None, source: Source) -> tuple[Someone, 
         near = nearest(name, sorted(names))
         where = "" if listener is None else f" at listener {listener}"
         hint = f"did you mean {near}?" if near else "--roles asks for somebody who is not in a users file"
-        raise Failure(f"nobody is called {name}{where}: {hint}")
+        raise Mistake(f"nobody is called {name}{where}: {hint}")
     kinds = {(one.roles, one.tenant, one.default_tenant) for one in found}
     if len(kinds) > 1:
         doors = listed(one.listener for one in found)
-        raise Failure(f"{name} is not the same at each listener: say --listener, of {doors}")
+        raise Mistake(f"{name} is not the same at each listener: say --listener, of {doors}")
     return found[0], tenant
 
 
@@ -209,7 +207,7 @@ def _known_roles(given: Sequence[str], source: Source) -> Iterable[str]:
         if role not in known:
             near = nearest(role, sorted(known))
             hint = f"did you mean {near}?" if near else f"there is {listed(sorted(known)) or 'none'}"
-            raise Failure(f"the policy names no role {role or 'without a name'}, so it gives nothing: {hint}")
+            raise Mistake(f"the policy names no role {role or 'without a name'}, so it gives nothing: {hint}")
         yield role
 
 
@@ -217,7 +215,7 @@ def _known_tenant(name: str | None, source: Source) -> str | None:
     names = [tenant.name for tenant in source.world.compiled.tenants]
     if name is not None and name not in names:
         near = nearest(name, names)
-        raise Failure(f"there is no tenant {name}: {f'did you mean {near}?' if near else listed(names)}")
+        raise Mistake(f"there is no tenant {name}: {f'did you mean {near}?' if near else listed(names)}")
     return name
 
 
@@ -225,11 +223,8 @@ def _known_tenant(name: str | None, source: Source) -> str | None:
 
 
 def instant_of(text: str, now: int) -> int:
-    """An instant, in ms since the epoch: `2027-01-31T12:00:00Z`, or `2h` from now. Raises Failure."""
+    """An instant, in ms since the epoch: `2027-01-31T12:00:00Z`, or `2h` from now. Raises Mistake."""
     try:
-        return now + round(parse_duration(text) * 1000)
-    except Mistake:
-        try:
-            return round(parse_instant(text) * 1000)
-        except (Mistake, OverflowError):
-            raise Failure(f"--at: `{text}` is no time and no date, as in 30m or 2027-01-31T12:00:00Z") from None
+        return round(moment(text, now / 1000) * 1000)
+    except (Mistake, OverflowError):
+        raise Mistake(f"--at: `{text}` is no time and no date, as in 30m or 2027-01-31T12:00:00Z") from None

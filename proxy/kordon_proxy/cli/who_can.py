@@ -7,8 +7,9 @@ import typer
 
 from kordon_proxy.clock import wall_ms
 
-from .client import Format, Output, complaining, print_json
+from .client import Format, complaining, print_json
 from .explain import CONFIG, As, AtListener, Config, InTenant, Policy
+from .report import Output
 
 Full = Annotated[bool, typer.Option("--full", help="Leave nothing out of the table.")]
 
