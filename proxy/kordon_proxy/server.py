@@ -44,8 +44,6 @@ from .schedule import Schedule
 from .staging import Staging
 from .standings import Standings, is_group_wanted
 from .store.interface import Store
-from .store.kafka import KafkaStore
-from .store.kafka_topic import Place
 from .store.ledger import Ledger
 from .store.sqlite import SqliteStore
 from .table import apis_at
@@ -199,6 +197,9 @@ class Server:
         store = self._settings.store
         if store.type == "sqlite":
             return SqliteStore(self._settings.store_file, self._instance)
+        from .store.kafka import KafkaStore  # only here: aiokafka is large
+        from .store.kafka_topic import Place
+
         cluster = self._settings.store_cluster
         place = Place(topic=store.topic, cluster=cluster.name, replication=store.replication)
         return KafkaStore(place, partial(client_settings, cluster), self._instance)

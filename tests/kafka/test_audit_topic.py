@@ -14,8 +14,8 @@ import pytest
 from confluent_kafka import Producer
 
 from kordon_proxy.audit.event import Who
+from kordon_proxy.audit.kafka_sink import KafkaSink
 from kordon_proxy.audit.segments import segment_path
-from kordon_proxy.audit.sinks import KafkaSink
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.config.audit import KafkaTopic
 from kordon_proxy.demo.kafka import Kafka

@@ -29,6 +29,8 @@ from .tail import Line, Tail
 
 log = structlog.get_logger()
 
+AUDIT_TOPIC: Final = "kafka"
+"""The name of the sink that is the audit topic."""
 _SAVE_EVERY: Final = 1.0  # seconds: a save flushes to the same disk that answers wait for
 _WHILE_IT_TAKES_THEM: Final = 10
 """How much longer a queue is while the sink takes events: nothing may be lost only because many come at once."""

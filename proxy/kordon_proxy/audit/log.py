@@ -22,11 +22,10 @@ from kordon_proxy.metrics import Metrics
 
 from .aggregate import Aggregates, Repeats
 from .event import KORDON, Event, EventType, Why, Window, new_id
-from .forward import Forwarder, Queue, Sink
+from .forward import AUDIT_TOPIC, Forwarder, Queue, Sink
 from .given_up import GivenUp, event_of
 from .journal import Callback, Journal
-from .sinks import KafkaSink, Stdout
-from .webhooks.sink import WebhookSink
+from .stdout import Stdout
 
 log = structlog.get_logger()
 
@@ -96,10 +95,7 @@ class AuditLog:
         self._metrics.audit_sequence[self._journal.writer].set_function(lambda: self._journal.durable)
         self._metrics.audit_journal_bytes.set_function(lambda: _size(self._journal.directory))
         self._forwarders = [self._forwarder(sink) for sink in self._sinks]
-        for webhook in self._config.webhooks:
-            sink = WebhookSink(webhook)
-            queue = Queue(wants=sink.wants, most=webhook.queue, tell=self._tell_given_up)
-            self._forwarders.append(self._forwarder(sink, queue))
+        self._forwarders += self._webhooks()
         runs = [forwarder.run() for forwarder in self._forwarders]
         self._tasks = [asyncio.create_task(run) for run in [*runs, self._write_windows()]]
 
@@ -142,7 +138,7 @@ class AuditLog:
 
     def needs(self, sink: str) -> bool:
         """Say whether no mutation may be begun while that sink does not take events."""
-        return self._needs_topic and sink == KafkaSink.name
+        return self._needs_topic and sink == AUDIT_TOPIC
 
     @property
     def full(self) -> bool:
@@ -183,6 +179,18 @@ class AuditLog:
             self._metrics.audit_events[event.type.kind].inc()
         else:
             self._metrics.audit_lost.inc()
+
+    def _webhooks(self) -> list[Forwarder]:
+        if not self._config.webhooks:
+            return []
+        from .webhooks.sink import WebhookSink  # only here: httpx is large
+
+        forwarders = []
+        for webhook in self._config.webhooks:
+            sink = WebhookSink(webhook)
+            queue = Queue(wants=sink.wants, most=webhook.queue, tell=self._tell_given_up)
+            forwarders.append(self._forwarder(sink, queue))
+        return forwarders
 
     def _forwarder(self, sink: Sink, queue: Queue | None = None) -> Forwarder:
         return Forwarder(self._journal, sink, self._metrics, backlog_warning=self._config.backlog_warning, queue=queue)
@@ -247,6 +255,8 @@ def _configured_sinks(config: AuditConfig, kafka: Mapping[str, Any] | None) -> l
     if config.kafka is not None:
         if kafka is None:
             raise ValueError("the audit topic needs the settings of its cluster")
+        from .kafka_sink import KafkaSink  # only here: aiokafka is large
+
         sinks.append(KafkaSink(config.kafka, kafka))
     return sinks
 

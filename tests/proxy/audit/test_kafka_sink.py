@@ -16,7 +16,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from kordon_proxy.audit.forward import Forwarder
-from kordon_proxy.audit.sinks import KafkaSink
+from kordon_proxy.audit.kafka_sink import KafkaSink
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.config.audit import KafkaTopic

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kordon_proxy.audit.sinks import Stdout
+from kordon_proxy.audit.stdout import Stdout
 from kordon_proxy.audit.tail import Line
 from tests.proxy.cluster.loops import scenario
 

@@ -20,5 +20,8 @@ def test_help_and_completion_need_no_library_of_any_one_command() -> None:
     assert "typer" in loaded
 
 
-def test_a_server_loads_nothing_of_the_command_nor_of_an_api_that_is_not_configured() -> None:
-    assert not loaded_by("import kordon_proxy.server") & {"fastapi", "uvicorn", "typer", "jq"}
+def test_a_server_loads_nothing_of_the_command_nor_of_what_is_not_configured() -> None:
+    loaded = loaded_by("import kordon_proxy.server")
+
+    assert not loaded & {"aiokafka", "fastapi", "httpx", "jq", "typer", "uvicorn"}
+    assert "kio" in loaded

@@ -1,9 +1,7 @@
-"""Where a journal can be forwarded to: standard output, and a Kafka topic."""
+"""The audit topic, to which a journal is forwarded."""
 
 import asyncio
 import json
-import os
-import select
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -14,59 +12,20 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from kordon_proxy.config.audit import KafkaTopic
 
+from .forward import AUDIT_TOPIC
 from .tail import Line
 
 log = structlog.get_logger()
-
-_PIPE_TAKES: Final = 4096  # PIPE_BUF of Linux; POSIX only promises 512
 
 _CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 _MOST_BYTES: Final = 1_000_000
 """Of one record: brokers take 1,048,588 unless they are told otherwise."""
 
 
-class Stdout:
-    """Lines on a file descriptor, standard output by default."""
-
-    name = "stdout"
-
-    def __init__(self, descriptor: int = 1, patience: float = 1.0) -> None:
-        self._descriptor = descriptor
-        self._patience = patience
-        self._begun = b""
-
-    async def deliver(self, lines: Sequence[Line]) -> None:
-        """Write the lines. Raises OSError, also when nobody takes them for `patience` seconds."""
-        await asyncio.to_thread(self._write, b"".join(line.text + b"\n" for line in lines))
-
-    async def close(self) -> None:
-        """Leave the descriptor open: it is not ours."""
-
-    def _write(self, lines: bytes) -> None:
-        # A line that was begun is finished first, so that what is given again begins on a line of its own.
-        data = self._begun + lines
-        done = 0
-        try:
-            while done < len(data):
-                self._wait_for_room()
-                done += os.write(self._descriptor, data[done : done + _PIPE_TAKES])
-        finally:
-            is_between_lines = done == 0 or data[done - 1 : done] == b"\n"
-            self._begun = b"" if is_between_lines and done else data[done : data.find(b"\n", done) + 1]
-
-    def _wait_for_room(self) -> None:
-        # It may be a pipe that nobody reads. The thread must not be stuck in there when Kordon wants to stop, and the
-        # descriptor must not be switched to non-blocking, as other processes share it.
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)
-        if not poll.poll(self._patience * 1000):
-            raise TimeoutError("nobody reads standard output")
-
-
 class KafkaSink:
     """A topic, created when it is missing. `settings` are aiokafka's own: bootstrap servers, security, SASL."""
 
-    name = "kafka"
+    name = AUDIT_TOPIC
 
     def __init__(self, topic: KafkaTopic, settings: Mapping[str, Any]) -> None:
         self._topic = topic
