@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -178,3 +180,27 @@ def revoke_all(kordon: Kordon) -> None:
     shown = json.loads(kordon.command("grants", "-o", "json", by="ann").stdout)
     for one in shown["temporary_policies"][1:]:
         kordon.command("revoke", one["id"], by="ann")
+
+
+def test_a_right_that_ends_while_records_are_looked_for_shows_none_of_them(
+    kordon: Kordon, kafka: Kafka, new_topic: MakeTopic
+) -> None:
+    topic = new_topic("tx_trade")
+    append(kafka, topic, b"a secret")
+    append(kafka, topic, b"one that the filter never gets over")
+    endless = "if .offset == 0 then true else last(range(1e18)) end"
+    words = ("inspect", topic, "--offset", "earliest", "--filter", endless, "-o", "json")
+
+    with ThreadPoolExecutor(1) as aside:
+        shown = aside.submit(kordon.command, *words, by="dana")
+        time.sleep(3)  # of the ten that it takes
+        path = f"cluster/prod/topic/{topic}"
+        denied = kordon.command("grant", "devs", "TOPIC_DATA_QUERY", "--on", path, "--effect", "Deny", by="ann")
+        ended = shown.result(60)
+
+    assert denied.returncode == 0, denied.stderr
+    assert (ended.returncode, "offset" in ended.stdout, "denied by temporary policy" in ended.stderr) == (
+        1,
+        False,
+        True,
+    )
