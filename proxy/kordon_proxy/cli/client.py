@@ -15,7 +15,7 @@ import typer
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.reasons import reason_of
 
-from .report import MISTAKES, UNTRIED, Output, complain, print_told, shown
+from .report import MISTAKES, UNTRIED, Output, complain, json_text, print_told, shown
 
 DEFAULT_URL: Final = "http://127.0.0.1:9181"
 DEFAULT_CLUSTER: Final = "prod"
@@ -179,4 +179,4 @@ def complaining() -> Iterator[None]:
 
 def print_json(value: Any) -> None:
     """Print what the API answers, for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(f"{json_text(value)}\n")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from kordon_proxy.config.findings import Finding, Severity
 from kordon_proxy.reasons import reason_of
@@ -89,7 +89,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: T
 
 def findings_json(findings: Sequence[Finding]) -> str:
     """Return the findings as a JSON list."""
-    return json.dumps(
+    return json_text(
         [
             {
                 "severity": str(finding.severity),
@@ -101,10 +101,14 @@ def findings_json(findings: Sequence[Finding]) -> str:
                 "hint": finding.hint,
             }
             for finding in findings
-        ],
-        indent=2,
-        ensure_ascii=False,
+        ]
     )
+
+
+def json_text(value: Any) -> str:
+    """Return JSON in which every letter can be seen: what tenants have written must not reach a terminal as it is."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
 
 
 def summary(findings: Sequence[Finding]) -> str:

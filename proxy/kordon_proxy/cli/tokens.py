@@ -3,7 +3,6 @@
 What reads and writes it is imported where it is used: other commands need none of it.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,7 @@ from kordon_proxy.config.findings import Refused
 from kordon_proxy.config.quantities import spell_instant
 
 from .files import complaining_about
-from .report import Output, print_table
+from .report import Output, json_text, print_table
 from .times import end_of
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def list_tokens(file: File = TOKENS_FILE, output: Output = Output.TABLE) -> None
             raise Refused(loaded.findings)
         tokens = list(loaded.tokens.by_id.values())
     if output is Output.JSON:
-        sys.stdout.write(json.dumps([_as_json(token) for token in tokens], indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(f"{json_text([_as_json(token) for token in tokens])}\n")
     else:
         rows = [(one.id, one.principal, _listed(one), one.default_tenant or "", _end(one) or "never") for one in tokens]
         print_table(("token", "principal", "roles", "default tenant", "ends"), rows)

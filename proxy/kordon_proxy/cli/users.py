@@ -4,7 +4,6 @@ What reads and writes it is imported where it is used: other commands need none 
 """
 
 import getpass
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,7 @@ from kordon_proxy.config.findings import Refused
 from kordon_proxy.config.quantities import spell_instant
 
 from .files import complaining_about
-from .report import MISTAKES, UNTRIED, Output, complain, print_table
+from .report import MISTAKES, UNTRIED, Output, complain, json_text, print_table
 from .times import end_of
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def list_users(file: File = USERS_FILE, output: Output = Output.TABLE) -> None:
             raise Refused(loaded.findings)
         users = list(loaded.users.by_name.values())
         if output is Output.JSON:
-            sys.stdout.write(json.dumps([_as_json(user) for user in users], indent=2, ensure_ascii=False) + "\n")
+            sys.stdout.write(f"{json_text([_as_json(user) for user in users])}\n")
         else:
             print_table(("user", "roles", "default tenant", "passwords"), map(_as_row, users))
 
