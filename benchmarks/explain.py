@@ -1,4 +1,4 @@
-"""What it costs to explain a refusal, with everything: near misses, and ways that are tried on a copy and compared.
+"""What it costs to explain a refusal, with near misses and ways that are tried on a copy, and to tell who may what.
 
 A file of 1,000 policies for 40 roles, 25 actions and as many teams as roles, which speaks some 9,000 times of a role,
 an action and a pattern; and a tenant for each ten roles. Times are those of the processor. The aim is 20 ms.
@@ -15,12 +15,15 @@ from functools import cache
 import pyperf
 
 from kordon_policy.access import Access
-from kordon_policy.actions import Action, Kind
+from kordon_policy.actions import Action, Domain, Kind
 from kordon_policy.explain import explain
+from kordon_policy.holders import Asked
 from kordon_policy.model import Document, Effect, Path, Rule, RuleRef, Selector, Tenant
 from kordon_policy.patterns import pattern
 from kordon_policy.question import Cluster, Question, World
 from kordon_policy.snapshot import Compiled
+from kordon_policy.what_can import Holder, what_can
+from kordon_policy.who_can import who_can
 
 ROLES = tuple(f"role-{at}" for at in range(40))
 ACTIONS = tuple(action for action in Action if action.kinds[0] is not None and action.parts == (action,))[:25]
@@ -90,7 +93,26 @@ def explanations(loops: int, count: int) -> float:
     return time.process_time() - start
 
 
+def who_can_do(loops: int, count: int, names: str) -> float:
+    asked = Asked(action=Action.TOPIC_EDIT, kind=Kind.TOPIC, pattern=pattern(names), clusters=(PROD,))
+    start = time.process_time()
+    for _ in range(loops):
+        assert not who_can(asked, world(count)).incomplete
+    return time.process_time() - start
+
+
+def what_can_be_done(loops: int, count: int) -> float:
+    start = time.process_time()
+    for at in range(loops):
+        holder = Holder(roles=frozenset({ROLES[at % len(ROLES)]}))
+        assert not what_can(holder, {Domain.CLUSTER: (PROD,)}, world(count)).incomplete
+    return time.process_time() - start
+
+
 if __name__ == "__main__":
     runner = pyperf.Runner(processes=3, values=3, warmups=1)
     for count in (10, 1_000):
         runner.bench_time_func(f"explain a refusal, {count} policies", explanations, count)
+        for names in ("team3_orders", "team3_*", "*"):
+            runner.bench_time_func(f"who can, {names}, {count} policies", who_can_do, count, names)
+        runner.bench_time_func(f"what can, {count} policies", what_can_be_done, count)

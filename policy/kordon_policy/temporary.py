@@ -202,6 +202,19 @@ def enforced(policies: Iterable[TemporaryPolicy]) -> tuple[TemporaryRule, ...]:
     )
 
 
+def expected(policies: Iterable[TemporaryPolicy]) -> tuple[TemporaryRule, ...]:
+    """What a question about the future is asked with: the live ones, and those that are to start."""
+    known = tuple(policies)
+    scheduled = (
+        TemporaryRule(
+            id=one.id, rule=one.rule, starts_ts=one.starts_ts, expires_ts=one.expires_ts, principal=one.principal
+        )
+        for one in known
+        if one.state is State.SCHEDULED
+    )
+    return (*enforced(known), *scheduled)
+
+
 def next_due(policies: Iterable[TemporaryPolicy]) -> int | None:
     """The instant (ms since the epoch) at which time next asks for something; it may have gone by."""
     return min((one.due_ts for one in policies if one.due_ts is not None), default=None)

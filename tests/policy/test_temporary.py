@@ -20,6 +20,7 @@ from kordon_policy.temporary import (
     create,
     due,
     enforced,
+    expected,
     expire,
     next_due,
     renew,
@@ -272,6 +273,19 @@ def test_only_what_is_live_is_in_force_and_only_to_its_end() -> None:
     assert snapshot_of(live(), now=STARTS).valid_until == EXPIRES
     for over in (expire(live(), EXPIRES), revoke(live(), 150, by="bob"), start(scheduled(), NO, STARTS)):
         assert not allowed(snapshot_of(over.policy, now=150))
+
+
+def test_questions_about_the_future_are_asked_with_what_is_to_start_too() -> None:
+    over = expire(live(), EXPIRES).policy
+
+    known = expected([live(None), scheduled(), over])
+
+    assert [(one.starts_ts, one.expires_ts) for one in known] == [(0, None), (STARTS, EXPIRES)]
+    future = expected([scheduled()])
+    at = [
+        compile_snapshot(a_document(FILE), epoch=1, temporary=future, now=now) for now in (STARTS - 1, STARTS, EXPIRES)
+    ]
+    assert [allowed(snapshot) for snapshot in at] == [False, True, False]
 
 
 def test_what_has_started_holds_although_the_clock_is_set_before_its_start() -> None:

@@ -8,6 +8,8 @@ from .times import shown_date
 
 SHOWN: Final = 3
 """Exceptions, names and things of one kind that a row shows, unless all are wanted."""
+PAIRS: Final = 20
+"""Pairs of roles that are shown, unless all are wanted."""
 STYLES: Final = {"allowed": "bold green", "staged": "bold yellow", "denied": "bold red", "hidden": "bold red"}
 PASSES: Final = {True: "passes", False: "FAILS", None: "-"}
 EVERYBODY: Final = "*"
@@ -181,9 +183,12 @@ def print_who_can(answer: Answer, stream: TextIO, *, full: bool = False) -> None
         only = "" if row["action"] == action else f" ({row['action']} alone)"
         page.heading(f"{_role(row)}{only}")
         _print_names(page, row, kind, full=full)
-    for row in answer["less"]:
+    less = answer["less"] if full else answer["less"][:PAIRS]
+    for row in less:
         page.heading(_both(row))
         page.line(_less(row, kind, full=full), indent=2)
+    if more := len(answer["less"]) - len(less):
+        page.line(f"and {more} more that roles take from each other (--full)")
     if answer["people"]:
         page.line()
         page.line("people who are known:")
