@@ -3,11 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import typer
@@ -15,53 +16,12 @@ import typer
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.reasons import reason_of
 
-from .report import MISTAKES, UNTRIED, Output, complain, json_text, print_told, shown
+from .options import DEFAULT_URL
+from .report import MISTAKES, UNTRIED, complain, json_text, print_told, shown
 
-DEFAULT_URL: Final = "http://127.0.0.1:9181"
-DEFAULT_CLUSTER: Final = "prod"
 PREFIX: Final = "/admin/v1"
 _SECONDS: Final = 30.0
-
-
-PANEL: Final = "Where and who"
-Url = Annotated[
-    str,
-    typer.Option("--url", envvar="KORDON_URL", help="The admin API of a running Kordon.", rich_help_panel=PANEL),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file",
-        envvar="KORDON_TOKEN_FILE",
-        help="A file with your token, and nothing else. Or put the token itself into KORDON_TOKEN.",
-        show_default=False,
-        rich_help_panel=PANEL,
-    ),
-]
-Tenant = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant",
-        envvar="KORDON_TENANT",
-        help="The tenant to be in, if not the token's own.",
-        show_default=False,
-        rich_help_panel=PANEL,
-    ),
-]
-CaFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--ca",
-        envvar="KORDON_CA",
-        help="PEM file of the authorities to trust; else the machine's own.",
-        show_default=False,
-        rich_help_panel=PANEL,
-    ),
-]
-Cluster = Annotated[str, typer.Option("--cluster", envvar="KORDON_CLUSTER", help="The cluster, by one of its names.")]
-Reason = Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)]
-Ticket = Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)]
-Format = Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")]
+_LOOK_EVERY: Final = 0.5
 
 
 class Failure(Exception):
@@ -159,6 +119,14 @@ def checked_id(text: str, what: str, shows: str) -> str:
     if not text.isascii() or not text.isalnum():
         raise Mistake(f"`{text}` is no id of a {what}", f"`{shows}` shows them")
     return text
+
+
+def until_over(client: Client, path: str, answer: dict[str, Any], name: str, final: Collection[str]) -> dict[str, Any]:
+    """Ask again and again for what an answer has under that name, until it is in a final state. Raises Failure."""
+    while answer[name]["state"] not in final:
+        time.sleep(_LOOK_EVERY)
+        answer = client.call("GET", f"{path}/{answer[name]['id']}")
+    return answer
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import typer
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Mistake
 
-from .client import Format, complaining, print_json
+from .client import complaining, print_json
+from .options import Format
 from .report import MISTAKES, OK, Output
 
 CONFIG: Final = Path("kordon.yaml")
@@ -74,10 +75,10 @@ def explain(
 
     Exit code 0: he may; 1: he may not; 2: it could not be asked.
     """
-    from .answering import Who, explain_event, explain_question
-    from .explained import print_explanation
-    from .source import read_source
-    from .wanted import instant_of
+    from .explain_answers import Who, explain_event, explain_question
+    from .explain_shown import print_explanation
+    from .explain_source import read_source
+    from .explain_wanted import instant_of
 
     with complaining():
         now = wall_ms()

@@ -1,34 +1,17 @@
 """`kordon groups`: groups with what they have read, and their offsets moved once they are Empty."""
 
-import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from .client import (
-    DEFAULT_CLUSTER,
-    DEFAULT_URL,
-    CaFile,
-    Client,
-    Cluster,
-    Format,
-    Reason,
-    Tenant,
-    Ticket,
-    TokenFile,
-    Url,
-    client_of,
-    cluster_path,
-    complaining,
-    print_json,
-)
+from .client import Client, client_of, cluster_path, complaining, print_json, until_over
+from .options import DEFAULT_CLUSTER, DEFAULT_URL, CaFile, Cluster, Format, Reason, Tenant, Ticket, TokenFile, Url, Wait
 from .report import MISTAKES, Output, print_table
 from .scheduled import FINAL, PATH, print_mutations
 from .times import duration_ms
 
 app = typer.Typer(no_args_is_help=True, help="Show groups, and move their offsets once they are Empty.")
 
-_LOOK_EVERY: Final = 0.5
 
 Name = Annotated[str, typer.Argument(metavar="GROUP", help="Which group.", show_default=False)]
 Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Only of this topic.", show_default=False)]
@@ -36,7 +19,6 @@ Partition = Annotated[
     int | None, typer.Option("--partition", "-p", help="Only of this partition of it.", show_default=False)
 ]
 Waits = Annotated[str, typer.Option("--for", help="How long it waits for the group to be Empty.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when it is over; exit code 0 if it has succeeded.")]
 
 
 @app.command("list")
@@ -177,9 +159,8 @@ def _to(text: str) -> Any:
 
 def _schedule(client: Client, body: dict[str, Any], output: Output, *, wait: bool) -> None:
     answer = client.call("POST", PATH, body=body)
-    while wait and answer["scheduled_mutation"]["state"] not in FINAL:
-        time.sleep(_LOOK_EVERY)
-        answer = client.call("GET", f"{PATH}/{answer['scheduled_mutation']['id']}")
+    if wait:
+        answer = until_over(client, PATH, answer, "scheduled_mutation", FINAL)
     mutation = answer["scheduled_mutation"]
     if output is Output.JSON:
         print_json(answer)

@@ -7,21 +7,9 @@ import typer
 
 from kordon_proxy.inspection.asked import Format as As
 
-from .client import (
-    DEFAULT_CLUSTER,
-    DEFAULT_URL,
-    CaFile,
-    Cluster,
-    Format,
-    Tenant,
-    TokenFile,
-    Url,
-    client_of,
-    cluster_path,
-    complaining,
-    print_json,
-)
+from .client import client_of, cluster_path, complaining, print_json
 from .inspect_records import print_inspected
+from .options import DEFAULT_CLUSTER, DEFAULT_URL, CaFile, Cluster, Format, Tenant, TokenFile, Url
 from .report import Output
 
 

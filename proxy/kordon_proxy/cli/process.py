@@ -3,7 +3,8 @@
 import sys
 from typing import Any
 
-from .client import DEFAULT_URL, CaFile, Format, Tenant, TokenFile, Url, client_of, complaining, print_json
+from .client import client_of, complaining, print_json
+from .options import DEFAULT_URL, CaFile, Format, Tenant, TokenFile, Url
 from .report import Output, print_table, shown
 
 

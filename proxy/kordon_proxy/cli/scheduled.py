@@ -6,19 +6,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from .client import (
-    DEFAULT_URL,
-    CaFile,
-    Format,
-    Reason,
-    Tenant,
-    TokenFile,
-    Url,
-    checked_id,
-    client_of,
-    complaining,
-    print_json,
-)
+from .client import checked_id, client_of, complaining, print_json
+from .options import DEFAULT_URL, CaFile, Format, Reason, Tenant, TokenFile, Url
 from .report import Output, print_table, print_told
 from .times import shown_date
 

@@ -2,25 +2,13 @@
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
 
-from .client import (
-    DEFAULT_URL,
-    CaFile,
-    Format,
-    Reason,
-    Tenant,
-    TokenFile,
-    Url,
-    checked_id,
-    client_of,
-    complaining,
-    print_json,
-)
+from .client import checked_id, client_of, complaining, print_json, until_over
+from .options import DEFAULT_URL, CaFile, Format, Reason, Tenant, TokenFile, Url, Wait
 from .report import MISTAKES, Output, print_table
 from .times import shown_date
 
@@ -29,10 +17,8 @@ app = typer.Typer(no_args_is_help=True, help="Show, approve and deny what waits 
 PATH: Final = "/staged-mutations"
 FINAL: Final = frozenset({"succeeded", "failed", "denied", "expired", "withdrawn"})
 _MOST_DEMANDS: Final = 20
-_LOOK_EVERY: Final = 0.5
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when it is over; exit code 0 if it has succeeded.")]
 
 
 @app.command("list")
@@ -69,9 +55,7 @@ def show(
 def approve(
     mutation: Id,
     reason: Reason = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Return when it is over; exit code 0 if it has succeeded.")
-    ] = False,
+    wait: Wait = False,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
     tenant: Tenant = None,
@@ -83,9 +67,8 @@ def approve(
         client = client_of(url, token_file, tenant, ca)
         path = f"{PATH}/{_one(mutation)}"
         answer = client.call("POST", f"{path}/approve", body=_body(reason))
-        while wait and answer["staged_mutation"]["state"] not in FINAL:
-            time.sleep(_LOOK_EVERY)
-            answer = client.call("GET", path)
+        if wait:
+            answer = until_over(client, PATH, answer, "staged_mutation", FINAL)
         _print(answer, [answer["staged_mutation"]], output)
         if wait and answer["staged_mutation"]["state"] != "succeeded":
             raise typer.Exit(MISTAKES)

@@ -7,8 +7,9 @@ import typer
 
 from kordon_proxy.clock import wall_ms
 
-from .client import Format, complaining, print_json
+from .client import complaining, print_json
 from .explain import CONFIG, As, AtListener, Config, InTenant, Policy
+from .options import Format
 from .report import Output
 
 Full = Annotated[bool, typer.Option("--full", help="Leave nothing out of the table.")]
@@ -26,9 +27,9 @@ def who_can(
 
     Exit code 0: it was answered; 2: it could not be asked.
     """
-    from .answering import who_can_do
-    from .explained import print_who_can
-    from .source import read_source
+    from .explain_answers import who_can_do
+    from .explain_shown import print_who_can
+    from .explain_source import read_source
 
     with complaining():
         answer = who_can_do(read_source(config, policy, now=wall_ms()), action, path)
@@ -56,9 +57,9 @@ def what_can(
 
     Exit code 0: it was answered; 2: it could not be asked.
     """
-    from .answering import Who, what_can_be_done
-    from .explained import print_what_can
-    from .source import read_source
+    from .explain_answers import Who, what_can_be_done
+    from .explain_shown import print_what_can
+    from .explain_source import read_source
 
     with complaining():
         source = read_source(config, policy, now=wall_ms())

@@ -16,9 +16,9 @@ from kordon_policy.what_can import Holder, what_can
 from kordon_policy.who_can import who_can
 from kordon_proxy.config.findings import Mistake
 
-from .event import compared, find_event, instant_of_event, question_of
-from .source import Source
-from .wanted import Asker, action_of, asker_of, clusters_of, region_of, thing_of
+from .explain_event import compared, find_event, instant_of_event, question_of
+from .explain_source import Source
+from .explain_wanted import Asker, action_of, asker_of, clusters_of, region_of, thing_of
 
 EXAMPLE: Final = "kordon explain --as dee GROUP_EDIT cluster/prod/group/trade_b2"
 Answer = dict[str, Any]

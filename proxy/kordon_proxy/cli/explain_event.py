@@ -13,8 +13,8 @@ from kordon_proxy.audit.segments import AuditError
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.reasons import reason_of
 
+from .explain_wanted import action_of
 from .paths import split_path
-from .wanted import action_of
 
 Event = dict[str, Any]
 

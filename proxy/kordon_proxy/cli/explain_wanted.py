@@ -15,8 +15,8 @@ from kordon_policy.read_policies import ACTION_NAMES
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.identity.identify import roles_in
 
+from .explain_source import Someone, Source
 from .paths import EXAMPLE, split_path
-from .source import Someone, Source
 from .times import moment
 
 
