@@ -27,7 +27,7 @@ from kordon_protocol.outcomes import error_name
 
 from .audit.event import KORDON, Who, new_id
 from .audit.scheduled import event_of
-from .cluster.errors import UpstreamError, UpstreamUnavailable
+from .cluster.errors import UpstreamError, UpstreamUnavailable, told
 from .cluster.group_offsets import DEAD, EMPTY, GroupOffsets
 from .grants import Malformed, NotGranted, Places
 from .policies import Policies
@@ -248,7 +248,9 @@ class Schedule:
         self._not_before[mutation_id] = self._clock.monotonic() + round(AGAIN * 1000)
         try:
             await work
-        except (UpstreamError, StoreUnavailable) as error:
+        except UpstreamError as error:
+            self._waits(mutation_id, told(error), str(error))
+        except StoreUnavailable as error:
             self._waits(mutation_id, str(error))
         except NotPossible as error:  # somebody else was quicker
             log.debug("scheduled_mutation_changed", mutation=mutation_id, reason=str(error))
@@ -301,7 +303,8 @@ class Schedule:
                     begun = True
                     codes = await offsets.make(mutation.aim.group, rest.to_set) if rest.to_set else {}
             except (UpstreamError, TimeoutError) as error:
-                self._waits(mutation.id, str(error) or "brokers take too long")
+                waits_for = told(error) if isinstance(error, UpstreamError) else "brokers take too long"
+                self._waits(mutation.id, waits_for, str(error))
                 await asyncio.sleep(AGAIN)
                 continue
             made = tuple(_made(move, codes.get(move.at, ErrorCode.unknown_server_error)) for move in rest.to_set)
@@ -351,10 +354,11 @@ class Schedule:
                     return upstream, names, inferred
         raise UpstreamUnavailable(f"cluster {cluster} has not been reached")
 
-    def _waits(self, mutation_id: str, reason: str) -> None:
+    def _waits(self, mutation_id: str, reason: str, more: str = "") -> None:
+        """`more` is for the log alone."""
         if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
             self._waits_for[mutation_id] = reason
-            log.info("scheduled_mutation_waits", mutation=mutation_id, reason=reason)
+            log.info("scheduled_mutation_waits", mutation=mutation_id, reason=more or reason)
 
 
 def _made(move: Move, code: ErrorCode) -> Move:

@@ -535,7 +535,7 @@ def test_kordon_logs_in_as_for_its_other_questions(kafka: Kafka, ten: str) -> No
 def test_brokers_that_do_not_answer_are_said_to_be_so() -> None:
     nobody = Cluster(name="prod", bootstrap=(Address("127.0.0.1", 1),))
 
-    with pytest.raises(Unreachable, match=r"no broker answers; the last one tried: .*127\.0\.0\.1:1"):
+    with pytest.raises(Unreachable, match=r"no broker answers; of the last one tried: a broker cannot be reached"):
         asyncio.run(Inspector([nobody]).read("prod", Inspection(topic="t")))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -16,12 +17,15 @@ from starlette.exceptions import HTTPException
 from kordon_policy.findings import Finding
 from kordon_policy.lifecycle import NotPossible
 from kordon_proxy.cluster.errors import UpstreamError
+from kordon_proxy.cluster.errors import told as told_of_broker
 from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted
 from kordon_proxy.inspection import errors as inspection
 from kordon_proxy.inspection.errors import Busy, Unreachable, Unusable
 from kordon_proxy.inspection.plain import text
 from kordon_proxy.schedule import NoSuchMutation
 from kordon_proxy.store.interface import StoreUnavailable
+
+log = structlog.get_logger()
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -115,7 +119,7 @@ def handle_problems(app: FastAPI) -> None:
     add(Busy, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(Unreachable, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(NotThere, lambda error: Problem(HTTPStatus.NOT_FOUND, str(error)))
-    add(UpstreamError, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
+    add(UpstreamError, _upstream)
     add(NotPossible, lambda error: Problem(HTTPStatus.CONFLICT, str(error)))
     add(StoreUnavailable, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(RequestValidationError, _malformed)
@@ -129,6 +133,11 @@ def answer(problem: Problem) -> JSONResponse:
     if problem.findings:
         body |= {"findings": told(problem.findings)}
     return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def _upstream(error: UpstreamError) -> Problem:
+    log.warning("admin_call_failed", reason=str(error))
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, told_of_broker(error))
 
 
 def _malformed(error: RequestValidationError) -> Problem:

@@ -1,21 +1,22 @@
 """What a caller's tenant sees of a cluster."""
 
+from http import HTTPStatus
+
 from kordon_policy.view import View
-from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.upstream import Upstream
 
 from .caller import Caller
-from .problems import NotThere
+from .problems import NotThere, Problem
 from .process import Process
 
 
 def seen_by(process: Process, caller: Caller, cluster: str) -> tuple[Upstream, View]:
-    """The cluster of that name, and what the caller sees of it. Raises NotThere, UpstreamUnavailable."""
+    """The cluster of that name, and what the caller sees of it. Raises NotThere, Problem."""
     for upstream in process.upstreams.values():
         picture = upstream.cluster.picture
         if picture is None:
             if cluster == upstream.name:
-                raise UpstreamUnavailable(f"cluster {cluster} has not been reached")
+                raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"cluster {cluster} has not been reached")
             continue
         if cluster in upstream.standings.known(picture)[0]:
             return upstream, upstream.standings.get(caller.snapshot, picture, caller.identity).view

@@ -1,4 +1,9 @@
-"""Why a broker gave no answer to one of Kordon's own questions. Messages say which broker and what to look at."""
+"""Why a broker gave no answer to one of Kordon's own questions. Messages say which broker and what to look at.
+
+They are for the log. Where brokers really are, and as whom Kordon logs in there, is nothing that tenants are told.
+"""
+
+from typing import Final
 
 
 class UpstreamError(Exception):
@@ -31,3 +36,18 @@ class UpstreamRefused(UpstreamError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+_TOLD: Final = (
+    (UpstreamRefused, "a broker has refused what Kordon asked it for"),
+    (UpstreamTimeout, "a broker has not answered in time"),
+    (UpstreamUnavailable, "a broker cannot be reached"),
+    (UpstreamLoginRefused, "a broker does not take Kordon's own login"),
+    (UpstreamError, "a broker and Kordon do not understand each other"),
+)
+
+
+def told(error: UpstreamError) -> str:
+    """Say it to whoever has asked, who may be of any tenant: a sentence without its end."""
+    sentence = next(sentence for kind, sentence in _TOLD if isinstance(error, kind))
+    return f"{sentence}; Kordon's log says which and why"

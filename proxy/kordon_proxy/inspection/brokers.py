@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import UUID
 
+import structlog
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.codec import request_type
@@ -19,11 +20,13 @@ from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import error_name
 from kordon_proxy.cluster.addresses import Address
 from kordon_proxy.cluster.connection import BrokerConnection
-from kordon_proxy.cluster.errors import UpstreamError, UpstreamRefused
+from kordon_proxy.cluster.errors import UpstreamError, UpstreamRefused, told
 from kordon_proxy.cluster.pool import Pool, Reach
 from kordon_proxy.judging.entries import make, struct_type
 
 from .errors import InspectionError, NotThere, Unreachable
+
+log = structlog.get_logger()
 
 METADATA: Final = range(9, 13)
 LIST_OFFSETS: Final = range(4, 8)
@@ -60,6 +63,11 @@ class Fetched:
     aborted: tuple[tuple[int, int], ...] = ()
     """Producer id and first offset of transactions that were aborted."""
     refused: str | None = None
+
+
+def _told(error: UpstreamError) -> str:
+    log.warning("inspection_broker_failed", reason=str(error))
+    return told(error)
 
 
 class _Moved(Exception):
@@ -136,8 +144,10 @@ class Brokers:
             try:
                 if (leader := self.leaders.get(partition)) is not None:
                     return await self._fetch_at(leader, partition, offset, most)
-            except (_Moved, UpstreamError) as error:
-                reason = str(error)
+            except _Moved as moved:
+                reason = str(moved)
+            except UpstreamError as error:
+                reason = _told(error)
             await asyncio.sleep(PAUSE * number)
             try:
                 await self.look()
@@ -149,15 +159,15 @@ class Brokers:
 
     async def _ask_any(self, question: Any) -> Any:
         """Ask the first one that answers. Raises Unreachable."""
-        last: UpstreamError | None = None
+        last = "it knows of none"
         known = [leader for leader in self.leaders.values() if leader is not None]
         for address in dict.fromkeys([*known, *self._bootstrap]):
             try:
                 connection = await self._pool.connection(address)
                 return await connection.request(question(connection), self._within)
             except UpstreamError as error:
-                last = error
-        raise Unreachable(f"no broker answers; the last one tried: {last}")
+                last = _told(error)
+        raise Unreachable(f"no broker answers; of the last one tried: {last}")
 
     def _metadata(self, connection: BrokerConnection) -> Any:
         kind = request_type(ApiKey.METADATA, connection.version(ApiKey.METADATA, METADATA))
@@ -179,7 +189,7 @@ class Brokers:
                 make(kind, replica_id=_CONSUMER, isolation_level=isolation, topics=(topic,)), self._within
             )
         except UpstreamError as error:
-            self.silent |= dict.fromkeys(partitions, str(error))
+            self.silent |= dict.fromkeys(partitions, _told(error))
             return {}
         told = [one for topic in answer.topics for one in topic.partitions]
         self.silent |= {int(one.partition_index): error_name(one.error_code) for one in told}

@@ -9,10 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kordon_proxy.admin.api import PREFIX
+from kordon_proxy.admin.api import PREFIX, create_app
 from kordon_proxy.admin.bodies import LARGEST
 from kordon_proxy.admin.connection import PatientConnection
 from kordon_proxy.admin.server import MOST_CALLS
+from kordon_proxy.cluster.errors import (
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamLoginRefused,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from tests.proxy.admin.calling import Api
 from tests.proxy.admin.test_callers import served
 from tests.proxy.admin.test_temporary_policies import PATH, run
@@ -181,5 +188,24 @@ def test_the_same_denial_is_written_once_and_counted_after_that(tmp_path: Path) 
 
         await asyncio.sleep(0.1)
         assert [event["data"]["what"]["action"] for event in api.told()] == ["RELOAD"]
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("kind", [UpstreamUnavailable, UpstreamTimeout, UpstreamLoginRefused, UpstreamGarbled])
+def test_nobody_is_told_where_brokers_really_are(tmp_path: Path, kind: type[UpstreamError]) -> None:
+    async def work(api: Api) -> None:
+        def lacking() -> None:
+            raise kind("broker kafka-1.internal:9092 refuses Kordon's own login kordon-svc")
+
+        app = create_app(api.process)
+        app.add_api_route("/broken", lacking)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            answer = await client.get("http://kordon/broken")
+
+        assert answer.status_code == 503
+        assert "kafka-1" not in answer.text
+        assert "kordon-svc" not in answer.text
+        assert "Kordon's log says which" in answer.json()["detail"]
 
     run(tmp_path, work)

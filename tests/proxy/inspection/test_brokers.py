@@ -215,7 +215,7 @@ async def test_a_leader_that_is_away_is_told() -> None:
         found = await log.inspect()
 
     assert len(found.found) == 10
-    assert "partition 1 of orders cannot be read: broker at 127.0.0.1" in found.problems[0]
+    assert "partition 1 of orders cannot be read: a broker cannot be reached" in found.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ async def test_brokers_that_are_too_old_are_told() -> None:
     async with FakeLog(1, brokers=1).served() as log:
         log.brokers[1].on[ApiKey.API_VERSIONS] = speaks({**SPOKEN, ApiKey.METADATA: (0, 5)})
 
-        with pytest.raises(Unreachable, match="Kordon needs METADATA in a version of 9-12"):
+        with pytest.raises(Unreachable, match="a broker and Kordon do not understand each other"):
             await log.inspect()
 
 
