@@ -551,6 +551,19 @@ async def test_only_so_many_inspections_run_at_the_same_time(kafka: Kafka, ten: 
     assert any(isinstance(one, Busy) for one in results)
 
 
+@scenario
+async def test_nobody_takes_all_inspections_that_may_run(kafka: Kafka, ten: str) -> None:
+    inspector = Inspector([a_cluster(kafka)], bounds=PATIENT, at_once=4)
+    asked = Inspection(topic=ten)
+
+    results = await asyncio.gather(
+        *(inspector.read("prod", asked, by=who) for who in ("dana", "dana", "dana", "ann")), return_exceptions=True
+    )
+
+    assert [type(one).__name__ for one in results] == ["Inspected", "Inspected", "Busy", "Inspected"]
+    assert isinstance(await inspector.read("prod", asked, by="dana"), Inspected)
+
+
 # Schemas
 
 

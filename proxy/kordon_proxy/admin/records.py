@@ -35,7 +35,7 @@ async def inspect(process: Working, caller: Calling, cluster: str, body: Body) -
     rules = await judge(process, caller, Action.TOPIC_DATA_QUERY, upstream, Kind.TOPIC, inspection.topic)
     path = ("cluster", upstream.name, Kind.TOPIC.value, inspection.topic)
     try:
-        found = await process.inspector.read(upstream.name, inspection)
+        found = await process.inspector.read(upstream.name, inspection, by=caller.identity.principal)
     except InspectionError as error:
         parameters = asked_parameters(inspection) | {"problem": str(error)}
         await record(process, caller, Action.TOPIC_DATA_QUERY, path, rules=rules, parameters=parameters)

@@ -1,5 +1,6 @@
 """Inspections of all clusters of a Kordon."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
@@ -38,9 +39,11 @@ class Inspector:
         self._registries = {name: Registry(settings) for name, settings in (registries or {}).items()}
         self._bounds = bounds
         self._left = at_once
+        self._of_one = max(1, at_once // 2)
+        self._asking: Counter[str] = Counter()
 
-    async def read(self, cluster: str, inspection: Inspection) -> Inspected:
-        """Read records of a topic of this cluster.
+    async def read(self, cluster: str, inspection: Inspection, *, by: str = "") -> Inspected:
+        """Read records of a topic of this cluster. by: who asks, who has not more than half of what there is.
 
         No group is joined, nothing is committed, no topic is created. Raises Unusable, NotThere, Busy, Unreachable; all
         of them are InspectionError. KeyError for a cluster that is not configured.
@@ -48,7 +51,10 @@ class Inspector:
         settings = self._clusters[cluster]
         if not self._left:
             raise Busy("too many inspections run at the same time: try again in some seconds")
+        if by and self._asking[by] >= self._of_one:
+            raise Busy(f"{self._of_one} inspections of yours run already: try again when one is over")
         self._left -= 1
+        self._asking[by] += 1
         try:
             async with AsyncExitStack() as stack:
                 brokers = await stack.enter_async_context(_brokers(settings, inspection))
@@ -58,6 +64,8 @@ class Inspector:
                 return await Reader(brokers, inspection, self._bounds, find).read()
         finally:
             self._left += 1
+            self._asking[by] -= 1
+            self._asking += Counter()  # forgets who asks for nothing
 
 
 def _brokers(cluster: config.Cluster, inspection: Inspection) -> Brokers:
