@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from kordon_policy.actions import Domain
 from kordon_policy.model import Effect
 
 from . import schedule, staging
+from .assembly import audit_kafka_of, places_of, store_of, upstream_of
 from .audit.event import KORDON, Event, EventType, What, Why, new_id
 from .audit.log import AuditLog
 from .clock import wall_ms
 from .cluster.picture import Picture
-from .cluster.pool import Reach
-from .cluster.watch import Cluster, Settings
 from .config import model as config
 from .grants import Grants, Places, Rules
 from .health import Check, HealthServer, Pulse
@@ -34,20 +32,17 @@ from .heap import keep_freed_memory
 from .identity.directory import DirectoryFiles
 from .identity.passwords import PasswordChecker
 from .identity.plain import PLAIN, PlainMechanism
-from .identity.upstream import UpstreamLogin
 from .identity.values import Mechanism
 from .listener import Listener
 from .metrics import Metrics
 from .policies import Policies
 from .ports import Ports
+from .readiness import audit_checks, cluster_check, listener_checks, policy_check, store_check
 from .schedule import Schedule
 from .staging import Staging
-from .standings import Standings, is_group_wanted
-from .store.interface import Store
 from .store.ledger import Ledger
-from .store.sqlite import SqliteStore
 from .table import apis_at
-from .upstream import TlsFiles, Upstream, client_settings
+from .upstream import Upstream
 
 if TYPE_CHECKING:
     from .admin.server import ApiServer
@@ -127,13 +122,13 @@ class Server:
         self.policies.load()
         settings = self._settings
         self._audit = AuditLog(
-            settings.audit, source=f"urn:kordon:{self._instance}", metrics=self.metrics, kafka=self._audit_kafka()
+            settings.audit, source=f"urn:kordon:{self._instance}", metrics=self.metrics, kafka=audit_kafka_of(settings)
         )
         await self._audit.start()
         self._record_configuration(None)
         for cluster in settings.clusters:
-            self.upstreams[cluster.name] = self._upstream(cluster)
-        self._ledger = Ledger(self._store(), self._audit, writer=self._instance)
+            self.upstreams[cluster.name] = upstream_of(cluster, settings, self.policies)
+        self._ledger = Ledger(store_of(settings, self._instance), self._audit, writer=self._instance)
         self._grants = Grants(self._ledger, self.policies, self._rules())
         self._schedule = Schedule(self._ledger, self.policies, self.upstreams, schedule.Rules(places=self._places))
         waits = staging.Rules(waits=settings.staged_mutations.waits_ms)
@@ -168,42 +163,6 @@ class Server:
 
     # ---- parts
 
-    def _upstream(self, cluster: config.Cluster) -> Upstream:
-        tls = None if cluster.tls is None else TlsFiles(cluster.tls, cluster.name)
-        logins = tuple(partial(UpstreamLogin, login, "kordon") for login in cluster.own_login)
-        reach = Reach(tls=tls, logins=logins)
-        watch = Cluster(
-            Settings(
-                name=cluster.name,
-                bootstrap=tuple((one.host, one.port) for one in cluster.bootstrap),
-                reach=reach,
-                groups_every=self._settings.inference.interval,
-            ),
-            wanted=lambda group: self._is_group_wanted(cluster, group),
-        )
-        return Upstream(
-            cluster=watch,
-            name=cluster.name,
-            standings=Standings(self._names(cluster)),
-            tls=tls,
-            logins=logins,
-        )
-
-    def _names(self, cluster: config.Cluster) -> frozenset[str]:
-        """The names by which policies know a cluster."""
-        return frozenset(filter(None, (cluster.name, cluster.environment)))
-
-    def _store(self) -> Store:
-        store = self._settings.store
-        if store.type == "sqlite":
-            return SqliteStore(self._settings.store_file, self._instance)
-        from .store.kafka import KafkaStore  # only here: aiokafka is large
-        from .store.kafka_topic import Place
-
-        cluster = self._settings.store_cluster
-        place = Place(topic=store.topic, cluster=cluster.name, replication=store.replication)
-        return KafkaStore(place, partial(client_settings, cluster), self._instance)
-
     def _rules(self) -> Rules:
         settings = self._settings
         return Rules(
@@ -213,17 +172,7 @@ class Server:
         )
 
     def _places(self) -> Places:
-        """All names that policies may know the clusters by."""
-        pictures = {name: upstream.cluster.picture for name, upstream in self.upstreams.items()}
-        ids = {name: frozenset({picture.cluster_id}) for name, picture in pictures.items() if picture is not None}
-        clusters = [self._names(one) | ids.get(one.name, frozenset()) for one in self._settings.clusters]
-        return Places(known={Domain.CLUSTER: clusters}, complete=len(ids) == len(clusters))
-
-    def _is_group_wanted(self, cluster: config.Cluster, group: str) -> bool:
-        """Whether any tenant includes the group, so that the topics that it reads are inferred."""
-        picture = self.upstreams[cluster.name].cluster.picture
-        names = self._names(cluster) | ({picture.cluster_id} if picture is not None else set())
-        return is_group_wanted(self.policies.snapshot, names, group)
+        return places_of(self._settings, self.upstreams)
 
     def _listener(self, one: config.Listener, audit: AuditLog) -> Listener:
         return Listener(
@@ -250,14 +199,6 @@ class Server:
             suffix=listener.tenant_suffix,
             is_tenant=lambda tenant: any(tenant == one.name for one in self.policies.snapshot.tenants),
         )
-
-    def _audit_kafka(self) -> dict[str, Any] | None:
-        """aiokafka's settings of the cluster that the audit topic is in."""
-        topic = self._settings.audit.kafka
-        if topic is None:
-            return None
-        clusters = {cluster.name: cluster for cluster in self._settings.clusters}
-        return client_settings(clusters[topic.cluster or self._settings.clusters[0].name])
 
     def _admin_api(self, settings: config.AdminApi) -> "ApiServer":
         # Only here: who does not want it does not pay for it.
@@ -319,56 +260,21 @@ class Server:
         """Everything that has to be well for clients to be sent here."""
         checks = [self._pulse.check(), self._serving()]
         if self._audit is not None:
-            failure = self._audit.failure
-            checks.append(Check(name="audit", ok=failure is None, detail=failure or ""))
-            checks += [
-                Check(
-                    name=f"audit {sink}",
-                    ok=False,
-                    detail=f"does not take events: {reason}",
-                    required=self._audit.needs(sink),
-                )
-                for sink, reason in self._audit.failing.items()
-            ]
+            checks += audit_checks(self._audit)
         if self._ledger is not None:
-            problem = self._ledger.problem
-            checks.append(Check(name="store", ok=problem is None, detail=problem or "", required=self._ledger.stale))
-        reload_failure = self.policies.last_failure
-        checks.append(Check(name="policy", ok=reload_failure is None, detail=reload_failure or "", required=False))
+            checks.append(store_check(self._ledger))
+        checks.append(policy_check(self.policies))
         checks += [
             Check(name="users", ok=False, detail=problem, required=False) for problem in self._directory.problems
         ]
-        checks += [self._cluster_check(upstream) for upstream in self.upstreams.values()]
+        checks += [cluster_check(upstream, self.listeners) for upstream in self.upstreams.values()]
         checks += self._ports.checks()
-        checks += [
-            Check(name=f"logins at {one.name}", ok=False, detail=f"nobody can log in: {why}", required=False)
-            for one in self.listeners
-            if (why := one.shut) is not None
-        ]
-        checks += [
-            Check(
-                name=f"listener {one.name}",
-                ok=not one.without_port,
-                detail=f"no port for brokers {sorted(one.without_port)}" if one.without_port else "",
-            )
-            for one in self.listeners
-        ]
+        checks += [check for listener in self.listeners for check in listener_checks(listener)]
         return checks
 
     def _serving(self) -> Check:
         stopping = self._stop.is_set()
         return Check(name="serving", ok=not stopping, detail="stopping" if stopping else "")
-
-    def _cluster_check(self, upstream: Upstream) -> Check:
-        state = upstream.cluster.state
-        bound = all(one.bound for one in self.listeners if one.upstream is upstream)
-        # Kordon's own connections may stand long after no new one can be made.
-        fault = None if upstream.tls is None else upstream.tls.fault
-        return Check(
-            name=f"cluster {upstream.name}",
-            ok=state.reachable and state.surveyed and bound and fault is None,
-            detail=fault or state.error or ("" if state.surveyed else "the groups have not been asked yet"),
-        )
 
     # ---- ports follow the cluster
 

@@ -44,9 +44,8 @@ def audit_topic(config: Path) -> Topic:
     topic = found.audit.kafka
     if topic is None:
         raise Unreadable(f"{config} has no audit topic: there is no `audit.kafka`")
-    clusters = {cluster.name: cluster for cluster in found.clusters}
     try:
-        return Topic(name=topic.topic, settings=client_settings(clusters[topic.cluster or found.clusters[0].name]))
+        return Topic(name=topic.topic, settings=client_settings(found.audit_cluster))
     except TlsFault as fault:
         raise Unreadable(str(fault)) from None
 

@@ -340,6 +340,12 @@ class Config(Section):
         return next(one for one in self.clusters if self.store.cluster in (None, one.name))
 
     @property
+    def audit_cluster(self) -> Cluster:
+        """The cluster that the audit topic is in, if there is one."""
+        topic = self.audit.kafka
+        return next(one for one in self.clusters if topic is None or topic.cluster in (None, one.name))
+
+    @property
     def registries(self) -> Mapping[str, SchemaRegistry]:
         """The schema registries by the names of their clusters."""
         return {one.cluster or self.clusters[0].name: one for one in self.schema_registries}
