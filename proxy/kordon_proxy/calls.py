@@ -30,6 +30,8 @@ from .upstream import Upstream
 
 AT_MOST_STALE: Final = 1.0
 """Seconds: how old the picture of the cluster may be that such a request is judged on."""
+SCHEDULING: Final = "ScheduledMutation"
+"""In place of the name of an API: offsets are to be scheduled, as the admin API is asked for it, in JSON."""
 _BY_NAME: Final = {api.name: api for api in APIS.values()}
 
 

@@ -5,6 +5,7 @@ order, and takes up to a minute for some requests: Kordon's other questions must
 """
 
 import asyncio
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from kordon_policy.staged import Outcome, StagedMutation
 from kordon_protocol.keys import ApiKey
 
 from .audit import event as audit
-from .calls import AT_MOST_STALE, Case, Judged, Unreadable, errors_of, judge, judge_again, read
+from .calls import AT_MOST_STALE, SCHEDULING, Case, Judged, Unreadable, errors_of, judge, judge_again, read
 from .cluster.connection import BrokerConnection
 from .cluster.errors import UpstreamError, UpstreamUnavailable
 from .cluster.pool import Pool
@@ -154,6 +155,8 @@ def _parameters(prepared: Prepared, response: Any) -> Mapping[str, Any]:
 
 def parameters_of(mutation: StagedMutation, response: Any = None) -> Mapping[str, Any]:
     """What matters of what was asked for, as the audit tells it: never a secret."""
+    if mutation.call.api == SCHEDULING:
+        return dict(json.loads(mutation.call.request))
     try:
         api, request = read(mutation.call)
     except Unreadable:

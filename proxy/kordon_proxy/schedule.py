@@ -59,6 +59,15 @@ class Rules:
     longest: int = LONGEST_TRIES_MS
 
 
+class Waits(NotGranted):
+    """It is staged, so that somebody has to approve it first. judgement: why. mutation: what is asked for."""
+
+    def __init__(self, judgement: Judgement, mutation: ScheduledMutation) -> None:
+        super().__init__(judgement.reason)
+        self.judgement = judgement
+        self.mutation = mutation
+
+
 class Schedule:
     """All scheduled mutations, and how they change. Belongs to the event loop. A book of the ledger.
 
@@ -112,10 +121,12 @@ class Schedule:
 
     # ---- what people ask for
 
-    async def schedule(self, body: object, who: Who) -> Asked:
+    async def schedule(self, body: object, who: Who, *, staged_id: str | None = None) -> Asked:
         """Schedule what somebody asks for, and return it, with notices that he should read.
 
-        Raises Malformed, NotGranted, NotPossible, StoreUnavailable, UpstreamError where a time cannot be looked up.
+        staged_id: the staged mutation by whose approval it is made, if it is.
+        Raises Malformed, NotGranted, Waits, NotPossible, StoreUnavailable, UpstreamError where a time cannot be looked
+        up.
         """
         author = _author(who)
         asked = read_request(
@@ -128,7 +139,10 @@ class Schedule:
         )
         if asked.mutation is None:
             raise Malformed(asked.findings)
-        mutation, judgement = asked.mutation, self._judge(asked.mutation)
+        mutation = replace(asked.mutation, staged_id=staged_id)
+        judgement = self._judge(mutation)
+        if not judgement.granted and self._judge(mutation, approved=True).granted:
+            raise Waits(judgement, mutation)
         if sum(one.author.principal == author.principal for one in self._running.values()) >= MOST_OF_ONE:
             raise NotPossible(f"{MOST_OF_ONE} scheduled mutations of {author.principal} wait already: cancel some")
         if judgement.granted and scheduled.is_by_time(mutation.aim):
@@ -333,9 +347,14 @@ class Schedule:
         kept = set(usable_topics(mutation.aim.group, topics, mutation.author, self._ground(mutation)))
         return {at: one for at, one in found.items() if at.topic in kept or at.topic == mutation.aim.topic}
 
-    def _judge(self, mutation: ScheduledMutation, topics: Collection[str] = ()) -> Judgement:
-        approved = mutation.staged_id is not None
+    def _judge(self, mutation: ScheduledMutation, topics: Collection[str] = (), *, approved: bool = False) -> Judgement:
+        """approved: as if it was, which it is if it was made by an approval."""
+        approved = approved or mutation.staged_id is not None
         return judge_offsets(mutation.aim, topics, mutation.author, self._ground(mutation), approved=approved)
+
+    def cluster_of(self, mutation: ScheduledMutation) -> str:
+        """The name of its cluster, which it may call by another one. Raises UpstreamError."""
+        return self._reached(mutation.cluster)[0].name
 
     def _ground(self, mutation: ScheduledMutation) -> Ground:
         """What it is judged on. Raises UpstreamError while nobody knows the cluster."""

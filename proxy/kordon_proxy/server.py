@@ -132,7 +132,7 @@ class Server:
         self._grants = Grants(self._ledger, self.policies, self._rules())
         self._schedule = Schedule(self._ledger, self.policies, self.upstreams, schedule.Rules(places=self._places))
         waits = staging.Rules(waits=settings.staged_mutations.waits_ms)
-        self._staging = Staging(self._ledger, self.policies, self.upstreams, waits)
+        self._staging = Staging(self._ledger, self.policies, self.upstreams, self._schedule, waits)
         await self._ledger.start()
         self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
         self._tell_shut()

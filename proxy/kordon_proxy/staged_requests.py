@@ -5,20 +5,23 @@ was approved, and what would go to the broker then and does not go now is kept. 
 kept as they came.
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import printable
 from kordon_policy.lifecycle import NotPossible
 from kordon_policy.mutation_rights import Demand
 from kordon_policy.own_rights import Author
+from kordon_policy.scheduled import ScheduledMutation
 from kordon_policy.staged import LARGEST, Call
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 
 from .audit.event import Who
-from .calls import AT_MOST_STALE, Case, Judged, judge
+from .calls import AT_MOST_STALE, SCHEDULING, Case, Judged, judge
 from .judging.approvals import demand_of, demands_of, with_text
 from .judging.may import Access, Ruling
 from .judging.rests import head_of, rest_of
@@ -138,6 +141,15 @@ def broker_of(asked: Asked) -> int | None:
         numbers = [int(name) for name in named if name.isascii() and name.isdigit() and len(name) < 10]
         return numbers[0] if numbers else None
     return None
+
+
+def keep_scheduled(body: Any, mutation: ScheduledMutation) -> Kept:
+    """What is kept of offsets that somebody asks to be scheduled: that is asked of Kordon, and of no broker."""
+    aim = mutation.aim
+    edit = Demand(action=Action.GROUP_EDIT, kind=Kind.GROUP, name=aim.group)
+    seen = () if aim.topic is None else (Demand(action=None, kind=Kind.TOPIC, name=aim.topic),)
+    call = Call(api=SCHEDULING, version=1, request=json.dumps(body, sort_keys=True).encode())
+    return Kept(call=call, demands=(edit, *seen))
 
 
 def client_of(who: Who) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ it is sent.
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,23 +16,25 @@ import structlog
 
 from kordon_policy import staged
 from kordon_policy.lifecycle import NotPossible, Sighting
+from kordon_policy.model import RuleRef
 from kordon_policy.mutation_rights import judge_approver, judge_execution, judge_second
 from kordon_policy.own_rights import Author, Judgement
+from kordon_policy.scheduled_request import Asked as Scheduled
 from kordon_policy.staged import Change, Due, Outcome, StagedMutation, State
 from kordon_policy.staged_record import from_record, to_record
 
 from .audit import event as audit
 from .audit.event import KORDON, Event, Who, new_id
 from .audit.staged import event_of
-from .calls import Case
+from .calls import SCHEDULING, Case
 from .cluster.errors import UpstreamError, UpstreamUnavailable
 from .execution import CannotBeDone, Done, Prepared, prepare, send
 from .execution import parameters_of as parameters_of
-from .grants import NotGranted
+from .grants import Malformed, NotGranted
 from .judging.may import Ruling
 from .policies import Policies
-from .schedule import NoSuchMutation
-from .staged_requests import Asked, Kept, client_of, keep, told_of
+from .schedule import NoSuchMutation, Schedule, Waits
+from .staged_requests import Asked, Kept, client_of, keep, keep_scheduled, told_of
 from .store.interface import Kind, Record, Step, StoreUnavailable
 from .store.ledger import Ledger
 from .upstream import Upstream
@@ -65,17 +67,23 @@ class Rules:
 class Staging:
     """All staged mutations, and how they change. Belongs to the event loop. A book of the ledger.
 
-    upstreams: by the names of the clusters.
+    upstreams: by the names of the clusters. schedule: what may be scheduled by an approval.
     """
 
     kind: Final = Kind.STAGED
 
     def __init__(
-        self, ledger: Ledger, policies: Policies, upstreams: Mapping[str, Upstream], rules: Rules = Rules()
+        self,
+        ledger: Ledger,
+        policies: Policies,
+        upstreams: Mapping[str, Upstream],
+        schedule: Schedule | None = None,
+        rules: Rules = Rules(),
     ) -> None:
         self._ledger = ledger
         self._policies = policies
         self._upstreams = upstreams
+        self._schedule = schedule
         self._rules = rules
         self._clock = ledger.clock
         self._all: dict[str, StagedMutation] = {}
@@ -129,44 +137,56 @@ class Staging:
             if not recordable:
                 raise NotPossible("could not be kept for an approval: the audit log cannot be written")
             kept = await keep(asked, upstream, self._policies)
-            mutation = await self._wait(asked, kept, upstream.name)
+            rules = (rule for one in asked.staged if one.decision is not None for rule in one.decision.rules)
+            mutation = await self._wait(kept, upstream.name, asked.author, asked.who, rules)
         except NotPossible as why:
             return asked.told(str(why))
         except (StoreUnavailable, UpstreamError) as error:
             return asked.told(f"could not be kept for an approval: {error}")
         return told_of(asked, mutation.id, kept.demands)
 
-    async def _wait(self, asked: Asked, kept: Kept, cluster: str) -> StagedMutation:
+    async def schedule(self, body: object, who: Who) -> Scheduled | StagedMutation:
+        """Schedule what somebody asks for, or have it wait for an approval if the policy stages that.
+
+        Raises what `Schedule.schedule` raises, but for `Waits`.
+        """
+        assert self._schedule is not None, "something can be scheduled"
+        try:
+            return await self._schedule.schedule(body, who)
+        except Waits as waits:
+            kept, cluster = keep_scheduled(body, waits.mutation), self._schedule.cluster_of(waits.mutation)
+            return await self._wait(kept, cluster, waits.mutation.author, who, waits.judgement.rules)
+
+    async def _wait(
+        self, kept: Kept, cluster: str, author: Author, who: Who, rules: Iterable[RuleRef]
+    ) -> StagedMutation:
         """The mutation that waits: the one that does so already for the very same request, or a new one."""
         async with self._ledger.changing():
             await self._ledger.look()
-            own = [one for one in self._running.values() if one.author == asked.author and one.state is State.PENDING]
+            own = [one for one in self._running.values() if one.author == author and one.state is State.PENDING]
             now = self._clock.wall()
             for one in own:
                 if (one.cluster, one.call) == (cluster, kept.call) and staged.due(one, now) is None:
                     return one
             if len(own) >= MOST_WAITING:
                 raise NotPossible(f"could not be kept for an approval: {MOST_WAITING} others of yours wait already")
-            change = staged.create(self._new(asked, kept, cluster, now), now)
+            mutation = StagedMutation(
+                id=new_id(),
+                cluster=cluster,
+                call=kept.call,
+                demands=kept.demands,
+                rules=tuple(dict.fromkeys(map(str, rules))),
+                author=author,
+                client=client_of(who),
+                created_ts=now,
+                expires_ts=now + self._rules.waits,
+            )
+            change = staged.create(mutation, now)
             if len(json.dumps(to_record(change.mutation))) > MOST_KEPT:
                 raise NotPossible("could not be kept for an approval: there is too much in it")
-            if not await self._take(0, change, who=asked.who):
+            if not await self._take(0, change, who=who):
                 raise StoreUnavailable(f"the store has {staged.named(change.mutation)} already")
         return change.mutation
-
-    def _new(self, asked: Asked, kept: Kept, cluster: str, now: int) -> StagedMutation:
-        rules = (rule for one in asked.staged if one.decision is not None for rule in one.decision.rules)
-        return StagedMutation(
-            id=new_id(),
-            cluster=cluster,
-            call=kept.call,
-            demands=kept.demands,
-            rules=tuple(dict.fromkeys(map(str, rules))),
-            author=asked.author,
-            client=client_of(asked.who),
-            created_ts=now,
-            expires_ts=now + self._rules.waits,
-        )
 
     # ---- what people say to it
 
@@ -333,48 +353,80 @@ class Staging:
         judgement = self._judge(mutation, case)
         if not judgement.granted:
             await self._give_up(mutation, judgement)
-            return
+        elif mutation.call.api == SCHEDULING:
+            await self._claim_and_schedule(mutation, case)
+        else:
+            await self._claim_and_send(mutation, case)
+
+    async def _claim_and_schedule(self, mutation: StagedMutation, case: Case) -> None:
+        claimed = await self._claim(mutation, case, lambda: None)
+        if claimed is not None:
+            await self._finish(claimed, await self._scheduled(claimed))
+
+    async def _claim_and_send(self, mutation: StagedMutation, case: Case) -> None:
         try:
             prepared = await prepare(mutation, case)
         except CannotBeDone as reason:
             await self._give_up(mutation, self._why_not(mutation, case, reason))
             return
+        ready = [prepared]
+
+        def judge_again() -> None:
+            found = prepared.judge_again()
+            if found is None:
+                raise UpstreamUnavailable("what it is about has just changed")
+            ready.append(found)
+
         try:
-            await self._claim_and_send(prepared)
+            claimed = await self._claim(mutation, case, judge_again)
+            if claimed is not None:
+                await self._finish(claimed, await self._sent(ready[-1]))
         finally:
             await prepared.close()
 
-    async def _claim_and_send(self, prepared: Prepared) -> None:
-        mutation = prepared.mutation
+    async def _claim(
+        self, mutation: StagedMutation, case: Case, judge_again: Callable[[], None]
+    ) -> StagedMutation | None:
+        """Claim it, if it can still be done; None: there is nothing more to do about it here.
+
+        judge_again: raises CannotBeDone, or UpstreamError if it has to be tried anew.
+        """
         async with self._ledger.changing():
             await self._ledger.look()
             newest = self._running.get(mutation.id)
             if newest is None or newest.revision != mutation.revision:
-                return
-            judgement = self._judge(mutation, prepared.case)
-            ready = prepared
+                return None
+            judgement = self._judge(mutation, case)
             if judgement.granted:
                 try:
-                    found = prepared.judge_again()
+                    judge_again()
                 except CannotBeDone as reason:
-                    judgement = self._why_not(mutation, prepared.case, reason)
-                else:
-                    if found is None:
-                        self._waits(mutation.id, "what it is about has just changed")
-                        return
-                    ready = found
+                    judgement = self._why_not(mutation, case, reason)
             change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
             begun = self._clock.monotonic()
             if not await self._take(mutation.revision, change, judgement=judgement):
-                return
+                return None
         if change.mutation.state is not State.EXECUTING:
-            return
+            return None
         if self._clock.monotonic() - begun > SENT_BY:
             why = "it was not sent, as this process stood still after its claim"
-            done = Done(outcome=Outcome(errors=(why,)), told=NOTHING_HAPPENED)
-        else:
-            done = await self._sent(ready)
-        await self._finish(change.mutation, done, judgement)
+            await self._finish(change.mutation, Done(outcome=Outcome(errors=(why,)), told=NOTHING_HAPPENED))
+            return None
+        return change.mutation
+
+    async def _scheduled(self, mutation: StagedMutation) -> Done:
+        """Schedule what was asked for, as its author, by the approval."""
+        assert self._schedule is not None, "something can be scheduled"
+        author, asked_for = mutation.author, parameters_of(mutation)
+        who = Who(principal=author.principal, roles=tuple(sorted(author.roles)), tenant=author.tenant)
+        try:
+            asked = await self._schedule.schedule(asked_for, who, staged_id=mutation.id)
+        except (Malformed, NotGranted, NotPossible, UpstreamError) as error:
+            return Done(outcome=Outcome(errors=(str(error),)), told=NOTHING_HAPPENED)
+        except StoreUnavailable as error:
+            return Done(outcome=Outcome(errors=(str(error),), unknown=True), told=audit.Outcome(unknown=True))
+        made = None if asked.mutation is None else asked.mutation.id
+        return Done(outcome=Outcome(), told=NOTHING_HAPPENED, parameters={**asked_for, "scheduled_mutation": made})
 
     async def _sent(self, prepared: Prepared) -> Done:
         try:
@@ -386,13 +438,13 @@ class Staging:
                 told=audit.Outcome(unknown=True),
             )
 
-    async def _finish(self, mutation: StagedMutation, done: Done, judgement: Judgement) -> None:
+    async def _finish(self, mutation: StagedMutation, done: Done) -> None:
         """Note what has become of it, for as long as nobody else gives it up."""
         change = staged.finish(mutation, done.outcome, self._clock.wall(), by=self._ledger.writer)
         while self._running.get(mutation.id) is not None:
             try:
                 async with self._ledger.changing():
-                    await self._take(mutation.revision, change, judgement=judgement, done=done)
+                    await self._take(mutation.revision, change, done=done)
                     return
             except StoreUnavailable as error:
                 self._waits(mutation.id, f"it was done, which cannot be noted: {error}")

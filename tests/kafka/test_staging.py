@@ -545,6 +545,27 @@ def base64_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def test_offsets_that_are_to_be_scheduled_wait_for_an_approval_too(kordon: Kordon, things: Things) -> None:
+    words = ("groups", "skip", things.group, "--topic", things.topic, "--reason", "poison")
+    ran = kordon.command(*words, by="dana")
+    assert (ran.returncode, "it waits for somebody's approval" in ran.stderr) == (0, True), ran.stderr
+    mutation_id = waiting(kordon)
+    one = shown(kordon, mutation_id)
+    assert (one["api"], one["request"]["group"], one["state"]) == ("ScheduledMutation", things.group, "pending")
+    assert kordon.command(*words, "--wait", by="dana").returncode == 1
+    assert waiting(kordon) == mutation_id
+
+    told(kordon, "staged", "approve", mutation_id, "--wait")
+
+    eventually(lambda: offset(things) == 5)
+    found = told(kordon, "scheduled", "list", "--ended", by="dana")["scheduled_mutations"]
+    (made,) = (one for one in found if one["staged_id"] == mutation_id)
+    assert (made["created_by"], made["reason"]) == ("dana", "poison")
+    eventually(lambda: len(happened(mutation_id, kordon)) == 4)
+    over = events(mutation_id, kordon)[-1]
+    assert over["what"]["parameters"]["request"]["scheduled_mutation"] == made["id"]
+
+
 def test_what_the_page_shows_is_what_happens(kafka: Kafka) -> None:
     direct = an_admin(kafka.bootstrap)
     the(direct.create_topics([NewTopic("tx_old", 1, 1)])).result(30)

@@ -153,7 +153,7 @@ async def a_stage(
     log = Log()
     clock = (clocks or Clocks()).clock
     ledger = Ledger(store or SqliteStore(file_of(folder), name), log, writer=name, clock=clock)
-    staging = Staging(ledger, cast("Any", world.policies), {"prod": world.listener.upstream}, rules or Rules())
+    staging = Staging(ledger, cast("Any", world.policies), {"prod": world.listener.upstream}, rules=rules or Rules())
     world.listener.staging = staging
     await ledger.start()
     try:

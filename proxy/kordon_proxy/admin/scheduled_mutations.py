@@ -3,15 +3,17 @@
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from kordon_policy.model import Effect
 from kordon_policy.scheduled import ScheduledMutation, State
 from kordon_policy.scheduled_record import to_answer
+from kordon_policy.staged import StagedMutation
 from kordon_proxy.grants import NotGranted
 from kordon_proxy.schedule import NoSuchMutation
 
+from . import staged_mutations
 from .bodies import Body, documented
 from .caller import Calling
 from .metadata import Metadata, metadata_of
@@ -20,6 +22,7 @@ from .temporary_policies import EndedShape
 from .trail import count, record
 from .working import Id, Working
 
+_STAGED: Final = "The policy stages it: it is scheduled when somebody has approved it."
 router: Final = APIRouter(prefix="/scheduled-mutations", tags=["scheduled mutations"])
 
 
@@ -127,10 +130,22 @@ async def list_all(
     return Several(scheduled_mutations=[_shape(*one) for one in seen], metadata=metadata_of(caller))
 
 
-@router.post("", status_code=HTTPStatus.CREATED, operation_id="scheduleMutation", openapi_extra=documented(Request))
-async def schedule(process: Working, caller: Calling, body: Body) -> One:
-    """Have offsets moved as soon as the group is Empty. Takes the right that a tool on the wire needs: GROUP_EDIT."""
-    asked = await process.schedule.schedule(body, caller.who)
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    operation_id="scheduleMutation",
+    openapi_extra=documented(Request),
+    responses={HTTPStatus.ACCEPTED.value: {"model": staged_mutations.One, "description": _STAGED}},
+)
+async def schedule(process: Working, caller: Calling, body: Body, response: Response) -> One | staged_mutations.One:
+    """Have offsets moved as soon as the group is Empty. Takes the right that a tool on the wire needs: GROUP_EDIT.
+
+    If the policy stages that, somebody has to approve it first.
+    """
+    asked = await process.staging.schedule(body, caller.who)
+    if isinstance(asked, StagedMutation):
+        response.status_code = HTTPStatus.ACCEPTED
+        return staged_mutations.one_of(asked, caller)
     assert asked.mutation is not None
     return One(
         scheduled_mutation=_shape(asked.mutation, ""),

@@ -20,7 +20,7 @@ from .metadata import Metadata, metadata_of
 from .process import Process
 from .temporary_policies import EndedShape
 from .trail import count, record
-from .working import Working
+from .working import Id, Working
 
 router: Final = APIRouter(prefix="/staged-mutations", tags=["staged mutations"])
 
@@ -106,17 +106,17 @@ async def list_all(
 
 
 @router.get("/{mutation_id}", operation_id="getStagedMutation")
-async def get(process: Working, caller: Calling, mutation_id: str) -> One:
+async def get(process: Working, caller: Calling, mutation_id: Id) -> One:
     """One of those that one may see."""
     count(process, caller, "STAGED_MUTATION_READ", "cluster")
     for one, waits_for in process.staging.seen_by(caller.who):
         if one.id == mutation_id:
-            return _one(one, caller, waits_for)
+            return one_of(one, caller, waits_for)
     raise NoSuchMutation(f"there is no staged mutation {mutation_id}")
 
 
 @router.post("/{mutation_id}/approve", operation_id="approveStagedMutation", openapi_extra=_BODY)
-async def approve(process: Working, caller: Calling, mutation_id: str, body: OptionalBody) -> One:
+async def approve(process: Working, caller: Calling, mutation_id: Id, body: OptionalBody) -> One:
     """Let it be executed, once. Takes an administrator who is not its author and holds all that it takes himself."""
     reason = _reason(body)
     try:
@@ -124,11 +124,11 @@ async def approve(process: Working, caller: Calling, mutation_id: str, body: Opt
     except (NotGranted, NoSuchMutation) as refusal:
         await _refused(process, caller, mutation_id, "APPROVED", refusal)
         raise
-    return _one(mutation, caller)
+    return one_of(mutation, caller)
 
 
 @router.post("/{mutation_id}/deny", operation_id="denyStagedMutation", openapi_extra=_BODY)
-async def deny(process: Working, caller: Calling, mutation_id: str, body: OptionalBody) -> One:
+async def deny(process: Working, caller: Calling, mutation_id: Id, body: OptionalBody) -> One:
     """Have it never happen. Takes an administrator who is not its author."""
     reason = _reason(body)
     try:
@@ -136,14 +136,14 @@ async def deny(process: Working, caller: Calling, mutation_id: str, body: Option
     except (NotGranted, NoSuchMutation) as refusal:
         await _refused(process, caller, mutation_id, "DENIED", refusal)
         raise
-    return _one(mutation, caller)
+    return one_of(mutation, caller)
 
 
 @router.delete("/{mutation_id}", operation_id="withdrawStagedMutation")
 async def withdraw(
     process: Working,
     caller: Calling,
-    mutation_id: str,
+    mutation_id: Id,
     *,
     reason: str = Query("", max_length=1_000, description="Why it is taken back."),
 ) -> One:
@@ -153,7 +153,7 @@ async def withdraw(
     except (NotGranted, NoSuchMutation) as refusal:
         await _refused(process, caller, mutation_id, "WITHDRAWN", refusal)
         raise
-    return _one(mutation, caller)
+    return one_of(mutation, caller)
 
 
 def _reason(body: Any) -> str:
@@ -169,7 +169,8 @@ async def _refused(process: Process, caller: Caller, mutation_id: str, what: str
     await record(process, caller, action, effect=Effect.DENY, reason=str(refusal), parameters=parameters)
 
 
-def _one(mutation: StagedMutation, caller: Caller, waits_for: str = "") -> One:
+def one_of(mutation: StagedMutation, caller: Caller, waits_for: str = "") -> One:
+    """The answer about one."""
     waits = not mutation.state.final
     return One(staged_mutation=_shape(mutation, waits_for), metadata=metadata_of(caller, is_staged=waits))
 

@@ -34,7 +34,9 @@ def event_of(
     effect = _EFFECTS.get(change.event, Effect.ALLOW)
     if judgement is not None and not judgement.granted:
         effect = Effect.DENY
-    rules = mutation.rules if judgement is None else tuple(map(str, judgement.rules))
+    rules = mutation.rules if change.event is Event.STAGED else ()
+    if judgement is not None:
+        rules = tuple(map(str, judgement.rules))
     return audit.Event(
         id=change.id,
         type=EventType.STAGED_MUTATION,

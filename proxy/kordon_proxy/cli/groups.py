@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
+from . import staged
 from .client import Client, client_of, cluster_path, complaining, print_json, until_over
 from .options import DEFAULT_CLUSTER, DEFAULT_URL, CaFile, Cluster, Format, Reason, Tenant, Ticket, TokenFile, Url, Wait
-from .report import MISTAKES, Output, print_table
+from .report import MISTAKES, OK, Output, complain, print_table
 from .scheduled import FINAL, PATH, print_mutations
 from .times import duration_ms
 
@@ -159,6 +160,10 @@ def _to(text: str) -> Any:
 
 def _schedule(client: Client, body: dict[str, Any], output: Output, *, wait: bool) -> None:
     answer = client.call("POST", PATH, body=body)
+    if "staged_mutation" in answer:
+        staged.print_answer(answer, [answer["staged_mutation"]], output)
+        complain("it waits for somebody's approval, and is scheduled then: see `kordon staged`")
+        raise typer.Exit(MISTAKES if wait else OK)
     if wait:
         answer = until_over(client, PATH, answer, "scheduled_mutation", FINAL)
     mutation = answer["scheduled_mutation"]

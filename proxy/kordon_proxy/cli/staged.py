@@ -33,7 +33,7 @@ def list_all(
     """Show what waits: your own, and as an administrator what is in your tenant."""
     with complaining():
         answer = client_of(url, token_file, tenant, ca).call("GET", PATH, query={"ended": ended})
-        _print(answer, answer["staged_mutations"], output)
+        print_answer(answer, answer["staged_mutations"], output)
 
 
 @app.command()
@@ -48,7 +48,7 @@ def show(
     """Show one, with what it asks for and all that it takes."""
     with complaining():
         answer = client_of(url, token_file, tenant, ca).call("GET", f"{PATH}/{_one(mutation)}")
-        _print(answer, [answer["staged_mutation"]], output)
+        print_answer(answer, [answer["staged_mutation"]], output)
 
 
 @app.command()
@@ -69,7 +69,7 @@ def approve(
         answer = client.call("POST", f"{path}/approve", body=_body(reason))
         if wait:
             answer = until_over(client, PATH, answer, "staged_mutation", FINAL)
-        _print(answer, [answer["staged_mutation"]], output)
+        print_answer(answer, [answer["staged_mutation"]], output)
         if wait and answer["staged_mutation"]["state"] != "succeeded":
             raise typer.Exit(MISTAKES)
 
@@ -89,7 +89,7 @@ def deny(
         answer = client_of(url, token_file, tenant, ca).call(
             "POST", f"{PATH}/{_one(mutation)}/deny", body=_body(reason)
         )
-        _print(answer, [answer["staged_mutation"]], output)
+        print_answer(answer, [answer["staged_mutation"]], output)
 
 
 @app.command()
@@ -106,14 +106,15 @@ def withdraw(
     with complaining():
         client = client_of(url, token_file, tenant, ca)
         answer = client.call("DELETE", f"{PATH}/{_one(mutation)}", query={"reason": reason})
-        _print(answer, [answer["staged_mutation"]], output)
+        print_answer(answer, [answer["staged_mutation"]], output)
 
 
 def _body(reason: str | None) -> dict[str, str]:
     return {} if reason is None else {"reason": reason}
 
 
-def _print(answer: dict[str, Any], mutations: Sequence[Mapping[str, Any]], output: Output) -> None:
+def print_answer(answer: dict[str, Any], mutations: Sequence[Mapping[str, Any]], output: Output) -> None:
+    """Print what the API answers about these; about one alone what it takes and asks for too."""
     if output is Output.JSON:
         print_json(answer)
     elif not mutations:

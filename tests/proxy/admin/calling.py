@@ -85,14 +85,15 @@ async def an_api(folder: Path, upstreams: Mapping[str, Upstream] | None = None) 
             async def reload() -> None:
                 api.reloads += 1
 
+            schedule = Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places))
             process = Process(
                 policies=granted.policies,
                 directory=lambda: directory,
                 audit=audit,
                 ledger=granted.ledger,
                 grants=granted.grants,
-                schedule=Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places)),
-                staging=Staging(granted.ledger, granted.policies, upstreams or {}),
+                schedule=schedule,
+                staging=Staging(granted.ledger, granted.policies, upstreams or {}, schedule),
                 inspector=Inspector(()),
                 upstreams=upstreams or {},
                 fixed={"side": ("svc", frozenset({"devs"}))},

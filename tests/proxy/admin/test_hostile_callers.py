@@ -170,6 +170,9 @@ def test_who_sends_the_end_of_a_request_late_is_judged_by_what_holds_then(tmp_pa
         ("DELETE", f"{PATH}/{'x' * 20_000}", None),
         ("PATCH", f"{PATH}/{'x' * 20_000}", {"duration_ms": 1_000}),
         ("DELETE", f"/scheduled-mutations/{'x' * 20_000}", None),
+        ("DELETE", f"/staged-mutations/{'x' * 20_000}", None),
+        ("POST", f"/staged-mutations/{'x' * 20_000}/approve", None),
+        ("POST", "/staged-mutations/1/deny", {"reason": "x" * 200_000}),
     ],
 )
 def test_who_may_do_nothing_fills_no_disk(tmp_path: Path, method: str, path: str, body: object) -> None:

@@ -110,6 +110,45 @@ def test_every_change_of_a_grant_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "parts", "said"),
+    [
+        ("STAGED", {"who": DEV}, "dee asks for approval to delete topic tx_old of prod: staged mutation 7f3a"),
+        ("APPROVED", {"who": ANN, "why": Why(reason="OPS-7")}, "ann lets dee delete topic tx_old of prod: OPS-7"),
+        ("DENIED", {"who": ANN, "why": Why(reason="no")}, "ann does not let dee delete topic tx_old of prod: no"),
+        ("WITHDRAWN", {"who": DEV}, "dee does not want any more to delete topic tx_old of prod"),
+        ("EXPIRED", {"why": Why(reason="nobody")}, "too late for dee to delete topic tx_old of prod: nobody"),
+        ("STARTED", {}, "begun for dee, by approval: to delete topic tx_old of prod"),
+        ("SUCCEEDED", {}, "done for dee, as ann approved: to delete topic tx_old of prod"),
+        (
+            "FAILED",
+            {"why": Why(reason="x")},
+            "not done for dee, though ann approved: to delete topic tx_old of prod: x",
+        ),
+        (
+            "FAILED",
+            {"outcome": Outcome(unknown=True)},
+            "perhaps done for dee, as ann approved: to delete topic tx_old of prod",
+        ),
+    ],
+)
+def test_every_change_of_a_staged_mutation_is_told(change: str, parts: dict[str, Any], said: str) -> None:
+    what = What(
+        action=f"STAGED_MUTATION_{change}",
+        api="DeleteTopics",
+        cluster="prod",
+        resources=(("cluster", "prod", "topic", "tx_old"),),
+        parameters={
+            "staged_mutation": "7f3a",
+            "actions": ["TOPIC_DELETE"],
+            "created_by": "dee",
+            "approved_by": "ann",
+        },
+    )
+
+    assert text(an_event(EventType.STAGED_MUTATION, what=what, **parts)) == said
+
+
 OFFSETS: Final = What(
     action="GROUP_EDIT",
     api="OffsetCommit",

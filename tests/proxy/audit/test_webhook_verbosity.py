@@ -51,6 +51,7 @@ EVENTS: Final = {
     "a policy file": (of_kordon(EventType.CONFIGURATION, "LOAD_POLICY", why=Why(effect="Allow")), "MUTATIONS"),
     "a grant": (of_kordon(EventType.TEMPORARY_POLICY, "TEMPORARY_POLICY_CREATED", who=DEV), "MUTATIONS"),
     "a grant that begins": (of_kordon(EventType.TEMPORARY_POLICY, "TEMPORARY_POLICY_STARTED"), "MUTATIONS"),
+    "what waits for approval": (of_kordon(EventType.STAGED_MUTATION, "STAGED_MUTATION_STAGED", who=DEV), "MUTATIONS"),
     "a hole in the audit": (of_kordon(EventType.INTERRUPTION, window=WINDOW), "MUTATIONS QUERIES"),
     "events given up": (of_kordon(EventType.DELIVERY, "GIVE_UP_EVENTS", window=WINDOW), "MUTATIONS QUERIES"),
 }
@@ -84,4 +85,12 @@ def test_a_chat_is_not_told_twice_of_a_grant_that_begins_when_it_is_made(provide
 
     assert not gets(begun, "MUTATIONS", provider)
     assert gets(replace(begun, who=KORDON), "MUTATIONS", provider)
+    assert gets(begun, "MUTATIONS", "generic")
+
+
+@pytest.mark.parametrize("provider", ["slack", "teams"])
+def test_a_chat_is_not_told_twice_of_a_staged_mutation_that_begins_when_it_is_approved(provider: str) -> None:
+    begun = of_kordon(EventType.STAGED_MUTATION, "STAGED_MUTATION_STARTED")
+
+    assert not gets(begun, "MUTATIONS", provider)
     assert gets(begun, "MUTATIONS", "generic")

@@ -14,6 +14,7 @@ _BY_API: Final[Mapping[str, Verb]] = {
     "OffsetDelete": ("deleted offsets of", "delete offsets of"),
     "AlterShareGroupOffsets": ("set offsets of", "set offsets of"),
     "DeleteShareGroupOffsets": ("deleted offsets of", "delete offsets of"),
+    "ScheduledMutation": ("scheduled to move offsets of", "schedule to move offsets of"),
     "DeleteGroups": ("deleted", "delete"),
     "CreateTopics": ("created", "create"),
     "DeleteTopics": ("deleted", "delete"),

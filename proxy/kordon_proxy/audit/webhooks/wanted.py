@@ -5,7 +5,7 @@ own troubles. `QUERIES`: what was read, or was to be read. `ALL`: every event.
 
 Not a mutation, though events of their own: logins, what clients do all day (a member that leaves its group), and what a
 policy that is only being tried would have decided. People in a chat are not told twice of a temporary policy that
-begins as soon as it is made.
+begins as soon as it is made, or of a staged mutation that begins when it is approved.
 """
 
 import json
@@ -23,6 +23,7 @@ _EVERYDAY: Final = frozenset({Action.GROUP_CONSUME, Action.TRANSACTION_PRODUCE, 
 _OF_THE_AUDIT: Final = frozenset({EventType.INTERRUPTION, EventType.DELIVERY})
 """Who gets too little has to know."""
 _STARTED: Final = "TEMPORARY_POLICY_STARTED"
+_BEGUN: Final = "STAGED_MUTATION_STARTED"
 
 
 def wanted(webhook: Webhook) -> Callable[[Line], bool]:
@@ -59,9 +60,11 @@ def is_query(event: Mapping[str, Any]) -> bool:
 
 
 def is_told_already(event: Mapping[str, Any]) -> bool:
-    """Whether a temporary policy comes into force of which one has just read that somebody made it."""
+    """Whether one has just read of it: a temporary policy that comes into force when it is made, a staged mutation that
+    begins when it is approved."""
     data = event["data"]
-    return bool(data["what"].get("action") == _STARTED and data["who"]["principal"] != KORDON.principal)
+    action = data["what"].get("action")
+    return bool(action == _BEGUN or (action == _STARTED and data["who"]["principal"] != KORDON.principal))
 
 
 _JUDGES: Final[Mapping[Verbosity, Callable[[Mapping[str, Any]], bool]]] = {
