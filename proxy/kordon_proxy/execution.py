@@ -21,7 +21,7 @@ from kordon_protocol.keys import ApiKey
 from .audit import event as audit
 from .calls import AT_MOST_STALE, SCHEDULING, Case, Judged, Unreadable, errors_of, judge, judge_again, read
 from .cluster.connection import BrokerConnection
-from .cluster.errors import UpstreamError, UpstreamUnavailable
+from .cluster.errors import UpstreamError, told
 from .cluster.pool import Pool
 from .cluster.whereabouts import NOBODY, coordinator_of, leaders_of
 from .judging.table import Api
@@ -37,11 +37,16 @@ WITHIN: Final = 45.0
 _LEARN_WITHIN: Final = 2.0
 """Seconds for what the audit wants to know of a change; it is done without."""
 _MOST_ERRORS: Final = 100
+_CHANGED: Final = "what it is about has just changed"
 _OF_A_LEADER: Final = frozenset({ApiKey.DELETE_RECORDS, ApiKey.WRITE_TXN_MARKERS})
 
 
 class CannotBeDone(Exception):
     """It is not allowed any more, or makes no sense any more; the text says why."""
+
+
+class NotYet(Exception):
+    """It cannot be done now, and may be later; the text says what it waits for, and names nothing that is secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +79,19 @@ class Prepared:
         """The request as it is sent."""
         return forwarded_by(self.judged.verdict, self.request)
 
-    def judge_again(self) -> "Prepared | None":
-        """The same by the rights of now; None if it has to be prepared anew. Raises CannotBeDone, UpstreamError."""
+    def judge_again(self) -> "Prepared":
+        """The same by the rights of now. Raises CannotBeDone, UpstreamError, or NotYet to be prepared anew."""
         judged = judge_again(
             self.api, self.request, self.judged, partial(self.case.may_by_approval, self.mutation.demands)
         )
         if judged is None:
-            return None
+            raise NotYet(_CHANGED)
         if (refused := judged.refused) is not None:
             raise CannotBeDone(refused)
         again = replace(self, judged=judged)
-        return again if again.sent == self.sent else None
+        if again.sent != self.sent:
+            raise NotYet(_CHANGED)
+        return again
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -92,7 +99,7 @@ class Prepared:
 
 
 async def prepare(mutation: StagedMutation, case: Case) -> Prepared:
-    """Judge what was approved, find who has to be asked, and connect. Raises CannotBeDone, UpstreamError."""
+    """Judge what was approved, find who has to be asked, and connect. Raises CannotBeDone, NotYet, UpstreamError."""
     cluster = case.upstream.cluster
     try:
         api, request = read(mutation.call)
@@ -110,7 +117,7 @@ async def prepare(mutation: StagedMutation, case: Case) -> Prepared:
     before = await _before(api, sent, broker, case.upstream)
     address = case.upstream.address(broker)
     if address is None:
-        raise UpstreamUnavailable(f"cluster {case.upstream.name} has no live broker {broker}")
+        raise NotYet("there is no broker" if broker is None else f"broker {broker} is not there")
     pool = Pool(cluster.settings.reach)
     try:
         connection = await pool.connection(address)
@@ -134,8 +141,9 @@ async def send(prepared: Prepared) -> Done:
     try:
         answer = await prepared.connection.request(prepared.sent, WITHIN)
     except UpstreamError as error:
+        log.warning("staged_mutation_unanswered", mutation=prepared.mutation.id, reason=str(error))
         return Done(
-            outcome=Outcome(errors=(str(error),), unknown=True),
+            outcome=Outcome(errors=(told(error),), unknown=True),
             told=outcome_of(None),
             parameters=_parameters(prepared, None),
         )

@@ -27,8 +27,8 @@ from .audit import event as audit
 from .audit.event import KORDON, Event, Who, new_id
 from .audit.staged import event_of
 from .calls import SCHEDULING, Case
-from .cluster.errors import UpstreamError, UpstreamUnavailable
-from .execution import CannotBeDone, Done, Prepared, prepare, send
+from .cluster.errors import UpstreamError, UpstreamUnavailable, told
+from .execution import CannotBeDone, Done, NotYet, Prepared, prepare, send
 from .execution import parameters_of as parameters_of
 from .grants import Malformed, NotGranted
 from .judging.may import Ruling
@@ -52,6 +52,7 @@ SENT_BY: Final = 10_000
 NOTHING_HAPPENED: Final = audit.Outcome()
 _ATTEMPTS: Final = 10
 """How often a change is made anew, as somebody else has just changed the same mutation."""
+_NO_STORE: Final = "Kordon's store cannot be written now; its log says why"
 _PATIENCE: Final = 5.0
 """Seconds for what is being executed when Kordon stops."""
 
@@ -142,7 +143,9 @@ class Staging:
         except NotPossible as why:
             return asked.told(str(why))
         except (StoreUnavailable, UpstreamError) as error:
-            return asked.told(f"could not be kept for an approval: {error}")
+            log.warning("not_staged", api=asked.api.name, cluster=upstream.name, reason=str(error))
+            reason = told(error) if isinstance(error, UpstreamError) else _NO_STORE
+            return asked.told(f"could not be kept for an approval: {reason}")
         return told_of(asked, mutation.id, kept.demands)
 
     async def schedule(self, body: object, who: Who) -> Scheduled | StagedMutation:
@@ -337,7 +340,9 @@ class Staging:
         self._not_before[mutation_id] = self._clock.monotonic() + round(AGAIN * 1000)
         try:
             await work
-        except (UpstreamError, StoreUnavailable) as error:
+        except UpstreamError as error:
+            self._waits(mutation_id, told(error), str(error))
+        except (NotYet, StoreUnavailable) as error:
             self._waits(mutation_id, str(error))
         except NotPossible as error:  # somebody else was quicker
             log.debug("staged_mutation_changed", mutation=mutation_id, reason=str(error))
@@ -349,7 +354,7 @@ class Staging:
         """Find out all that there is to find out, claim it, send it, and note what has become of it."""
         case = self._case(mutation)
         if not case.upstream.cluster.state.surveyed:
-            raise UpstreamUnavailable(f"the groups of cluster {mutation.cluster} have not been asked yet")
+            raise NotYet(f"the groups of cluster {mutation.cluster} have not been asked yet")
         judgement = self._judge(mutation, case)
         if not judgement.granted:
             await self._give_up(mutation, judgement)
@@ -372,10 +377,7 @@ class Staging:
         ready = [prepared]
 
         def judge_again() -> None:
-            found = prepared.judge_again()
-            if found is None:
-                raise UpstreamUnavailable("what it is about has just changed")
-            ready.append(found)
+            ready.append(prepared.judge_again())
 
         try:
             claimed = await self._claim(mutation, case, judge_again)
@@ -389,7 +391,7 @@ class Staging:
     ) -> StagedMutation | None:
         """Claim it, if it can still be done; None: there is nothing more to do about it here.
 
-        judge_again: raises CannotBeDone, or UpstreamError if it has to be tried anew.
+        judge_again: raises CannotBeDone, or NotYet or UpstreamError if it has to be tried anew.
         """
         async with self._ledger.changing():
             await self._ledger.look()
@@ -421,8 +423,10 @@ class Staging:
         who = Who(principal=author.principal, roles=tuple(sorted(author.roles)), tenant=author.tenant)
         try:
             asked = await self._schedule.schedule(asked_for, who, staged_id=mutation.id)
-        except (Malformed, NotGranted, NotPossible, UpstreamError) as error:
+        except (Malformed, NotGranted, NotPossible) as error:
             return Done(outcome=Outcome(errors=(str(error),)), told=NOTHING_HAPPENED)
+        except UpstreamError as error:
+            return Done(outcome=Outcome(errors=(told(error),)), told=NOTHING_HAPPENED)
         except StoreUnavailable as error:
             return Done(outcome=Outcome(errors=(str(error),), unknown=True), told=audit.Outcome(unknown=True))
         made = None if asked.mutation is None else asked.mutation.id
@@ -472,10 +476,11 @@ class Staging:
             raise UpstreamUnavailable(f"this Kordon serves no cluster {mutation.cluster}")
         return Case(upstream=upstream, policies=self._policies, author=mutation.author, broker=mutation.call.broker)
 
-    def _waits(self, mutation_id: str, reason: str) -> None:
+    def _waits(self, mutation_id: str, reason: str, more: str = "") -> None:
+        """`more` is for the log alone."""
         if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
             self._waits_for[mutation_id] = reason
-            log.info("staged_mutation_waits", mutation=mutation_id, reason=reason)
+            log.info("staged_mutation_waits", mutation=mutation_id, reason=more or reason)
 
 
 def _author(who: Who) -> Author:

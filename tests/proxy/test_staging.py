@@ -116,6 +116,7 @@ async def test_when_the_connection_breaks_nobody_knows_and_it_is_not_sent_again(
 
         assert over.outcome is not None
         assert (over.state, over.outcome.unknown) == (State.FAILED, True)
+        assert not [text for text in (*over.outcome.errors, repr(over.ended)) if "127.0.0.1" in text]
         assert len(stage.asked(ApiKey.DELETE_TOPICS)) == 1
         assert stage.events[-1].outcome.unknown
 
@@ -292,7 +293,7 @@ async def test_it_waits_for_a_cluster_that_cannot_be_reached_and_is_given_up_aft
         over = await stage.until_over(waiting.id)
 
         assert over.ended is not None
-        assert (over.state, "cannot be reached" in over.ended.reason) == (State.EXPIRED, True)
+        assert (over.state, over.ended.reason.partition(";")[0]) == (State.EXPIRED, "a broker cannot be reached")
 
 
 # Several processes, and crashes

@@ -234,7 +234,7 @@ async def test_what_cannot_be_kept_is_refused_and_the_rest_is_done(links: Links,
 
         done, refused = (await answered(client, number)).responses
 
-        why = "the store cannot be written: no space left"
+        why = "Kordon's store cannot be written now; its log says why"
         assert (done.error_code, refused.error_code) == (ErrorCode.none, ErrorCode.policy_violation)
         assert refused.error_message == f"{STAGED}, and could not be kept for an approval: {why}"
         assert stage.staged() == []
