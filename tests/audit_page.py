@@ -1,10 +1,8 @@
 """The journal that docs/audit.md shows, and what the commands there do with it."""
 
-import re
 import shlex
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -86,22 +84,6 @@ def write_journal(folder: Path) -> None:
     path = segment_path(folder / "audit", WRITER, 1)
     path.parent.mkdir()
     path.write_bytes(b"".join(lines))
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A command that the page shows, and what it says that it prints."""
-
-    command: str
-    printed: str
-
-
-def sessions() -> Iterator[Session]:
-    """Return the commands of the page in their order."""
-    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, printed = part.partition("\n")
-            yield Session(command, printed)
 
 
 def run_tool(command: str, folder: Path) -> str:

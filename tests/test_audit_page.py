@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from kordon_proxy.audit.segments import list_segments
-from tests.audit_page import PAGE, REFUSED, run_tool, sessions, words_of, write_journal
+from tests.audit_page import PAGE, REFUSED, run_tool, words_of, write_journal
 from tests.proxy.cli.command import Run, runner
 from tests.proxy.cli.conftest import CONFIG, POLICY
+from tests.sessions import sessions
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_event_of_the_page_is_one_of_the_journal(folder: Path) -> None:
 
 
 def test_the_commands_of_the_page_print_what_it_says(kordon: Run, folder: Path) -> None:
-    shown = list(sessions())
+    shown = list(sessions(PAGE.name))
 
     assert len(shown) == 5
     for session in shown:

@@ -1,7 +1,5 @@
 """A group that a tenant includes brings the topics that it reads, as Kordon knows them from the cluster itself."""
 
-import time
-from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -12,7 +10,7 @@ from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.kordon import Kordon
 from tests.kafka.fixtures import Fresh, MakeTopic
 from tests.kafka.tap import metric
-from tests.kafka.tenants import LISTENERS, POLICY
+from tests.kafka.tenants import LISTENERS, POLICY, eventually
 
 
 def commit(address: str, group: str, topic: str) -> None:
@@ -21,15 +19,6 @@ def commit(address: str, group: str, topic: str) -> None:
         consumer.commit(offsets=[TopicPartition(topic, 0, 0)], asynchronous=False)
     finally:
         consumer.close()
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_topics_come_and_go_with_the_group_that_reads_them(kafka: Kafka, new_topic: MakeTopic, fresh: Fresh) -> None:
@@ -44,11 +33,11 @@ def test_topics_come_and_go_with_the_group_that_reads_them(kafka: Kafka, new_top
         assert not sees()
 
         commit(kafka.bootstrap, group, topic)
-        assert until(sees)
+        eventually(sees)
 
         direct = AdminClient({"bootstrap.servers": kafka.bootstrap})
         direct.delete_consumer_groups([group])[group].result(20)
-        assert until(lambda: not sees())
+        eventually(lambda: not sees())
 
 
 def test_nobody_infers_himself_into_a_topic(kordon: Kordon, new_topic: MakeTopic, fresh: Fresh) -> None:
@@ -83,11 +72,11 @@ def test_a_narrower_include_leaves_what_a_group_reads_and_an_exclude_takes_it_ba
 
         def in_force(rules: str, epoch: int) -> None:
             kordon.policy_file.write_text(POLICY.replace(INCLUDED, rules))
-            assert until(lambda: metric(kordon, "kordon_policy_epoch") == epoch)
+            eventually(lambda: metric(kordon, "kordon_policy_epoch") == epoch)
 
         commit(address, group, topic)
         in_force(NARROWER, 2)
-        assert until(sees)
+        eventually(sees)
         commit(address, group, topic)
         assert sees()
 

@@ -18,7 +18,7 @@ from kordon_proxy.store.interface import News, Step, StoreUnavailable
 from kordon_proxy.store.ledger import KEPT, SILENT, STALE
 from kordon_proxy.store.outbox import TAKE_OVER
 from kordon_proxy.store.sqlite import SqliteStore
-from tests.proxy.audit.events import until
+from tests.proxy.cluster.loops import until
 from tests.proxy.granting import (
     ANN,
     HOUR,

@@ -17,7 +17,7 @@ from kordon_proxy import health
 from kordon_proxy.binding import CannotServe
 from kordon_proxy.health import Check, HealthServer, Pulse
 from kordon_proxy.metrics import Metrics
-from tests.proxy.audit.events import until
+from tests.proxy.cluster.loops import until
 
 FINE = Check(name="upstream", ok=True, detail="3 of 3")
 BROKEN = Check(name="audit", ok=False, detail="no space left on device")

@@ -102,12 +102,6 @@ def a_journal(directory: Path, *, on_change: Callable[[str | None], None] | None
     return journal
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until it holds. The scenario's own time limit ends a wait for what never comes."""
-    while not condition():  # noqa: ASYNC110 (whatever it is, in any thread)
-        await asyncio.sleep(0.002)
-
-
 async def durable(journal: Journal, *events: Event) -> None:
     """Append the events, and return when all of them are on disk."""
     told = [asyncio.Event() for _ in events]

@@ -16,8 +16,8 @@ from kordon_proxy.audit.reading import verify
 from kordon_proxy.audit.segments import list_segments
 from kordon_proxy.audit.tail import read_events
 from kordon_proxy.audit.verification import Verifier
-from tests.proxy.audit.events import a_journal, a_mutation, durable, until
-from tests.proxy.cluster.loops import scenario
+from tests.proxy.audit.events import a_journal, a_mutation, durable
+from tests.proxy.cluster.loops import scenario, until
 
 
 def write_and_kill(directory: Path, after: int) -> list[str]:

@@ -15,8 +15,8 @@ from kordon_proxy.audit.segments import list_segments
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.metrics import Metrics
-from tests.proxy.audit.events import a_journal, a_mutation, durable, until
-from tests.proxy.cluster.loops import scenario
+from tests.proxy.audit.events import a_journal, a_mutation, durable
+from tests.proxy.cluster.loops import scenario, until
 
 
 class Notes:

@@ -18,8 +18,8 @@ from kordon_proxy.audit.segments import AuditError, list_segments
 from kordon_proxy.audit.tail import read_events
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.config.audit import Rotation
-from tests.proxy.audit.events import SOURCE, TOPIC, a_config, a_denial, a_journal, a_mutation, durable, until
-from tests.proxy.cluster.loops import on_both_loops, scenario
+from tests.proxy.audit.events import SOURCE, TOPIC, a_config, a_denial, a_journal, a_mutation, durable
+from tests.proxy.cluster.loops import on_both_loops, scenario, until
 
 
 class Disk(JournalFile):

@@ -23,7 +23,8 @@ from kordon_proxy.config.audit import KafkaTopic
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.metrics import Metrics
 from tests.kafka.fixtures import Fresh
-from tests.proxy.audit.events import DEV, a_denial, a_journal, a_mutation, durable, sealed, until
+from tests.proxy.audit.events import DEV, a_denial, a_journal, a_mutation, durable, sealed
+from tests.proxy.cluster.loops import until
 
 PATIENCE = 90.0  # a cluster that was ended takes its time to begin again
 

@@ -17,8 +17,8 @@ from kordon_proxy.audit.event import Event
 from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.audit.tail import Line, read_events
 from kordon_proxy.metrics import Metrics
-from tests.proxy.audit.events import DEV, SOURCE, TOPIC, a_config, a_denial, a_login, a_mutation, until
-from tests.proxy.cluster.loops import on_both_loops, scenario
+from tests.proxy.audit.events import DEV, SOURCE, TOPIC, a_config, a_denial, a_login, a_mutation
+from tests.proxy.cluster.loops import on_both_loops, scenario, until
 
 
 class Away:

@@ -31,9 +31,9 @@ from kordon_proxy.demo.certificates import issue, make_authority
 from kordon_proxy.logs import configure_logging
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.secrets import Secret
-from tests.proxy.audit.events import SOURCE, a_config, a_denial, a_journal, a_login, a_mutation, durable, until
+from tests.proxy.audit.events import SOURCE, a_config, a_denial, a_journal, a_login, a_mutation, durable
 from tests.proxy.audit.receiver import Posted, Says, a_receiver, free_port
-from tests.proxy.cluster.loops import on_both_loops, scenario
+from tests.proxy.cluster.loops import on_both_loops, scenario, until
 
 CANARY = "canary-of-the-path"
 

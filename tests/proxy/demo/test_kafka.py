@@ -5,8 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from kordon_proxy.demo.certificates import issue
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.demo.tools import write_login
 from tests.kafka.fixtures import USERS, Fresh, MakeTopic, RunTool
+from tests.kafka.tenants import eventually
 
 
 def test_aiokafka_reads_back_what_it_wrote_to_a_topic_made_by_kafkas_own_tool(
@@ -135,8 +134,8 @@ def test_nothing_is_left_when_the_process_that_started_it_is_killed() -> None:
         starter.kill()
 
     # Then
-    eventually(lambda: not is_running(int(pid)))
-    eventually(lambda: not Path(folder).exists())
+    eventually(lambda: not is_running(int(pid)), within=60)
+    eventually(lambda: not Path(folder).exists(), within=60)
 
 
 def test_a_port_that_somebody_else_has_is_replaced() -> None:
@@ -178,7 +177,7 @@ def test_three_nodes_are_one_cluster_that_survives_a_restart(three_nodes: Kafka,
     assert before[1] == before[2] == before[3]
     assert before[1].keys() == {1, 2, 3}
     assert read_without == b"one"
-    eventually(lambda: ports.brokers(three_nodes.nodes[1].listeners["PLAINTEXT"]) == before[1])
+    eventually(lambda: ports.brokers(three_nodes.nodes[1].listeners["PLAINTEXT"]) == before[1], within=60)
 
 
 def test_a_node_that_was_killed_comes_back_with_its_data(three_nodes: Kafka, new_topic: MakeTopic) -> None:
@@ -242,10 +241,3 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def eventually(condition: Callable[[], bool], *, within: float = 60) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
