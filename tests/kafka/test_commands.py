@@ -113,6 +113,20 @@ def test_a_new_policy_is_read_when_an_administrator_says_so(kordon: Kordon) -> N
     assert kordon.command("reload", by="dana").returncode == 1
 
 
+def test_a_policy_that_is_refused_is_no_success_and_says_what_tells_more(kordon: Kordon) -> None:
+    good = kordon.policy_file.read_text()
+    kordon.policy_file.write_text("policies: [{}]\n")
+
+    told, as_json = (kordon.command("reload", "-o", output, by="ann") for output in ("table", "json"))
+    kordon.policy_file.write_text(good)
+
+    assert (told.returncode, told.stdout, as_json.returncode) == (1, "", 1)
+    assert "stays in force: " in told.stderr
+    assert "`kordon check` tells every mistake" in told.stderr
+    assert json.loads(as_json.stdout)["failure"]
+    assert kordon.command("reload", by="ann").returncode == 0
+
+
 def test_who_may_query_a_topic_is_shown_its_records_and_the_audit_says_which(
     kordon: Kordon, kafka: Kafka, new_topic: MakeTopic
 ) -> None:

@@ -21,7 +21,12 @@ STYLES: Final = {"allow": "green", "deny": "bold red", "stage": "yellow", SHADOW
 WIDTH: Final = 120
 """Of a file or a pipe, which have none."""
 _LEAST: Final = 60
+_ROOMY: Final = 100
+"""From so many columns on a time stands in one line; in fewer, date and time are one below the other."""
 _TIME: Final = 20
+_DATE: Final = 10
+_ACTION: Final = 28
+"""The longest action, which is not to be cut in two where there is room for it: SCHEDULED_MUTATION_SUCCEEDED."""
 _GAPS: Final = 6
 _THINGS: Final = 3
 """Resources that are named; of further ones there is the number."""
@@ -98,15 +103,17 @@ class Table:
             return
         table = self._empty()
         for row in rows:
-            table.add_row(*_cells(row))
+            table.add_row(*_cells(row, is_roomy=self._console.width >= _ROOMY))
         self._console.print(table)
         self._is_headed = True
 
     def _empty(self) -> RichTable:
-        rest = max(_LEAST, self._console.width) - _TIME - _GAPS
-        who, what = rest * 18 // 94, rest * 32 // 94
+        width = max(_LEAST, self._console.width)
+        time = _TIME if width >= _ROOMY else _DATE
+        rest = width - time - _GAPS
+        who, what = rest * 18 // 94, max(rest * 32 // 94, min(_ACTION, rest * 4 // 9))
         table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=not self._is_headed)
-        for heading, width in zip(COLUMNS, (_TIME, who, what, rest - who - what), strict=True):
+        for heading, width in zip(COLUMNS, (time, who, what, rest - who - what), strict=True):
             table.add_column(heading, width=width, overflow="fold", header_style="bold")
         return table
 
@@ -119,9 +126,9 @@ def _shown(event: Event) -> Row:
         return Row(time="", who="", tenant="", action="", things=(), verdict="", outcome="", reason=nothing)
 
 
-def _cells(row: Row) -> Iterator[Text]:
+def _cells(row: Row, *, is_roomy: bool) -> Iterator[Text]:
     decided = (shown(row.verdict), STYLES.get(row.verdict.lower(), ""))
-    yield Text(shown(row.time))
+    yield Text(shown(row.time)) if is_roomy else _lines(row.time.split("T", 1))
     yield _lines([row.who, row.tenant])
     yield _lines([row.action, *row.things])
     ended = Text(" ").join(_said(decided, row.outcome))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -22,6 +23,13 @@ from .report import MISTAKES, UNTRIED, complain, json_text, print_told, shown
 PREFIX: Final = "/admin/v1"
 _SECONDS: Final = 30.0
 _LOOK_EVERY: Final = 0.5
+_HINTS: Final = {
+    "there is no cluster ": "; --cluster or KORDON_CLUSTER names another one",
+    "no tenant ": "; `kordon status` without --tenant or KORDON_TENANT tells which ones there are",
+    "there is no temporary policy ": "; `kordon grants --ended` shows all",
+    "there is no scheduled mutation ": "; `kordon scheduled list --ended` shows all",
+}
+"""What to do about what the API says, in the words of the command."""
 
 
 class Failure(Exception):
@@ -66,7 +74,7 @@ class Client:
         except httpx.TimeoutException:
             raise Failure(f"{self.url} has not answered within {_SECONDS:.0f} s") from None
         except (httpx.HTTPError, OSError) as error:
-            reason = str(error) or type(error).__name__
+            reason = _said(error)
             hint = "is Kordon running, with `admin.api` in its configuration? --url names another address"
             raise Failure(f"cannot reach {self.url}: {reason}; {hint}") from None
         return _read(answer.status_code, answer.text, url)
@@ -81,9 +89,18 @@ def _read(status: int, text: str, url: str) -> dict[str, Any]:
         raise Failure(f"{url} answers {status} and no JSON: is that the admin API of a Kordon?")
     if status < 400:
         return value
-    detail = str(value.get("detail") or value)
+    detail = value.get("detail")
+    if not isinstance(detail, str):
+        raise Failure(f"{url} answers {status}: is that the admin API of a Kordon (`admin.api.bind`)?")
     code = UNTRIED if status in (401, 503) or (status == 404 and "openapi.json" in detail) else MISTAKES
-    raise Failure(detail, code, value.get("findings"))
+    hint = next((hint for told, hint in _HINTS.items() if detail.startswith(told)), "")
+    raise Failure(detail + hint, code, value.get("findings"))
+
+
+def _said(error: Exception) -> str:
+    """What the library says, as a part of a sentence and without the number that the system has for it."""
+    said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".")
+    return said[:1].lower() + said[1:] or type(error).__name__
 
 
 def client_of(url: str, token_file: Path | None, tenant: str | None, ca: Path | None) -> Client:

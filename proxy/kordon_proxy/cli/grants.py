@@ -36,7 +36,9 @@ def grant(
     actions: Annotated[list[str], typer.Argument(help="What they may do, as GROUP_EDIT.", show_default=False)],
     on: Annotated[str, typer.Option("--on", help="On what, as cluster/prod/group/trade_b2.", show_default=False)],
     duration: Duration = "1h",
-    effect: Annotated[Effect, typer.Option(help="Allow it, deny it, or stage it for approval.")] = Effect.ALLOW,
+    effect: Annotated[
+        Effect, typer.Option(case_sensitive=False, help="Allow it, deny it, or stage it for approval.")
+    ] = Effect.ALLOW,
     principal: Annotated[
         str | None, typer.Option(help="Only this one of those who have the role.", show_default=False)
     ] = None,

@@ -3,9 +3,9 @@
 import sys
 from typing import Any
 
-from .client import client_of, complaining, print_json
+from .client import Failure, client_of, complaining, print_json
 from .options import DEFAULT_URL, CaFile, Format, Tenant, TokenFile, Url
-from .report import Output, print_table, shown
+from .report import MISTAKES, Output, print_table
 
 
 def status(
@@ -54,8 +54,9 @@ def reload(
             print_json(answer)
         elif answer["failure"] is None:
             sys.stdout.write(f"the policy file is in force, as epoch {answer['epoch']}\n")
-        else:
-            sys.stdout.write(f"epoch {answer['epoch']} stays in force: {shown(answer['failure'])}\n")
+        if answer["failure"] is not None:
+            told = f"epoch {answer['epoch']} stays in force: {answer['failure']}; `kordon check` tells every mistake"
+            raise Failure(told, MISTAKES)
 
 
 def _print(answer: dict[str, Any]) -> None:
@@ -65,7 +66,8 @@ def _print(answer: dict[str, Any]) -> None:
         ("tenant", f"{answer['tenant'] or 'none'} (of {', '.join(answer['tenants']) or 'none'})"),
     ]
     kordon = answer["kordon"]
-    rows += [(key, str(kordon[key])) for key in ("version", "instance", "epoch", "policy", "ready") if key in kordon]
+    rows += [(key, str(kordon[key])) for key in ("version", "instance", "epoch", "policy") if key in kordon]
+    rows += [("ready", "yes" if kordon["ready"] else "no")] if "ready" in kordon else []
     rows += [(f"connections of {name}", str(count)) for name, count in kordon.get("connections", {}).items()]
     rows += [(one["name"], _checked(one)) for one in kordon.get("checks", ())]
     print_table(("", ""), rows)

@@ -1,15 +1,19 @@
 """What the command prints: findings for people and for programs, and complaints of one line."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from kordon_proxy.config.findings import Finding, Severity
 from kordon_proxy.reasons import reason_of
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
 OK: Final = 0
 MISTAKES: Final = 1
@@ -31,6 +35,11 @@ class TextOutput(Enum):
 
 
 STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTICE: "cyan"}
+
+_GAP: Final = 2
+_PAIR: Final = 2
+_LEAST_LAST: Final = 16
+"""So many letters of the last column have to fit into a line, if it has so many."""
 
 
 def complain(message: str) -> None:
@@ -74,17 +83,41 @@ def print_told(findings: Sequence[Mapping[str, str]], stream: TextIO) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], stream: TextIO | None = None) -> None:
-    """Print rows for people; names from elsewhere cannot move the cursor."""
+    """Print rows for people; names from elsewhere cannot move the cursor.
+
+    Only the last column is ever wrapped. Where even that leaves no room, each row is a block of lines, so that nothing
+    that one copies is cut in two. A file or a pipe has all the room there is.
+    """
+    from rich.cells import cell_len
     from rich.console import Console
+
+    all_rows = [[shown(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *all_rows, strict=True)]
+    before_last = sum(widths[:-1]) + _GAP * (len(widths) - 1)
+    needed = before_last + widths[-1]
+    console = Console(file=stream, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = max(console.width, needed)
+    fits = console.width >= before_last + min(widths[-1], _LEAST_LAST)
+    if fits or len(columns) <= _PAIR:
+        console.print(_grid(all_rows, columns))
+        return
+    for number, row in enumerate(all_rows):
+        if number:
+            console.print()
+        console.print(_grid([pair for pair in zip(columns, row, strict=True) if pair[1]]))
+
+
+def _grid(rows: Iterable[Sequence[str]], columns: Sequence[str] = ("", "")) -> "RichTable":
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=any(columns))
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number == 0)  # the first is what one copies
+    for number, column in enumerate(columns, 1):
+        table.add_column(column, overflow="fold", no_wrap=number < len(columns))
     for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    Console(file=stream, highlight=False).print(table)
+        table.add_row(*map(Text, row))
+    return table
 
 
 def findings_json(findings: Sequence[Finding]) -> str:

@@ -94,8 +94,7 @@ def _print(answer: dict[str, Any], mutations: Sequence[Mapping[str, Any]], outpu
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     what = one["operation"]
     if one["to"] is not None:
-        to = one["to"]
-        what += f" to {to if isinstance(to, str) else next(iter(to.values()))}"
+        what += f" to {_place(one['to'])}"
     if one["count"] not in (None, 1):
         what += f" {one['count']}"
     of = "all" if one["topic"] is None else one["topic"] + ("" if one["partition"] is None else f"-{one['partition']}")
@@ -104,6 +103,13 @@ def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     until = shown_date(one["until_ts"]) if ended is None else f"ended {shown_date(ended['ts'])}"
     why = ended["reason"] or why if ended is not None else why
     return one["id"], one["state"], one["group"], what, of, until, one["created_by"], why
+
+
+def _place(to: str | Mapping[str, int]) -> str:
+    if isinstance(to, str):
+        return to
+    ((kind, value),) = to.items()
+    return shown_date(value) if kind == "time" else str(value)
 
 
 def _said(offset: Mapping[str, Any]) -> str:

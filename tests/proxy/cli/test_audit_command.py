@@ -148,6 +148,16 @@ def test_no_name_moves_the_cursor_or_breaks_the_table(
     assert {cell_len(line) for line in ran.out.splitlines()} <= set(range(max(60, int(columns)) + 1))
 
 
+@pytest.mark.parametrize("columns", ["80", "100", "120"])
+def test_no_action_is_cut_in_two(kordon: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    longest = "SCHEDULED_MUTATION_SUCCEEDED"
+
+    ran = kordon("audit", "-d", write(tmp_path / "audit", [a_denial(what=What(action=longest))], 1))
+
+    assert longest in ran.out
+
+
 def test_lines_that_are_no_events_are_counted_and_passed_over(kordon: Run, journal: Path) -> None:
     path = segment_path(journal, "w1", 5)
     odd = sealed([a_login(id="odd")])[0].replace(b'"data"', b'"atad"')
