@@ -24,6 +24,8 @@ Run = Callable[..., Ran]
 def runner(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs the command with these words, and this text on standard input."""
 
+    monkeypatch.delenv("COLUMNS", raising=False)  # which tests that run side by side are given
+
     def run(*words: object, stdin: str = "") -> Ran:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         capsys.readouterr()

@@ -117,6 +117,7 @@ def run_in(folder: Path, command: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        env={**os.environ, "COLUMNS": "200"},
         start_new_session=True,
     )
     try:
