@@ -92,11 +92,6 @@ class TemporaryPolicy:
         """How long it is in force, counted from its start; `None` if until it is revoked."""
         return None if self.expires_ts is None else self.expires_ts - self.starts_ts
 
-    @property
-    def due_ts(self) -> int | None:
-        """The instant at which time next asks for something; `None` if never."""
-        return {State.SCHEDULED: self.starts_ts, State.LIVE: self.expires_ts}.get(self.state)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -213,11 +208,6 @@ def expected(policies: Iterable[TemporaryPolicy]) -> tuple[TemporaryRule, ...]:
         if one.state is State.SCHEDULED
     )
     return (*enforced(known), *scheduled)
-
-
-def next_due(policies: Iterable[TemporaryPolicy]) -> int | None:
-    """The instant (ms since the epoch) at which time next asks for something; it may have gone by."""
-    return min((one.due_ts for one in policies if one.due_ts is not None), default=None)
 
 
 def named(policy: TemporaryPolicy) -> str:

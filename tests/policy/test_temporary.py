@@ -22,7 +22,6 @@ from kordon_policy.temporary import (
     enforced,
     expected,
     expire,
-    next_due,
     renew,
     revoke,
     start,
@@ -306,10 +305,3 @@ def test_an_hour_is_over_when_an_hour_has_gone_by_although_the_clock_was_set_bac
     assert due(live(), seen.reached(STARTS - 60, 7_099)) is None
     assert due(live(), seen.reached(STARTS - 60, 7_100)) is Due.EXPIRE
     assert seen.reached(STARTS + 5_000, 7_001) == STARTS + 5_000
-
-
-def test_the_next_instant_that_asks_for_something_is_the_earliest_of_all() -> None:
-    assert next_due([]) is None
-    assert next_due([live(None), expire(live(), EXPIRES).policy]) is None
-    assert next_due([live(), live(None), scheduled()]) == STARTS
-    assert next_due([live(), live(EXPIRES - 7)]) == EXPIRES - 7
