@@ -157,6 +157,7 @@ class Server:
             listeners=[str(one.settings.bind) for one in self.listeners],
             clusters={one.name: [str(address) for address in one.bootstrap] for one in settings.clusters},
             admin=str(settings.admin.bind),
+            admin_api=None if settings.admin.api is None else str(settings.admin.api.bind),
             epoch=self.policies.snapshot.epoch,
             event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
         )

@@ -1,6 +1,6 @@
 """What a Kordon says of itself when it starts, before any broker has answered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,7 +24,11 @@ NOBODY: Final = "127.0.0.1:1"
 
 @contextmanager
 def started(
-    *, groups: str = "{}", settings: Mapping[str, Any] | None = None, **listeners: Mapping[str, Any]
+    *,
+    groups: str = "{}",
+    settings: Mapping[str, Any] | None = None,
+    tokens: Mapping[str, Sequence[str]] | None = None,
+    **listeners: Mapping[str, Any],
 ) -> Iterator[Kordon]:
     kordon = Kordon(
         clusters={"prod": NOBODY},
@@ -32,6 +36,7 @@ def started(
         listeners=listeners,
         settings={"groups_file": "groups.yaml", **(settings or {})},
         files={"groups.yaml": groups},
+        tokens=tokens,
     )
     kordon.start(wait=False)
     try:
@@ -53,6 +58,14 @@ def test_the_line_of_a_start_says_where_everything_is(kordon: Kordon) -> None:
     assert line["listeners"] == [kordon.listener("side")]
     assert line["clusters"] == {"prod": [NOBODY]}
     assert line["admin"] == kordon.admin.removeprefix("http://")
+    assert line["admin_api"] is None
+
+
+def test_the_line_of_a_start_says_where_the_admin_api_is() -> None:
+    with started(side={"identity": SIDE}, tokens={"ann": ["owners"]}) as kordon:
+        (line,) = log_lines(kordon, "started")
+
+        assert line["admin_api"] == kordon.api.removeprefix("http://")
 
 
 def test_readiness_says_that_it_serves(kordon: Kordon) -> None:

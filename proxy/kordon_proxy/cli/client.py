@@ -28,6 +28,7 @@ _HINTS: Final = {
     "no tenant ": "; `kordon status` without --tenant or KORDON_TENANT tells which ones there are",
     "there is no temporary policy ": "; `kordon grants --ended` shows all",
     "there is no scheduled mutation ": "; `kordon scheduled list --ended` shows all",
+    "there is no staged mutation ": "; `kordon staged list --ended` shows all",
 }
 """What to do about what the API says, in the words of the command."""
 
