@@ -27,6 +27,8 @@ from kordon_proxy.store.interface import StoreUnavailable
 
 log = structlog.get_logger()
 
+log = structlog.get_logger()
+
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -124,6 +126,7 @@ def handle_problems(app: FastAPI) -> None:
     add(StoreUnavailable, lambda error: Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
     add(RequestValidationError, _malformed)
     add(HTTPException, _of_the_framework)
+    add(Exception, _unforeseen)
 
 
 def answer(problem: Problem) -> JSONResponse:
@@ -138,6 +141,12 @@ def answer(problem: Problem) -> JSONResponse:
 def _upstream(error: UpstreamError) -> Problem:
     log.warning("admin_call_failed", reason=str(error))
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, told_of_broker(error))
+
+
+def _unforeseen(error: Exception) -> Problem:
+    """A mistake of ours. What it is stands in Kordon's log, where whoever calls cannot look."""
+    log.error("admin_call_failed", exc_info=error)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "an error that nobody foresaw; Kordon's log tells more")
 
 
 def _malformed(error: RequestValidationError) -> Problem:

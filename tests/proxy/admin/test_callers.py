@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from structlog.testing import capture_logs
 
 from kordon_proxy.admin.api import PREFIX, create_app
 from kordon_proxy.admin.server import ApiServer
@@ -106,6 +108,25 @@ def test_an_administrator_is_told_who_could_be_in_his_tenant(tmp_path: Path) -> 
         assert [one["is_admin"] for one in seen] == [True, False, False]
         assert [one["principal"] for one in elsewhere] == ["ann", "oscar"]
         assert (await api.call("GET", "/principals", "dana")).status_code == 403
+
+    run(tmp_path, work)
+
+
+def test_an_error_that_nobody_foresaw_is_told_as_one_and_says_nothing_of_itself(tmp_path: Path) -> None:
+    async def work(api: Api) -> None:
+        def status() -> Any:
+            raise RuntimeError("secret")
+
+        app = create_app(replace(api.process, status=status))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        with capture_logs() as logged:
+            async with httpx.AsyncClient(transport=transport) as client:
+                headers = {"Authorization": f"Bearer {api.tokens['ann']}"}
+                answer = await client.get(f"{ADDRESS}/status", headers=headers)
+
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert "secret" not in answer.text
+        assert [(one["event"], str(one["exc_info"])) for one in logged] == [("admin_call_failed", "secret")]
 
     run(tmp_path, work)
 
