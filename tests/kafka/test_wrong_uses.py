@@ -57,7 +57,7 @@ COMMANDS: Final = [
     ("groups list --cluster prd", 1, "there is no cluster prd; --cluster or KORDON_CLUSTER names another one"),
     ("scheduled show 7f3a", 1, "there is no scheduled mutation 7f3a; `kordon scheduled list --ended` shows all"),
     ("staged show 7f3a", 1, "there is no staged mutation 7f3a; `kordon staged list --ended` shows all"),
-    ("inspect tx_trade1", 1, "tx_trade1 is outside the tenant"),
+    ("inspect tx_zz", 1, "tx_zz is outside the tenant"),
     ("inspect tx_trade1 --count 9999", 1, "count"),
     ("inspect tx_trade1 --offset 7", 1, "partition"),
     ("status --tenant Nobodys", 1, "`kordon status` without --tenant"),
