@@ -81,13 +81,6 @@ def kordon(kafka: Kafka) -> Iterator[Kordon]:
         yield kordon
 
 
-@pytest.fixture(scope="module")
-def other(kafka: Kafka, kordon: Kordon) -> Iterator[Kordon]:
-    """Another process with the same store."""
-    with a_kordon(kafka, store={"file": str(kordon.folder / "kordon.db")}) as other:
-        yield other
-
-
 @dataclass(frozen=True, slots=True)
 class Things:
     """A topic with ten records, a group that has read some of them, names of what is not there, and two ways to ask."""
@@ -451,17 +444,21 @@ def test_of_a_request_about_several_things_each_has_its_own_fate(kordon: Kordon,
     assert [exists(things, name) for name in (free, things.new, hidden)] == [False, True, False]
 
 
-def test_two_processes_do_it_once(kordon: Kordon, other: Kordon, things: Things) -> None:
-    refusal(create(things))
-    mutation_id = waiting(other)
-    approved = [one.command("staged", "approve", mutation_id, by="ann").returncode for one in (kordon, other)]
+def test_two_processes_do_it_once(kafka: Kafka, things: Things) -> None:
+    with a_kordon(kafka) as one, a_kordon(kafka, store={"file": str(one.folder / "kordon.db")}) as other:
+        admin = an_admin(one.bootstrap)
+        refusal(the(admin.create_topics([NewTopic(things.new, 1, 1)])))
+        mutation_id = waiting(one)
+        eventually(lambda: read(other, "", "dana")["staged_mutations"])
+        approved = [kordon.command("staged", "approve", mutation_id, by="ann").returncode for kordon in (other, one)]
 
-    eventually(partial(is_over, other, mutation_id))
+        eventually(partial(is_over, other, mutation_id))
+        eventually(partial(is_over, one, mutation_id))
 
-    assert approved == [0, 1]
-    assert shown(other, mutation_id)["state"] == shown(kordon, mutation_id)["state"] == "succeeded"
-    eventually(lambda: len(happened(mutation_id, kordon, other)) == 4)
-    assert happened(mutation_id, kordon, other) == ["STAGED", "APPROVED", "STARTED", "SUCCEEDED"]
+        assert approved == [0, 1]
+        assert shown(other, mutation_id)["state"] == shown(one, mutation_id)["state"] == "succeeded"
+        eventually(lambda: len(happened(mutation_id, one, other)) == 4)
+        assert happened(mutation_id, one, other) == ["STAGED", "APPROVED", "STARTED", "SUCCEEDED"]
 
 
 def test_a_process_that_is_killed_while_it_sends_does_not_do_it_twice(kafka: Kafka, things: Things) -> None:
