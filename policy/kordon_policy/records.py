@@ -43,6 +43,13 @@ class Fields:
         """A field in a sentence."""
         return f"`{self._way}{key}`"
 
+    def mapping(self, key: str) -> Record:
+        """A mapping that may hold anything."""
+        value = self.get(key)
+        if not isinstance(value, Mapping):
+            raise UnreadableRecord(f"{self.named(key)} is no mapping")
+        return dict(value)
+
     def within(self, key: str) -> "Fields":
         return Fields(self.get(key), f"{self._way}{key}")
 

@@ -6,17 +6,19 @@
                 └─────────────────────┴ denied, withdrawn, expired ─▶ DENIED, WITHDRAWN, EXPIRED
 ```
 
-What is executed is what was asked for, byte for byte. Any of several processes executes it, and each of them may die
-at any instant: so whoever is first *claims* it, before anything is sent, and nobody ever claims it again. If he dies,
-nobody knows whether the broker has done it, and that is what the record then says.
+What is executed is what was asked for, byte for byte; when it is over, the bytes are gone. Any of several processes
+executes it, and each of them may die at any instant: so whoever is first *claims* it, before anything is sent, and
+nobody ever claims it again. If he dies, nobody knows whether the broker has done it, and that is what the record then
+says.
 
 Nothing here looks at a clock: whoever keeps staged mutations says what time it is, in ms since the epoch. That one is
 over is a state and no comparison, so it stays over when the clock is set back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Any, Final
 
 from kordon_policy.decision import listed, printable
 from kordon_policy.lifecycle import Ended, NotPossible, instant
@@ -76,7 +78,8 @@ class Due(Enum):
 class Call:
     """What was asked for: the API and version, and the request as it came, without its header.
 
-    It may hold what nobody is to read (salted passwords, say), so it is told to no client.
+    It may hold what nobody is to read (salted passwords, say), so it is told to no client, and is not kept any longer
+    than it may still be sent: afterwards `request` is empty.
     broker: the id of the only one that it can be asked of, where it is about what is that broker's own.
     """
 
@@ -118,8 +121,9 @@ class StagedMutation:
 
     revision: counts its changes. A store takes a change only if it still has the revision before, so that each happens
     once, whoever else keeps the same store.
-    demands: all that the request takes. rules: those that staged it, for people. client: what is known of the program
-    that sent it (client id, software, address), for people, each with its name.
+    demands: all that the request takes. told: what matters of it, for people and programs; never a secret. rules:
+    those that staged it, for people. client: what is known of the program that sent it (client id, software, address),
+    for people, each with its name.
     """
 
     id: str
@@ -128,6 +132,7 @@ class StagedMutation:
     cluster: str
     call: Call
     demands: tuple[Demand, ...]
+    told: Mapping[str, Any] = field(default_factory=dict, hash=False)
     rules: tuple[str, ...] = ()
     author: Author
     client: tuple[tuple[str, str], ...] = ()
@@ -315,7 +320,8 @@ def _ended(
     mutation: StagedMutation, state: State, event: Event, now: int, *, at: int | None = None, by: str = "", reason: str
 ) -> Change:
     ended = Ended(ts=now if at is None else at, by=by, reason=reason)
-    after = replace(mutation, revision=mutation.revision + 1, state=state, ended=ended)
+    over = replace(mutation.call, request=b"")
+    after = replace(mutation, revision=mutation.revision + 1, state=state, call=over, ended=ended)
     return Change(event=event, mutation=after, ts=now, by=by, reason=reason)
 
 

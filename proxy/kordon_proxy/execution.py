@@ -5,7 +5,6 @@ order, and takes up to a minute for some requests: Kordon's other questions must
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from kordon_policy.staged import Outcome, StagedMutation
 from kordon_protocol.keys import ApiKey
 
 from .audit import event as audit
-from .calls import AT_MOST_STALE, SCHEDULING, Case, Judged, Unreadable, errors_of, judge, judge_again, read
+from .calls import AT_MOST_STALE, Case, Judged, Unreadable, errors_of, judge, judge_again, read
 from .cluster.connection import BrokerConnection
 from .cluster.errors import UpstreamError, told
 from .cluster.pool import Pool
@@ -158,18 +157,8 @@ async def send(prepared: Prepared) -> Done:
 
 def _parameters(prepared: Prepared, response: Any) -> Mapping[str, Any]:
     """What the audit tells of a request on the wire: what was asked for, and what there was before."""
-    return {**parameters_of(prepared.mutation, response), **prepared.before}
-
-
-def parameters_of(mutation: StagedMutation, response: Any = None) -> Mapping[str, Any]:
-    """What matters of what was asked for, as the audit tells it: never a secret."""
-    if mutation.call.api == SCHEDULING:
-        return dict(json.loads(mutation.call.request))
-    try:
-        api, request = read(mutation.call)
-    except Unreadable:
-        return {}
-    return {} if api.parameters is None else api.parameters(request, response)
+    told = prepared.api.parameters
+    return {**({} if told is None else told(prepared.request, response)), **prepared.before}
 
 
 async def _before(api: Api, request: Any, broker: int | None, upstream: Upstream) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ kept as they came.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,10 +28,13 @@ from .judging.rests import head_of, rest_of
 from .judging.table import Api
 from .judging.verdict import Answer, Rewrite, Verdict
 from .policies import Policies
+from .redaction import masked
 from .upstream import Upstream
 
 MOST_DEMANDS: Final = 1_000
 """Things that one staged request may be about. Somebody is to look at each of them."""
+LONGEST_TOLD: Final = 50_000
+"""Letters of what people are told of a request."""
 _BROKERS_OWN: Final = frozenset({4, 8})
 """The types of configuration resources that are of one broker: its settings, and its loggers."""
 
@@ -65,10 +68,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What of a request waits for an approval, and all that it takes."""
+    """What of a request waits for an approval, all that it takes, and what people are told of it: never a secret."""
 
     call: Call
     demands: tuple[Demand, ...]
+    told: Mapping[str, Any]
 
 
 def forwarded_by(verdict: Verdict, request: Any) -> Any | None:
@@ -95,8 +99,14 @@ async def keep(asked: Asked, upstream: Upstream, policies: Policies) -> Kept:
     demands = demands_of(approved.may.notes)
     if len(demands) > MOST_DEMANDS:
         raise NotPossible(f"could not be kept for an approval: it is about more than {MOST_DEMANDS} things")
-    version = asked.request.__version__
-    return Kept(call=Call(api=asked.api.name, version=version, request=body, broker=broker), demands=demands)
+    call = Call(api=asked.api.name, version=asked.request.__version__, request=body, broker=broker)
+    told = {} if asked.api.parameters is None else asked.api.parameters(request, None)
+    return Kept(call=call, demands=demands, told=_short(masked(told)))
+
+
+def _short(told: dict[str, Any]) -> dict[str, Any]:
+    """What people can be told of a request. Nobody reads what is longer, and the demands say what it is about."""
+    return told if len(json.dumps(told)) <= LONGEST_TOLD else {"left_out": "it is too long to be shown"}
 
 
 def _left(asked: Asked, approved: Judged) -> tuple[Any, bytes]:
@@ -149,7 +159,7 @@ def keep_scheduled(body: Any, mutation: ScheduledMutation) -> Kept:
     edit = Demand(action=Action.GROUP_EDIT, kind=Kind.GROUP, name=aim.group)
     seen = () if aim.topic is None else (Demand(action=None, kind=Kind.TOPIC, name=aim.topic),)
     call = Call(api=SCHEDULING, version=1, request=json.dumps(body, sort_keys=True).encode())
-    return Kept(call=call, demands=(edit, *seen))
+    return Kept(call=call, demands=(edit, *seen), told=_short(masked(body)))
 
 
 def client_of(who: Who) -> tuple[tuple[str, str], ...]:

@@ -29,7 +29,6 @@ from .audit.staged import event_of
 from .calls import SCHEDULING, Case
 from .cluster.errors import UpstreamError, UpstreamUnavailable, told
 from .execution import CannotBeDone, Done, NotYet, Prepared, prepare, send
-from .execution import parameters_of as parameters_of
 from .grants import Malformed, NotGranted
 from .judging.may import Ruling
 from .policies import Policies
@@ -45,6 +44,8 @@ MOST_WAITING: Final = 100
 """Staged mutations of one principal that may wait at a time: clients make them, and some clients do so in a loop."""
 MOST_KEPT: Final = 1_000_000
 """Letters of a record. Stores have to keep it in one piece."""
+MOST_OF_ONE: Final = 4 << 20
+"""Bytes of the requests of one principal that may wait at a time."""
 AGAIN: Final = 1.0
 """Seconds between two tries to execute one."""
 SENT_BY: Final = 10_000
@@ -178,6 +179,7 @@ class Staging:
                 cluster=cluster,
                 call=kept.call,
                 demands=kept.demands,
+                told=kept.told,
                 rules=tuple(dict.fromkeys(map(str, rules))),
                 author=author,
                 client=client_of(who),
@@ -187,6 +189,8 @@ class Staging:
             change = staged.create(mutation, now)
             if len(json.dumps(to_record(change.mutation))) > MOST_KEPT:
                 raise NotPossible("could not be kept for an approval: there is too much in it")
+            if sum(len(one.call.request) for one in own) > MOST_OF_ONE:
+                raise NotPossible("could not be kept for an approval: others of yours that wait are too large together")
             if not await self._take(0, change, who=who):
                 raise StoreUnavailable(f"the store has {staged.named(change.mutation)} already")
         return change.mutation
@@ -322,7 +326,7 @@ class Staging:
             who=who,
             judgement=judgement,
             epoch=self._policies.snapshot.epoch,
-            parameters=done.parameters if done and done.parameters else parameters_of(change.mutation),
+            parameters=done.parameters if done and done.parameters else change.mutation.told,
             outcome=None if done is None else done.told,
         )
 
@@ -419,7 +423,7 @@ class Staging:
     async def _scheduled(self, mutation: StagedMutation) -> Done:
         """Schedule what was asked for, as its author, by the approval."""
         assert self._schedule is not None, "something can be scheduled"
-        author, asked_for = mutation.author, parameters_of(mutation)
+        author, asked_for = mutation.author, json.loads(mutation.call.request)
         who = Who(principal=author.principal, roles=tuple(sorted(author.roles)), tenant=author.tenant)
         try:
             asked = await self._schedule.schedule(asked_for, who, staged_id=mutation.id)

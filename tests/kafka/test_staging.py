@@ -513,11 +513,12 @@ def is_caught(kordon: Kordon, mutation_id: str) -> bool:
 def test_no_secret_of_what_waits_is_told(kordon: Kordon, things: Things) -> None:
     refusal(enrol(things))
     mutation_id = waiting(kordon)
+    salted = stored_request(kordon.folder / "kordon.db", mutation_id)
+    assert SALT in salted
     told(kordon, "staged", "approve", mutation_id, "--wait")
     eventually(lambda: len(happened(mutation_id, kordon)) == 4)
 
-    salted = stored_request(kordon.folder / "kordon.db", mutation_id)
-    assert SALT in salted
+    assert stored_request(kordon.folder / "kordon.db", mutation_id) == b""
     texts = [
         json.dumps(kordon.audit()),
         kordon.log,

@@ -472,6 +472,7 @@ async def test_no_secret_is_told_by_anybody_but_to_the_brokers(
 
         assert over.state is State.SUCCEEDED
         assert stage.asked(key) == [alter]
+        assert (SALTED in waiting.call.request, over.call.request) == (True, b"")
         (client,) = stage.world.sessions
         told = [
             *(event_text(event, "urn:kordon:test") for event in (*stage.log.events, *stage.world.audit.events)),

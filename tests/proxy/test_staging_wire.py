@@ -21,7 +21,7 @@ from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.cluster.loops import scenario, until
 from tests.proxy.judging.worlds import topic_id
 from tests.proxy.sessions import Links, heartbeat, tick
-from tests.proxy.stages import POLICY, HeldStore, Stage, a_stage, answered, delete
+from tests.proxy.stages import POLICY, TINA, HeldStore, Stage, a_stage, answered, delete
 
 STAGED = "TOPIC_DELETE is staged by policies[1] (rbac.yaml:5)"
 
@@ -254,6 +254,7 @@ async def test_nothing_is_staged_that_the_audit_cannot_be_told(links: Links, tmp
 @scenario
 async def test_one_client_cannot_fill_the_store(links: Links, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "MOST_WAITING", 2)
+    monkeypatch.setattr(staging, "MOST_OF_ONE", 1_000)
     async with a_stage(links, tmp_path) as stage:
         for number in range(2):
             await texts(stage, create(f"tx_keep_{number}"))
@@ -264,6 +265,12 @@ async def test_one_client_cannot_fill_the_store(links: Links, tmp_path: Path, mo
         assert (await texts(stage, create(*names)))[0].endswith(f"more than {LARGEST}")
         assert (await texts(stage, create(*names[:1_001])))[0].endswith("it is about more than 1000 things")
         assert len(stage.staged()) == 2
+
+        for waiting in stage.staged():
+            await stage.staging.withdraw(waiting.id, TINA)
+        await texts(stage, create(*names[:10]))
+        (text,) = await texts(stage, create("tx_keep_3"))
+        assert text.endswith("others of yours that wait are too large together")
 
 
 @scenario

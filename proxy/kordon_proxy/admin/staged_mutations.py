@@ -10,9 +10,7 @@ from kordon_policy.staged import StagedMutation, State
 from kordon_policy.staged_record import to_answer
 from kordon_policy.staged_request import read_answer
 from kordon_proxy.grants import Malformed, NotGranted
-from kordon_proxy.redaction import masked
 from kordon_proxy.schedule import NoSuchMutation
-from kordon_proxy.staging import parameters_of
 
 from .bodies import OptionalBody, documented
 from .caller import Caller, Calling
@@ -176,5 +174,4 @@ def one_of(mutation: StagedMutation, caller: Caller, waits_for: str = "") -> One
 
 
 def _shape(mutation: StagedMutation, waits_for: str) -> StagedMutationShape:
-    told = {"request": masked(parameters_of(mutation)), "waits_for": waits_for}
-    return StagedMutationShape.model_validate(to_answer(mutation) | told)
+    return StagedMutationShape.model_validate(to_answer(mutation) | {"waits_for": waits_for})
