@@ -1,35 +1,33 @@
-"""The staged mutations of this process: what the policy stages, what people say to it, and what is done about it.
+"""The staged mutations of this process: what the policy stages, what people say to it, and what time asks for.
 
 Each of several processes may execute one. It is claimed in the store before anything is sent, and never again; what
-becomes of a claim when its process dies is worked out in `kordon_policy.staged`. Everything that can be found out
-before is found out before the claim, in a task beside the ledger, so that a claim is followed by one thing only: that
-it is sent.
+becomes of a claim when its process dies is worked out in `kordon_policy.staged`.
 """
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from kordon_policy import staged
 from kordon_policy.lifecycle import NotPossible, Sighting
 from kordon_policy.model import RuleRef
-from kordon_policy.mutation_rights import judge_approver, judge_execution, judge_second
+from kordon_policy.mutation_rights import judge_approver, judge_second
 from kordon_policy.own_rights import Author, Judgement
 from kordon_policy.scheduled_request import Asked as Scheduled
-from kordon_policy.staged import Change, Due, Outcome, StagedMutation, State
+from kordon_policy.staged import Change, Due, StagedMutation, State
 from kordon_policy.staged_record import from_record, to_record
 
-from .audit import event as audit
 from .audit.event import KORDON, Event, Who, new_id
 from .audit.staged import event_of
-from .calls import SCHEDULING, Case
+from .calls import Case
 from .cluster.errors import UpstreamError, UpstreamUnavailable, told
-from .execution import CannotBeDone, Done, NotYet, Prepared, prepare, send
-from .grants import Malformed, NotGranted
+from .execution import Done
+from .executor import Executor
+from .grants import NotGranted
 from .judging.may import Ruling
 from .policies import Policies
 from .schedule import NoSuchMutation, Schedule, Waits
@@ -46,16 +44,9 @@ MOST_KEPT: Final = 1_000_000
 """Letters of a record. Stores have to keep it in one piece."""
 MOST_OF_ONE: Final = 4 << 20
 """Bytes of the requests of one principal that may wait at a time."""
-AGAIN: Final = 1.0
-"""Seconds between two tries to execute one."""
-SENT_BY: Final = 10_000
-"""Ms after its claim from which on a mutation is not sent any more: this process stood still, and others go on."""
-NOTHING_HAPPENED: Final = audit.Outcome()
 _ATTEMPTS: Final = 10
 """How often a change is made anew, as somebody else has just changed the same mutation."""
 _NO_STORE: Final = "Kordon's store cannot be written now; its log says why"
-_PATIENCE: Final = 5.0
-"""Seconds for what is being executed when Kordon stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +82,10 @@ class Staging:
         self._all: dict[str, StagedMutation] = {}
         self._running: dict[str, StagedMutation] = {}
         self._sightings: dict[str, Sighting] = {}
-        self._executing: dict[str, asyncio.Task[None]] = {}
         self._staging: set[asyncio.Task[tuple[Ruling, ...]]] = set()
-        self._not_before: dict[str, int] = {}
-        self._closed = False
         self._waits_for: dict[str, str] = {}
         """Why it has not been executed yet, for people."""
+        self._executor = Executor(self, ledger, schedule)
         ledger.keep(self)
 
     # ---- what there is
@@ -117,7 +106,7 @@ class Staging:
         if (somebody.principal, somebody.tenant) == (mutation.author.principal, mutation.author.tenant):
             return True
         try:
-            ground = self._case(mutation).ground
+            ground = self.case(mutation).ground
         except UpstreamError:
             return False
         return judge_second(mutation.demands, mutation.author, somebody, ground).granted
@@ -201,7 +190,7 @@ class Staging:
         """Let one be executed. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable, UpstreamError."""
 
         def approved(mutation: StagedMutation, now: int) -> tuple[Change, Judgement]:
-            ground = self._case(mutation).ground
+            ground = self.case(mutation).ground
             judgement = judge_approver(mutation.demands, mutation.author, _author(who), ground)
             if not judgement.granted:
                 raise NotGranted(judgement.reason)
@@ -213,7 +202,7 @@ class Staging:
         """Refuse one. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable, UpstreamError."""
 
         def denied(mutation: StagedMutation, now: int) -> tuple[Change, Judgement]:
-            judgement = judge_second(mutation.demands, mutation.author, _author(who), self._case(mutation).ground)
+            judgement = judge_second(mutation.demands, mutation.author, _author(who), self.case(mutation).ground)
             if not judgement.granted:
                 raise NotGranted(judgement.reason)
             return staged.deny(mutation, now, by=who.principal, reason=reason), judgement
@@ -257,13 +246,11 @@ class Staging:
                 case Due.EXPIRE:
                     change = staged.expire(mutation, now, waits_for=self._waits_for.get(mutation.id, ""))
                     await self._take(mutation.revision, change)
-                case Due.ABANDON if mutation.id not in self._executing:
+                case Due.ABANDON if not self._executor.is_at(mutation):
                     change = staged.abandon(mutation, now, watched_ms=watched, lease_ms=self._rules.lease)
                     await self._take(mutation.revision, change)
-                case Due.EXECUTE if not self._closed and self._clock.monotonic() >= self._not_before.get(
-                    mutation.id, 0
-                ):
-                    self._spawn(mutation.id, self._execute(mutation))
+                case Due.EXECUTE:
+                    self._executor.begin(mutation)
 
     def read(self, record: Record) -> None:
         """Learn of a mutation as it is now. Raises UnreadableRecord."""
@@ -283,12 +270,10 @@ class Staging:
 
     async def close(self) -> None:
         """Begin nothing more, and give what is being executed a little time."""
-        self._closed = True
-        tasks = (*self._executing.values(), *self._staging)
-        if tasks:
-            await asyncio.wait(tasks, timeout=_PATIENCE)
+        tasks = tuple(self._staging)
+        await self._executor.close()
         for task in tasks:
-            task.cancel()
+            task.cancel()  # they had as much time
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _learn(self, mutation: StagedMutation) -> None:
@@ -297,8 +282,9 @@ class Staging:
             return
         self._all[mutation.id] = mutation
         if mutation.state.final:
-            for kept in (self._running, self._sightings, self._not_before, self._waits_for):
+            for kept in (self._running, self._sightings, self._waits_for):
                 kept.pop(mutation.id, None)
+            self._executor.forget(mutation)
         else:
             self._running[mutation.id] = mutation
             self._sightings[mutation.id] = Sighting(wall=self._clock.wall(), monotonic=self._clock.monotonic())
@@ -330,161 +316,30 @@ class Staging:
             outcome=None if done is None else done.told,
         )
 
-    # ---- executing
+    # ---- for whoever executes
 
-    def _spawn(self, mutation_id: str, work: Coroutine[Any, Any, None]) -> None:
-        if mutation_id in self._executing:
-            work.close()
-            return
-        task = asyncio.create_task(self._guarded(mutation_id, work), name=f"staged mutation {mutation_id}")
-        self._executing[mutation_id] = task
-        task.add_done_callback(lambda _: self._executing.pop(mutation_id, None))
+    def newest(self, mutation_id: str) -> StagedMutation | None:
+        """A mutation as it is known now; None if it is over."""
+        return self._running.get(mutation_id)
 
-    async def _guarded(self, mutation_id: str, work: Coroutine[Any, Any, None]) -> None:
-        self._not_before[mutation_id] = self._clock.monotonic() + round(AGAIN * 1000)
-        try:
-            await work
-        except UpstreamError as error:
-            self._waits(mutation_id, told(error), str(error))
-        except (NotYet, StoreUnavailable) as error:
-            self._waits(mutation_id, str(error))
-        except NotPossible as error:  # somebody else was quicker
-            log.debug("staged_mutation_changed", mutation=mutation_id, reason=str(error))
-        except Exception as error:
-            log.exception("staged_mutation_failed", mutation=mutation_id)
-            self._waits(mutation_id, f"an error that nobody foresaw: {error!r}")
+    async def take(
+        self, before: StagedMutation, change: Change, judgement: Judgement | None = None, done: Done | None = None
+    ) -> bool:
+        """Bring a change into the store, while nothing else changes. False if somebody was quicker."""
+        return await self._take(before.revision, change, judgement=judgement, done=done)
 
-    async def _execute(self, mutation: StagedMutation) -> None:
-        """Find out all that there is to find out, claim it, send it, and note what has become of it."""
-        case = self._case(mutation)
-        if not case.upstream.cluster.state.surveyed:
-            raise NotYet(f"the groups of cluster {mutation.cluster} have not been asked yet")
-        judgement = self._judge(mutation, case)
-        if not judgement.granted:
-            await self._give_up(mutation, judgement)
-        elif mutation.call.api == SCHEDULING:
-            await self._claim_and_schedule(mutation, case)
-        else:
-            await self._claim_and_send(mutation, case)
+    def waits(self, mutation_id: str, reason: str, more: str = "") -> None:
+        """Say what keeps a mutation from being executed. `more` is for the log alone."""
+        if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
+            self._waits_for[mutation_id] = reason
+            log.info("staged_mutation_waits", mutation=mutation_id, reason=more or reason)
 
-    async def _claim_and_schedule(self, mutation: StagedMutation, case: Case) -> None:
-        claimed = await self._claim(mutation, case, lambda: None)
-        if claimed is not None:
-            await self._finish(claimed, await self._scheduled(claimed))
-
-    async def _claim_and_send(self, mutation: StagedMutation, case: Case) -> None:
-        try:
-            prepared = await prepare(mutation, case)
-        except CannotBeDone as reason:
-            await self._give_up(mutation, self._why_not(mutation, case, reason))
-            return
-        ready = [prepared]
-
-        def judge_again() -> None:
-            ready.append(prepared.judge_again())
-
-        try:
-            claimed = await self._claim(mutation, case, judge_again)
-            if claimed is not None:
-                await self._finish(claimed, await self._sent(ready[-1]))
-        finally:
-            await prepared.close()
-
-    async def _claim(
-        self, mutation: StagedMutation, case: Case, judge_again: Callable[[], None]
-    ) -> StagedMutation | None:
-        """Claim it, if it can still be done; None: there is nothing more to do about it here.
-
-        judge_again: raises CannotBeDone, or NotYet or UpstreamError if it has to be tried anew.
-        """
-        async with self._ledger.changing():
-            await self._ledger.look()
-            newest = self._running.get(mutation.id)
-            if newest is None or newest.revision != mutation.revision:
-                return None
-            judgement = self._judge(mutation, case)
-            if judgement.granted:
-                try:
-                    judge_again()
-                except CannotBeDone as reason:
-                    judgement = self._why_not(mutation, case, reason)
-            change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
-            begun = self._clock.monotonic()
-            if not await self._take(mutation.revision, change, judgement=judgement):
-                return None
-        if change.mutation.state is not State.EXECUTING:
-            return None
-        if self._clock.monotonic() - begun > SENT_BY:
-            why = "it was not sent, as this process stood still after its claim"
-            await self._finish(change.mutation, Done(outcome=Outcome(errors=(why,)), told=NOTHING_HAPPENED))
-            return None
-        return change.mutation
-
-    async def _scheduled(self, mutation: StagedMutation) -> Done:
-        """Schedule what was asked for, as its author, by the approval."""
-        assert self._schedule is not None, "something can be scheduled"
-        author, asked_for = mutation.author, json.loads(mutation.call.request)
-        who = Who(principal=author.principal, roles=tuple(sorted(author.roles)), tenant=author.tenant)
-        try:
-            asked = await self._schedule.schedule(asked_for, who, staged_id=mutation.id)
-        except (Malformed, NotGranted, NotPossible) as error:
-            return Done(outcome=Outcome(errors=(str(error),)), told=NOTHING_HAPPENED)
-        except UpstreamError as error:
-            return Done(outcome=Outcome(errors=(told(error),)), told=NOTHING_HAPPENED)
-        except StoreUnavailable as error:
-            return Done(outcome=Outcome(errors=(str(error),), unknown=True), told=audit.Outcome(unknown=True))
-        made = None if asked.mutation is None else asked.mutation.id
-        return Done(outcome=Outcome(), told=NOTHING_HAPPENED, parameters={**asked_for, "scheduled_mutation": made})
-
-    async def _sent(self, prepared: Prepared) -> Done:
-        try:
-            return await send(prepared)
-        except Exception as error:
-            log.exception("staged_mutation_failed", mutation=prepared.mutation.id)
-            return Done(
-                outcome=Outcome(errors=(f"an error that nobody foresaw: {error!r}",), unknown=True),
-                told=audit.Outcome(unknown=True),
-            )
-
-    async def _finish(self, mutation: StagedMutation, done: Done) -> None:
-        """Note what has become of it, for as long as nobody else gives it up."""
-        change = staged.finish(mutation, done.outcome, self._clock.wall(), by=self._ledger.writer)
-        while self._running.get(mutation.id) is not None:
-            try:
-                async with self._ledger.changing():
-                    await self._take(mutation.revision, change, done=done)
-                    return
-            except StoreUnavailable as error:
-                self._waits(mutation.id, f"it was done, which cannot be noted: {error}")
-                await asyncio.sleep(AGAIN)
-
-    async def _give_up(self, mutation: StagedMutation, judgement: Judgement) -> None:
-        async with self._ledger.changing():
-            change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
-            await self._take(mutation.revision, change, judgement=judgement)
-
-    def _judge(self, mutation: StagedMutation, case: Case) -> Judgement:
-        """May it be executed: do author and approver still hold what it takes?"""
-        assert mutation.approval is not None, "it was approved"
-        return judge_execution(mutation.demands, mutation.author, mutation.approval.author, case.ground)
-
-    def _why_not(self, mutation: StagedMutation, case: Case, reason: CannotBeDone) -> Judgement:
-        """The judgement of what cannot be done: whoever lacks what is told, if it is that."""
-        judgement = self._judge(mutation, case)
-        return judgement if not judgement.granted else Judgement(granted=False, reason=str(reason))
-
-    def _case(self, mutation: StagedMutation) -> Case:
+    def case(self, mutation: StagedMutation) -> Case:
         """Whose request it is, and to which cluster. Raises UpstreamUnavailable."""
         upstream = self._upstreams.get(mutation.cluster)
         if upstream is None:
             raise UpstreamUnavailable(f"this Kordon serves no cluster {mutation.cluster}")
         return Case(upstream=upstream, policies=self._policies, author=mutation.author, broker=mutation.call.broker)
-
-    def _waits(self, mutation_id: str, reason: str, more: str = "") -> None:
-        """`more` is for the log alone."""
-        if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
-            self._waits_for[mutation_id] = reason
-            log.info("staged_mutation_waits", mutation=mutation_id, reason=more or reason)
 
 
 def _author(who: Who) -> Author:

@@ -11,6 +11,7 @@ from kio.schema.errors import ErrorCode
 from kordon_policy.lifecycle import NotPossible
 from kordon_policy.staged import EXECUTES_WITHIN_MS, LEASE_MS, WAITS_MS, State
 from kordon_policy.staged_record import to_answer
+from kordon_policy.tenants import tenant_cluster_id
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import Who
@@ -346,7 +347,7 @@ async def test_what_a_process_leaves_behind_is_not_sent_by_another(links: Links,
             await mortal.staging.approve(waiting.id, OLGA)
             await mortal.ledger.step()
             await sent.wait()
-            for task in mortal.staging._executing.values():
+            for task in mortal.staging._executor._tasks.values():
                 task.cancel()  # the process dies
             await other.ledger.step()
             assert other.one(waiting.id).state is State.EXECUTING
@@ -501,3 +502,30 @@ async def test_of_a_request_that_was_done_in_part_the_rest_alone_is_done(links: 
         await stage.until_over(waiting.id)
 
         assert stage.asked(ApiKey.DELETE_TOPICS) == [delete("tx_keep")]
+
+
+CONTROLLERS: Final = """
+admin_roles: [owners]
+policies:
+  - {resource: [cluster, prod, broker], effect: Allow, actions: [BROKER_EDIT], roles: [devs, owners]}
+  - {resource: [cluster, prod, broker], effect: Stage, actions: [BROKER_EDIT], role: devs}
+tenants: [{name: Trading, roles: [devs, owners], resources: [{include: [cluster, prod]}]}]
+"""
+
+
+@scenario
+async def test_what_is_kept_is_what_came_and_what_is_sent_is_what_the_brokers_know(
+    links: Links, tmp_path: Path
+) -> None:
+    key = ApiKey.REMOVE_RAFT_VOTER
+    async with a_stage(links, tmp_path, policy=CONTROLLERS) as stage:
+        told = tenant_cluster_id("real-cluster", "Trading")
+        remove = a_request(key, 0, cluster_id=told, voter_id=7)
+        stage.answers_with(key, lambda _: a_response(key, 0))
+        waiting = await stage.waits(remove)
+        assert waiting.call.request == encode(remove)
+        await stage.staging.approve(waiting.id, OLGA)
+
+        assert (await stage.until_over(waiting.id)).state is State.SUCCEEDED
+        (sent,) = stage.asked(key)
+        assert (sent.cluster_id, sent.voter_id) == ("real-cluster", 7)
