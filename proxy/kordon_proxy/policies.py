@@ -39,6 +39,11 @@ class Policies:
         self.failures = 0
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
     def last_failure(self) -> str | None:
         """Why the file as it is now is not in force; None while it is."""
         return None if self._file is None else self._file.problem

@@ -206,6 +206,7 @@ class Server:
         from .admin.api import create_app
         from .admin.process import Process
         from .admin.server import ApiServer
+        from .explaining.live import Live
         from .inspection.inspector import Inspector
 
         assert self._audit is not None
@@ -228,6 +229,9 @@ class Server:
                 for one in self._settings.listeners
                 if one.identity is not None
             },
+            live=Live(
+                self.policies, self._grants, lambda: self._directory.current, self.upstreams, self._settings.listeners
+            ),
             connections=self._connections,
             reload=self._look_at_files,
             status=self._status,

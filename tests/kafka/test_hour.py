@@ -151,10 +151,16 @@ def test_the_hour(pair: Pair, stuck: Stuck, kafka_tools: RunTool) -> None:
         shown = told(two, "inspect", stuck.topic, "--partition", "0", "--offset", str(POISON), "-n", "1", by="dana")
         assert shown["inspected"]["records"][0]["value"]["data"] == "poison"
 
+        why = two.command("explain", "GROUP_EDIT", stuck.path, "--live", "-o", "json", by="dana")
+        assert (why.returncode, json.loads(why.stdout)["answer"]) == (1, "denied"), why.stderr
+
         # An owner grants the right at one Kordon, which is killed at once. It holds at the other, on open connections.
         made = told(one, "grant", "devs", "GROUP_EDIT", "--on", stuck.path, "--reason", "poison", by="ann")
         one.kill()
         eventually(partial(may_edit, at_two, stuck), within=10)
+
+        why = two.command("explain", "GROUP_EDIT", stuck.path, "--live", "-o", "json", by="dana")
+        assert (why.returncode, made["temporary_policy"]["id"] in why.stdout) == (0, True), why.stderr
 
         # Kafka's own tool does it, and the service goes on.
         assert "NEW-OFFSET" in skip(kafka_tools, two, stuck)

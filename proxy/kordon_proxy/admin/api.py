@@ -6,12 +6,16 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from . import groups, principals, records, scheduled_mutations, staged_mutations, system, temporary_policies
+from . import explaining, groups, principals, records, scheduled_mutations, staged_mutations, system, temporary_policies
 from .bodies import Bounded
 from .problems import RESPONSES, handle_problems
 from .process import Process
 
 PREFIX: Final = "/admin/v1"
+PARTS: Final = (
+    *(temporary_policies, scheduled_mutations, staged_mutations),
+    *(groups, records, explaining, principals, system),
+)
 DESCRIPTION: Final = """\
 What people do with a running Kordon. Each call comes with a bearer token, is judged in a tenant (the header
 `Kordon-Tenant`, else the token's own) by the policies that hold on the wire, and is in the audit.
@@ -33,7 +37,7 @@ def create_app(process: Process) -> FastAPI:
     app.state.process = process
     handle_problems(app)
     routes = APIRouter(prefix=PREFIX, responses=RESPONSES)
-    for part in (temporary_policies, scheduled_mutations, staged_mutations, groups, records, principals, system):
+    for part in PARTS:
         routes.include_router(part.router)
     app.include_router(routes)
     return app

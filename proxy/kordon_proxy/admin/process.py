@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kordon_proxy.audit.log import AuditLog
+from kordon_proxy.explaining.live import Live
 from kordon_proxy.grants import Grants
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.inspection.inspector import Inspector
@@ -31,6 +32,8 @@ class Process:
     """By the names of the clusters."""
     fixed: Mapping[str, tuple[str, frozenset[str]]]
     """The principal and roles of each listener without a login, by its name."""
+    live: Live
+    """What questions about the policy are asked of."""
     connections: Callable[[], Mapping[str, int]]
     """How many connections each principal has now."""
     reload: Callable[[], Coroutine[Any, Any, None]]

@@ -6,8 +6,7 @@ from kordon_policy.patterns import Pattern, pattern
 from kordon_proxy.audit.event import rfc3339
 from kordon_proxy.audit.filters import KINDS, VERDICTS, Filter
 from kordon_proxy.config.findings import Mistake
-
-from .times import moment
+from kordon_proxy.times import moment
 
 
 def wanted(

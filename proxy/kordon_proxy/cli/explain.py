@@ -2,16 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Mistake
 
-from .client import complaining, print_json
-from .options import Format
+from .client import client_of, complaining, print_json
+from .options import DEFAULT_URL, CaFile, Format, TokenFile, Url
 from .report import MISTAKES, OK, Output
+
+if TYPE_CHECKING:
+    from kordon_proxy.explaining.answers import Who
 
 CONFIG: Final = Path("kordon.yaml")
 FILES: Final = "Which files"
@@ -25,6 +28,9 @@ Policy = Annotated[
 As = Annotated[
     str | None,
     typer.Option("--as", help="Who: somebody in the users file, as dee or dee@Trading.", show_default=False),
+]
+Live = Annotated[
+    bool, typer.Option("--live", help="Ask a running Kordon, which knows what is granted and what groups read.")
 ]
 Roles = Annotated[
     list[str] | None, typer.Option("--roles", help="Or: a holder of these roles, as devs,owners.", show_default=False)
@@ -68,6 +74,10 @@ def explain(
     ] = None,
     config: Config = CONFIG,
     policy: Policy = None,
+    live: Live = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca: CaFile = None,
     full: Annotated[bool, typer.Option("--full", help="Leave nothing out of the table.")] = False,
     output: Format = Output.TABLE,
 ) -> None:
@@ -75,10 +85,11 @@ def explain(
 
     Exit code 0: he may; 1: he may not; 2: it could not be asked.
     """
-    from .explain_answers import Who, explain_event, explain_question
-    from .explain_shown import print_explanation
+    from kordon_proxy.explaining.answers import Who, explain_question
+    from kordon_proxy.explaining.wanted import instant_of
+
+    from .explain_event import explain_event
     from .explain_source import read_source
-    from .explain_wanted import instant_of
 
     with complaining():
         now = wall_ms()
@@ -87,13 +98,32 @@ def explain(
             raise Mistake("--event brings its own roles, tenant and time: leave the other options out")
         if event is None and directory is not None:
             raise Mistake("--directory is where an --event is looked for")
+        if live:
+            if event is not None or action is None or path is None:
+                raise Mistake("a running Kordon is asked about an ACTION and a PATH")
+            asked = asked_of(asker) | {"action": action, "path": path} | ({} if at is None else {"at": at})
+            answer = client_of(url, token_file, None, ca).call("POST", "/explain", body=asked)["explained"]
+            _show(answer, output, full=full)
         source = read_source(config, policy, now=now if at is None else instant_of(at, now))
         if event is None:
             answer = explain_question(source, asker, action, path)
         else:
             answer = explain_event(source, event, directory, [word for word in (action, path) if word is not None])
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            print_explanation(answer, sys.stdout, full=full)
-        raise typer.Exit(OK if answer["answer"] == "allowed" else MISTAKES)
+        _show(answer, output, full=full)
+
+
+def _show(answer: dict[str, Any], output: Output, *, full: bool) -> NoReturn:
+    from .explain_shown import print_explanation
+
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        print_explanation(answer, sys.stdout, full=full)
+    raise typer.Exit(OK if answer["answer"] == "allowed" else MISTAKES)
+
+
+def asked_of(who: "Who") -> dict[str, Any]:
+    """Who is asked about, as the admin API takes it."""
+    roles = [role.strip() for text in who.roles for role in text.split(",")]
+    said = {"principal": who.principal, "roles": roles, "tenant": who.tenant, "listener": who.listener}
+    return {name: value for name, value in said.items() if value}

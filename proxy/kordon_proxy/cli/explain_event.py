@@ -1,6 +1,8 @@
 """An event of the audit as a question: may he do that now, and why?"""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,29 @@ from kordon_proxy.audit.line import place_of
 from kordon_proxy.audit.reading import journal_segments, lines_of
 from kordon_proxy.audit.segments import AuditError
 from kordon_proxy.config.findings import Mistake
+from kordon_proxy.explaining.answers import explained
+from kordon_proxy.explaining.paths import split_path
+from kordon_proxy.explaining.source import Source
+from kordon_proxy.explaining.wanted import action_of
 from kordon_proxy.reasons import reason_of
 
-from .explain_wanted import action_of
-from .paths import split_path
-
 Event = dict[str, Any]
+
+
+def explain_event(source: Source, event_id: str, directory: Path | None, words: Sequence[str]) -> dict[str, Any]:
+    """Why what an event of the audit is about is allowed or not, as it was asked then. Raises Mistake.
+
+    words: what is said besides; the path of one of its things, at most.
+    """
+    if len(words) > 1:
+        raise Mistake("--event brings its own action: only a PATH may be said, which of its things is meant")
+    journal = directory or source.journal
+    if journal is None:
+        raise Mistake("where is the audit? --config names a kordon.yaml that says it, --directory a journal")
+    event = find_event(journal, event_id)
+    then = replace(source, world=replace(source.world, now=instant_of_event(event)))
+    answer = explained(then, question_of(event, next(iter(words), None)))
+    return {**answer, "event": compared(event, answer)}
 
 
 def find_event(directory: Path, event_id: str) -> Event:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TextIO
 
+from kordon_proxy.times import shown_date
+
 from .report import shown
-from .times import shown_date
 
 SHOWN: Final = 3
 """Exceptions, names and things of one kind that a row shows, unless all are wanted."""

@@ -2,21 +2,19 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kordon_policy.actions import Domain
-from kordon_policy.holders import Person
 from kordon_policy.load import load as load_policy
-from kordon_policy.model import EVERYBODY, Compat, Document
+from kordon_policy.model import Compat, Document
 from kordon_policy.question import Cluster, World, named_in
 from kordon_policy.snapshot import Compiled
 from kordon_proxy.config.findings import Finding, Refused, Severity
 from kordon_proxy.config.load import inspect_config
-from kordon_proxy.config.model import Config, Listener
+from kordon_proxy.config.model import Config
+from kordon_proxy.explaining.source import Someone, Source, people_of
 from kordon_proxy.identity.groups import Groups, load_groups
-from kordon_proxy.identity.identify import roles_in
 from kordon_proxy.identity.users import User, load_users
 from kordon_proxy.reasons import reason_of
 
@@ -25,36 +23,6 @@ from .report import print_findings
 
 FROM_FILES: Final = "asked of files: temporary policies, and what groups read, are not known here"
 NO_CONFIG: Final = "without a kordon.yaml, each name of a cluster is taken for a cluster of its own"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Someone:
-    """Somebody who can log in, and the listener that he comes in by."""
-
-    principal: str
-    listener: str
-    roles: frozenset[str]
-    tenant: str | None = None
-    """The listener's, where it has one."""
-    default_tenant: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The policy, who is known, and where the audit is. notes: what answers from these files do not know."""
-
-    policy: Path
-    document: Document
-    world: World
-    people: tuple[Someone, ...] = ()
-    suffixes: frozenset[str] = frozenset({"@"})
-    journal: Path | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def persons(self) -> tuple[Person, ...]:
-        """The people, each once for each set of roles that he may have."""
-        return tuple(dict.fromkeys(Person(one.principal, one.roles) for one in self.people))
 
 
 def read_source(config: Path, policy: Path | None, *, now: int) -> Source:
@@ -121,34 +89,10 @@ def _mistaken(path: Path, findings: Sequence[Finding]) -> Failure:
 
 
 def _people(config: Config, document: Document) -> Iterator[Someone]:
-    """Everybody, by each listener that he may come in by. Users and groups files are read once."""
-    known = roles_in(document)
+    """Everybody in the files. Each is read once."""
     groups = {} if config.groups_file is None else _groups(config.groups_file)
     users = {name: _users(provider.file) for name, provider in config.providers.items()}
-    for listener in config.listeners:
-        if listener.identity is not None:
-            fixed = listener.identity
-            yield _someone(listener, fixed.principal, frozenset(fixed.roles), groups, known)
-        for user in (user for provider in listener.sasl.values() for user in users[provider]):
-            yield _someone(listener, user.name, user.roles, groups, known, user.default_tenant)
-
-
-def _someone(
-    listener: Listener,
-    principal: str,
-    roles: frozenset[str],
-    groups: Groups,
-    known: frozenset[str],
-    default_tenant: str | None = None,
-) -> Someone:
-    held = (roles | groups.get(principal, frozenset())) & known - {EVERYBODY}
-    return Someone(
-        principal=principal,
-        listener=listener.name,
-        roles=held,
-        tenant=listener.tenant,
-        default_tenant=default_tenant,
-    )
+    return people_of(config.listeners, users, groups, document)
 
 
 def _users(path: Path) -> list[User]:

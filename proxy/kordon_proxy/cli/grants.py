@@ -10,12 +10,12 @@ import typer
 
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.config.quantities import UNLIMITED
+from kordon_proxy.explaining.paths import split_path
+from kordon_proxy.times import duration_ms, moment, shown_date
 
 from .client import checked_id, client_of, complaining, print_json
 from .options import DEFAULT_URL, CaFile, Format, Reason, Tenant, Ticket, TokenFile, Url
-from .paths import split_path
 from .report import Output, print_table, print_told
-from .times import duration_ms, moment, shown_date
 
 PATH: Final = "/temporary-policies"
 Duration = Annotated[

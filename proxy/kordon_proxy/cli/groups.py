@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from kordon_proxy.times import duration_ms
+
 from . import staged
 from .client import Client, client_of, cluster_path, complaining, print_json, until_over
 from .options import DEFAULT_CLUSTER, DEFAULT_URL, CaFile, Cluster, Format, Reason, Tenant, Ticket, TokenFile, Url, Wait
 from .report import MISTAKES, OK, Output, complain, print_table
 from .scheduled import FINAL, PATH, print_mutations
-from .times import duration_ms
 
 app = typer.Typer(no_args_is_help=True, help="Show groups, and move their offsets once they are Empty.")
 

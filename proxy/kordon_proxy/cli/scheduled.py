@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from kordon_proxy.times import shown_date
+
 from .client import checked_id, client_of, complaining, print_json
 from .options import DEFAULT_URL, CaFile, Format, Reason, Tenant, TokenFile, Url
 from .report import Output, print_table, print_told
-from .times import shown_date
 
 app = typer.Typer(no_args_is_help=True, help="Show and call off what waits for a group to be Empty.")
 

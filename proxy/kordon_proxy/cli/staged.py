@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from kordon_proxy.times import shown_date
+
 from .client import checked_id, client_of, complaining, print_json, until_over
 from .options import DEFAULT_URL, CaFile, Format, Reason, Tenant, TokenFile, Url, Wait
 from .report import MISTAKES, Output, print_table
-from .times import shown_date
 
 app = typer.Typer(no_args_is_help=True, help="Show, approve and deny what waits for a second person.")
 

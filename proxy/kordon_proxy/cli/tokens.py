@@ -11,10 +11,10 @@ import typer
 
 from kordon_proxy.config.findings import Refused
 from kordon_proxy.config.quantities import spell_instant
+from kordon_proxy.times import end_of
 
 from .files import complaining_about
 from .report import Output, json_text, print_table
-from .times import end_of
 
 if TYPE_CHECKING:
     from kordon_proxy.identity.tokens import Token

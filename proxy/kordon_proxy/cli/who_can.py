@@ -7,9 +7,9 @@ import typer
 
 from kordon_proxy.clock import wall_ms
 
-from .client import complaining, print_json
-from .explain import CONFIG, As, AtListener, Config, InTenant, Policy
-from .options import Format
+from .client import client_of, complaining, print_json
+from .explain import CONFIG, As, AtListener, Config, InTenant, Live, Policy, asked_of
+from .options import DEFAULT_URL, CaFile, Format, TokenFile, Url
 from .report import Output
 
 Full = Annotated[bool, typer.Option("--full", help="Leave nothing out of the table.")]
@@ -20,6 +20,10 @@ def who_can(
     path: Annotated[str, typer.Argument(help="On what, with patterns, as 'cluster/*/topic/tx_*'.", show_default=False)],
     config: Config = CONFIG,
     policy: Policy = None,
+    live: Live = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca: CaFile = None,
     full: Full = False,
     output: Format = Output.TABLE,
 ) -> None:
@@ -27,12 +31,17 @@ def who_can(
 
     Exit code 0: it was answered; 2: it could not be asked.
     """
-    from .explain_answers import who_can_do
+    from kordon_proxy.explaining.answers import who_can_do
+
     from .explain_shown import print_who_can
     from .explain_source import read_source
 
     with complaining():
-        answer = who_can_do(read_source(config, policy, now=wall_ms()), action, path)
+        if live:
+            asked = {"action": action, "path": path}
+            answer = client_of(url, token_file, None, ca).call("POST", "/who-can", body=asked)["explained"]
+        else:
+            answer = who_can_do(read_source(config, policy, now=wall_ms()), action, path)
         if output is Output.JSON:
             print_json(answer)
         else:
@@ -50,6 +59,10 @@ def what_can(
     cluster: Annotated[str, typer.Option("--cluster", help='In this one; "*": in each.')] = "*",
     config: Config = CONFIG,
     policy: Policy = None,
+    live: Live = False,
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    ca: CaFile = None,
     full: Full = False,
     output: Format = Output.TABLE,
 ) -> None:
@@ -57,14 +70,18 @@ def what_can(
 
     Exit code 0: it was answered; 2: it could not be asked.
     """
-    from .explain_answers import Who, what_can_be_done
+    from kordon_proxy.explaining.answers import Who, what_can_be_done
+
     from .explain_shown import print_what_can
     from .explain_source import read_source
 
     with complaining():
-        source = read_source(config, policy, now=wall_ms())
         asker = Who(principal=who, roles=() if given is None else (given,), tenant=tenant, listener=listener)
-        answer = what_can_be_done(source, asker, cluster)
+        if live:
+            asked = asked_of(asker) | {"cluster": cluster}
+            answer = client_of(url, token_file, None, ca).call("POST", "/what-can", body=asked)["explained"]
+        else:
+            answer = what_can_be_done(read_source(config, policy, now=wall_ms()), asker, cluster)
         if output is Output.JSON:
             print_json(answer)
         else:

@@ -12,6 +12,7 @@ import httpx
 from kordon_proxy.admin.api import PREFIX, create_app
 from kordon_proxy.admin.process import Process
 from kordon_proxy.audit.log import AuditLog
+from kordon_proxy.explaining.live import Live
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.identity.tokens import Token, Tokens, new_token
 from kordon_proxy.inspection.inspector import Inspector
@@ -97,6 +98,7 @@ async def an_api(folder: Path, upstreams: Mapping[str, Upstream] | None = None) 
                 inspector=Inspector(()),
                 upstreams=upstreams or {},
                 fixed={"side": ("svc", frozenset({"devs"}))},
+                live=Live(granted.policies, granted.grants, lambda: directory, {}, ()),
                 connections=lambda: {"dana": 3},
                 reload=reload,
                 status=lambda: {"version": "0", "epoch": granted.policies.snapshot.epoch, "instance": "one"},

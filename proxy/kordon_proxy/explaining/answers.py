@@ -1,8 +1,7 @@
-"""Answers to `kordon explain`, `who-can` and `what-can`, asked of files, as values for `json.dumps`."""
+"""Answers to `kordon explain`, `who-can` and `what-can`, as values for `json.dumps`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kordon_policy.actions import Domain
@@ -16,9 +15,8 @@ from kordon_policy.what_can import Holder, what_can
 from kordon_policy.who_can import who_can
 from kordon_proxy.config.findings import Mistake
 
-from .explain_event import compared, find_event, instant_of_event, question_of
-from .explain_source import Source
-from .explain_wanted import Asker, action_of, asker_of, clusters_of, region_of, thing_of
+from .source import Source
+from .wanted import Asker, action_of, asker_of, clusters_of, region_of, thing_of
 
 EXAMPLE: Final = "kordon explain --as dee GROUP_EDIT cluster/prod/group/trade_b2"
 Answer = dict[str, Any]
@@ -37,14 +35,17 @@ class Who:
         return bool(self.principal or self.roles or self.tenant or self.listener)
 
 
-def explain_question(source: Source, who: Who, action: str | None, path: str | None) -> Answer:
-    """Why somebody may or may not do something. Raises Mistake."""
+def explain_question(source: Source, who: Who, action: str | None, path: str | None, *, openly: bool = True) -> Answer:
+    """Why somebody may or may not do something. Raises Mistake.
+
+    openly: for an administrator; nobody else is told of names outside the view, nor of roles that he has not.
+    """
     if action is None or path is None:
         raise Mistake(f"what, and on what? As in {EXAMPLE}; or --event ID")
     wanted = action_of(action)
     thing = thing_of(path, wanted, source)
     asker = _asker(source, who)
-    return _explained(
+    return explained(
         source,
         Question(
             principal=asker.principal,
@@ -57,27 +58,13 @@ def explain_question(source: Source, who: Who, action: str | None, path: str | N
             kind=thing.kind,
             name=thing.name,
         ),
+        openly=openly,
     )
 
 
-def explain_event(source: Source, event_id: str, directory: Path | None, words: Sequence[str]) -> Answer:
-    """Why what an event of the audit is about is allowed or not, as it was asked then. Raises Mistake.
-
-    words: what is said besides; the path of one of its things, at most.
-    """
-    if len(words) > 1:
-        raise Mistake("--event brings its own action: only a PATH may be said, which of its things is meant")
-    journal = directory or source.journal
-    if journal is None:
-        raise Mistake("where is the audit? --config names a kordon.yaml that says it, --directory a journal")
-    event = find_event(journal, event_id)
-    then = replace(source, world=replace(source.world, now=instant_of_event(event)))
-    answer = _explained(then, question_of(event, next(iter(words), None)))
-    return {**answer, "event": compared(event, answer)}
-
-
-def _explained(source: Source, question: Question) -> Answer:
-    return {**to_answer(explain(question, source.world)), "notes": list(source.notes)}
+def explained(source: Source, question: Question, *, openly: bool = True) -> Answer:
+    """Why that question is answered as it is."""
+    return {**to_answer(explain(question, source.world, openly=openly)), "notes": list(source.notes)}
 
 
 def who_can_do(source: Source, action: str, path: str) -> Answer:

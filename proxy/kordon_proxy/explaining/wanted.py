@@ -14,10 +14,10 @@ from kordon_policy.question import SOMEBODY, Cluster, named_in
 from kordon_policy.read_policies import ACTION_NAMES
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.identity.identify import roles_in
+from kordon_proxy.times import moment
 
-from .explain_source import Someone, Source
 from .paths import EXAMPLE, split_path
-from .times import moment
+from .source import Someone, Source
 
 
 class Thing(NamedTuple):

@@ -1,0 +1,1 @@
+"""Questions about the policy, as people put them: read, asked, and answered for `json.dumps`."""
