@@ -116,7 +116,7 @@ def _leaving_out(case: Case, selector: Selector) -> Selector:
 
 def _lifting(case: Case, entry: Entry, means: Means) -> Repair:
     rule = entry.rule
-    concerned = rule.roles if EVERYBODY in rule.roles else rule.roles & case.question.held
+    concerned = rule.roles & (case.question.held | {EVERYBODY})
     opening = cache(lambda: at_most(rule, concerned, case.before))
 
     def revoke(draft: Draft) -> Draft:

@@ -86,7 +86,7 @@ def _apply(change: Change, fix: Fix, near: tuple[NearMiss, ...], to: Situation) 
         case Means.DENY | Means.STAGE:
             file["authorized_roles"] = sorted(to.world.compiled.authorized)  # the rule goes on naming them
             rule = _at(file, change.at)
-            rule["roles"] = [] if "*" in rule["roles"] else [one for one in rule["roles"] if one not in question.roles]
+            rule["roles"] = [one for one in rule["roles"] if one not in question.roles | {"*"}]
         case Means.GRANT:
             assert fix.grant is not None
             return replace(to, temporary=(*to.temporary, _lent(fix.grant["policy"])))
