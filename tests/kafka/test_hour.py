@@ -180,7 +180,8 @@ def test_the_hour(pair: Pair, stuck: Stuck, kafka_tools: RunTool) -> None:
     eventually(lambda: {*happened(pair, stuck)[5:]} == {"EXPIRED", "refused"})
     first, last = happened(pair, stuck)[:5], happened(pair, stuck)[5:]
     assert first == ["refused", "CREATED", "STARTED", "4 to 5", "RENEWED"]
-    assert sorted(last) == ["EXPIRED", "refused"]  # it is over before that is written down
+    # It is over before that is written down, so that a refusal may stand before it and another one behind it.
+    assert (set(last), last.count("EXPIRED")) == ({"EXPIRED", "refused"}, 1)
     for kordon in (one, two):
         verified = kordon.command("audit", "verify", "--config", str(kordon.config_file), by="ann")
         assert verified.returncode == 0, verified.stdout

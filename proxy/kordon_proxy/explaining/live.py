@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from kordon_policy.model import Document, TemporaryRule
+from kordon_policy.model import Document
 from kordon_policy.question import Cluster, World
 from kordon_policy.snapshot import Compiled
-from kordon_policy.temporary import State, enforced
+from kordon_policy.temporary import expected
 from kordon_proxy.config.model import Listener
 from kordon_proxy.grants import Grants
 from kordon_proxy.identity.directory import Directory
@@ -48,7 +48,7 @@ class Live:
             compiled=self._compile(snapshot.document),
             now=now,
             epoch=snapshot.epoch,
-            temporary=self._temporary(),
+            temporary=expected(self._grants.all),
             inferred=inferred,
             clusters=clusters,
         )
@@ -63,17 +63,6 @@ class Live:
         if self._compiled is None or self._compiled.document is not document:
             self._compiled = Compiled(document)
         return self._compiled
-
-    def _temporary(self) -> tuple[TemporaryRule, ...]:
-        """Those in force, and those to come."""
-        waiting = (one for one in self._grants.all if one.state is State.SCHEDULED)
-        to_come = (
-            TemporaryRule(
-                id=one.id, rule=one.rule, starts_ts=one.starts_ts, expires_ts=one.expires_ts, principal=one.principal
-            )
-            for one in waiting
-        )
-        return (*enforced(self._grants.all), *to_come)
 
     def _clusters(self, wanted: str | None) -> tuple[tuple[Cluster, ...], Mapping[str, frozenset[str]] | None]:
         clusters, inferred = [], None
