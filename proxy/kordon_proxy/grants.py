@@ -105,7 +105,7 @@ class Grants:
 
     def seen_by(self, who: Who) -> Iterator[TemporaryPolicy]:
         """Those wholly in somebody's tenant: for an administrator all of these, else those that are about him."""
-        author, snapshot, known = _author(who), self._policies.current(), self._rules.places().known
+        author, snapshot, known = author_of(who), self._policies.current(), self._rules.places().known
         is_admin = snapshot.is_admin(author.roles)
         for policy in self._all.values():
             is_his = policy.principal in (None, author.principal) and not author.roles.isdisjoint(policy.rule.roles)
@@ -120,7 +120,7 @@ class Grants:
         It is in force here when this returns, unless it starts later. Raises Malformed, NotGranted, StoreUnavailable.
         """
         async with self._ledger.changing():
-            now, author = self._clock.wall(), _author(who)
+            now, author = self._clock.wall(), author_of(who)
             snapshot, known = self._policies.current(), self._rules.places().known
             asked = read_request(
                 body,
@@ -161,7 +161,7 @@ class Grants:
             asked = read_renewal(body, policy, now=now, max_duration=self._rules.max_duration)
             if not asked.possible:
                 raise Malformed(asked.findings)
-            judgement = self._judge(policy, _author(who))
+            judgement = self._judge(policy, author_of(who))
             if not judgement.granted:
                 raise NotGranted(judgement.reason)
             change = renew(policy, asked.expires_ts, judgement, now, by=who.principal, reason=asked.reason)
@@ -175,7 +175,7 @@ class Grants:
         async with self._ledger.changing():
             for _ in range(_ATTEMPTS):
                 await self._ledger.look()
-                change, judgement = make(self._visible(policy_id, _author(who)))
+                change, judgement = make(self._visible(policy_id, author_of(who)))
                 if await self._take(change.policy.revision - 1, change, who=who, judgement=judgement):
                     return change.policy
         raise StoreUnavailable("others change the same temporary policy all the time; try again")
@@ -270,5 +270,6 @@ class Grants:
             log.info("temporary_policies", live=len(live), epoch=snapshot.epoch)
 
 
-def _author(who: Who) -> Author:
+def author_of(who: Who) -> Author:
+    """Return `who` as the policy judges it."""
     return Author(principal=who.principal, roles=frozenset(who.roles), tenant=who.tenant)

@@ -29,7 +29,7 @@ from .audit.event import KORDON, Who, new_id
 from .audit.scheduled import event_of
 from .cluster.errors import UpstreamError, UpstreamUnavailable, told
 from .cluster.group_offsets import DEAD, EMPTY, GroupOffsets
-from .grants import Malformed, NotGranted, Places
+from .grants import Malformed, NotGranted, Places, author_of
 from .policies import Policies
 from .store.interface import Kind, Record, Step, StoreUnavailable
 from .store.ledger import Ledger
@@ -101,7 +101,7 @@ class Schedule:
     def seen_by(self, who: Who) -> Iterator[tuple[ScheduledMutation, str]]:
         """Those about groups in somebody's tenant, as they are shown to him, each with what it waits for ("" if for
         nothing)."""
-        author = _author(who)
+        author = author_of(who)
         for mutation in self._all.values():
             seen = self._seen(mutation, author)
             if seen is not None:
@@ -128,7 +128,7 @@ class Schedule:
         Raises Malformed, NotGranted, Waits, NotPossible, StoreUnavailable, UpstreamError where a time cannot be looked
         up.
         """
-        author = _author(who)
+        author = author_of(who)
         asked = read_request(
             body,
             mutation_id=new_id(),
@@ -158,7 +158,7 @@ class Schedule:
 
     async def cancel(self, mutation_id: str, who: Who, reason: str = "") -> ScheduledMutation:
         """Call one off. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable."""
-        author = _author(who)
+        author = author_of(who)
         async with self._ledger.changing():
             for _ in range(_ATTEMPTS):
                 await self._ledger.look()
@@ -390,7 +390,3 @@ def _made(move: Move, code: ErrorCode) -> Move:
 _HAS_MEMBERS: Final = frozenset(
     {ErrorCode.unknown_member_id, ErrorCode.illegal_generation, ErrorCode.group_subscribed_to_topic}
 )
-
-
-def _author(who: Who) -> Author:
-    return Author(principal=who.principal, roles=frozenset(who.roles), tenant=who.tenant)

@@ -27,7 +27,7 @@ from .calls import Case
 from .cluster.errors import UpstreamError, UpstreamUnavailable, told
 from .execution import Done
 from .executor import Executor
-from .grants import NotGranted
+from .grants import NotGranted, author_of
 from .judging.may import Ruling
 from .policies import Policies
 from .schedule import NoSuchMutation, Schedule, Waits
@@ -97,7 +97,7 @@ class Staging:
 
     def seen_by(self, who: Who) -> Iterator[tuple[StagedMutation, str]]:
         """His own, and for an administrator those of which he sees all in his tenant; each with what it waits for."""
-        author = _author(who)
+        author = author_of(who)
         for mutation in self._all.values():
             if self._is_seen(mutation, author):
                 yield mutation, self._waits_for.get(mutation.id, "")
@@ -191,10 +191,10 @@ class Staging:
 
         def approved(mutation: StagedMutation, now: int) -> tuple[Change, Judgement]:
             ground = self.case(mutation).ground
-            judgement = judge_approver(mutation.demands, mutation.author, _author(who), ground)
+            judgement = judge_approver(mutation.demands, mutation.author, author_of(who), ground)
             if not judgement.granted:
                 raise NotGranted(judgement.reason)
-            return staged.approve(mutation, _author(who), judgement, now, reason=reason), judgement
+            return staged.approve(mutation, author_of(who), judgement, now, reason=reason), judgement
 
         return await self._change(mutation_id, who, approved)
 
@@ -202,7 +202,7 @@ class Staging:
         """Refuse one. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable, UpstreamError."""
 
         def denied(mutation: StagedMutation, now: int) -> tuple[Change, Judgement]:
-            judgement = judge_second(mutation.demands, mutation.author, _author(who), self.case(mutation).ground)
+            judgement = judge_second(mutation.demands, mutation.author, author_of(who), self.case(mutation).ground)
             if not judgement.granted:
                 raise NotGranted(judgement.reason)
             return staged.deny(mutation, now, by=who.principal, reason=reason), judgement
@@ -229,7 +229,7 @@ class Staging:
             for _ in range(_ATTEMPTS):
                 await self._ledger.look()
                 mutation = self._all.get(mutation_id)
-                if mutation is None or not self._is_seen(mutation, _author(who)):
+                if mutation is None or not self._is_seen(mutation, author_of(who)):
                     raise NoSuchMutation(f"there is no staged mutation {mutation_id}")
                 change, judgement = make(mutation, self._clock.wall())
                 if await self._take(mutation.revision, change, who=who, judgement=judgement):
@@ -340,7 +340,3 @@ class Staging:
         if upstream is None:
             raise UpstreamUnavailable(f"this Kordon serves no cluster {mutation.cluster}")
         return Case(upstream=upstream, policies=self._policies, author=mutation.author, broker=mutation.call.broker)
-
-
-def _author(who: Who) -> Author:
-    return Author(principal=who.principal, roles=frozenset(who.roles), tenant=who.tenant)
