@@ -1,125 +1,196 @@
 """Patterns that are found by the name they match, whatever the number of those that they don't."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, Generic, TypeVar
 
-from kordon_policy.patterns import SPARE, Pattern
+from kordon_policy.patterns import SPARE, Pattern, literal, pattern
 
 T = TypeVar("T")
 
 
-class Trie(Generic[T]):
-    """Values under keys, found by every text that begins with the key. Nodes hold as many letters as they can."""
+class Values(Generic[T]):
+    """Values under texts. None of them is a list.
 
-    __slots__ = ("_root",)
+    However many texts there are, they are few objects to the garbage collector, and quickly read from another process:
+    nearly all have one value, which stands in the dictionary itself.
+    """
+
+    __slots__ = ("_values",)
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node("", [])
+        self._values: dict[str, T | list[T]] = {}
+
+    def add(self, text: str, value: T) -> None:
+        """Put one more value under a text."""
+        known = self._values.get(text, _NONE)
+        if known is _NONE:
+            self._values[text] = value
+        elif isinstance(known, list):
+            known.append(value)
+        else:
+            self._values[text] = [known, value]
 
     def __bool__(self) -> bool:
-        return bool(self._root.children)
+        return bool(self._values)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._values
+
+    def __iter__(self) -> Iterator[tuple[str, T]]:
+        return ((text, value) for text in self._values for value in self.of(text))
+
+    def of(self, text: str) -> Sequence[T]:
+        """All values under a text."""
+        known = self._values.get(text, _NONE)
+        if known is _NONE:
+            return ()
+        return known if isinstance(known, list) else (known,)
+
+    def under(self, texts: Collection[str]) -> list[T]:
+        """All values under some texts."""
+        values = self._values
+        return [value for text in texts if text in values for value in self.of(text)]
+
+
+_NONE: Final[Any] = object()
+_HINT: Final = 2
+"""Letters of a key that tell whether it can stand in a place. Few keys are shorter, and those tell by their first."""
+
+
+class Pieces(Generic[T]):
+    """Values under keys that are not empty, found by each text that has the key in the right place.
+
+    A look-up takes a step for each length that keys have, if one of them begins (or ends) with the letters of the text
+    there. No name is longer than 249.
+    """
+
+    __slots__ = ("_backwards", "_hints", "_values", "lengths")
+
+    def __init__(self, *, backwards: bool = False) -> None:
+        """backwards: they are looked for at the end of a text."""
+        self._values: Values[T] = Values()
+        self.lengths: tuple[int, ...] = ()
+        self._hints: set[str] = set()
+        self._backwards = backwards
 
     def add(self, key: str, value: T) -> None:
-        """Put a value under a key, which is not empty."""
-        node, at = self._root, 0
-        while at < len(key):
-            child = node.children.get(key[at])
-            if child is None:
-                child = node.children[key[at]] = _Node(key[at:], [])
-            elif not key.startswith(child.label, at):
-                child = node.children[key[at]] = child.split(_shared(child.label, key, at))
-            node, at = child, at + len(child.label)
-        node.values.append(value)
+        """Put a value under a key."""
+        self._values.add(key, value)
+        self._hints.add(key[-_HINT:] if self._backwards else key[:_HINT])
+        if len(key) not in self.lengths:
+            self.lengths = tuple(sorted((*self.lengths, len(key))))
 
-    def beginning(self, text: str, at: int = 0) -> list[T]:
-        """All values whose key stands in the text at this place."""
-        found: list[T] = []
-        node, end = self._root, len(text)
-        while at < end:
-            child = node.children.get(text[at])
-            if child is None or not text.startswith(child.label, at):
-                break
-            found += child.values
-            node, at = child, at + len(child.label)
-        return found
+    def __iter__(self) -> Iterator[tuple[str, T]]:
+        return iter(self._values)
+
+    def beginning(self, text: str) -> list[T]:
+        """All values whose key the text begins with."""
+        if text[:_HINT] not in self._hints and text[:1] not in self._hints:
+            return []
+        return self._values.under([text[:length] for length in self._lengths_up_to(len(text))])
+
+    def ending(self, text: str) -> list[T]:
+        """All values whose key the text ends with."""
+        if text[-_HINT:] not in self._hints and text[-1:] not in self._hints:
+            return []
+        return self._values.under([text[-length:] for length in self._lengths_up_to(len(text))])
 
     def within(self, text: str) -> list[T]:
-        """All values whose key stands anywhere in the text; more than once if the key does."""
-        first = self._root.children
-        return [value for at, letter in enumerate(text) if letter in first for value in self.beginning(text, at)]
+        """All values whose key stands anywhere in the text."""
+        hints = self._hints
+        if not hints:
+            return []
+        starts = [at for at in range(len(text)) if text[at : at + _HINT] in hints or text[at] in hints]
+        keys = {text[at : at + length] for at in starts for length in self._lengths_up_to(len(text) - at)}
+        return self._values.under(keys)
 
-
-class _Node(Generic[T]):
-    __slots__ = ("children", "label", "values")
-
-    def __init__(self, label: str, values: list[T]) -> None:
-        self.label = label
-        self.values = values
-        self.children: dict[str, _Node[T]] = {}
-
-    def split(self, length: int) -> "_Node[T]":
-        """Cut the label, and return the new node that holds its first letters and this node below."""
-        above: _Node[T] = _Node(self.label[:length], [])
-        self.label = self.label[length:]
-        above.children[self.label[0]] = self
-        return above
+    def _lengths_up_to(self, longest: int) -> tuple[int, ...]:
+        return self.lengths[: bisect_right(self.lengths, longest)]
 
 
 class PatternIndex(Generic[T]):
     """Patterns with a value each. A pattern is filed under its longest literal piece and found by names that have it.
 
-    Exact names are one look-up; `prefix*` and `*suffix` one walk along the name. Only patterns with a star at both
-    ends of their longest piece make each place of the name a start.
+    Only patterns with a star at both ends of their longest piece make each place of the name a start.
     """
 
-    __slots__ = ("_any", "_beginnings", "_exact", "_heads", "_middles", "_patterns", "_tails")
+    __slots__ = (
+        "_any",
+        "_beginnings",
+        "_exact",
+        "_heads",
+        "_longer_heads",
+        "_longer_tails",
+        "_middles",
+        "_tails",
+        "_texts",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, patterns: Iterable[tuple[Pattern | None, T]] = ()) -> None:
         self._beginnings: Beginnings | None = None
-        self._patterns: list[tuple[Pattern | None, T]] = []
         self._any: list[T] = []
-        self._exact: dict[str, list[T]] = {}
-        # With each value, the pattern if more than the piece must be looked at.
-        self._heads: Trie[tuple[Pattern | None, T]] = Trie()
-        self._tails: Trie[tuple[Pattern | None, T]] = Trie()  # written backwards
-        self._middles: Trie[tuple[Pattern | None, T]] = Trie()
+        self._exact: Values[T] = Values()
+        self._heads: Pieces[T] = Pieces()
+        self._tails: Pieces[T] = Pieces(backwards=True)
+        # Patterns of which the piece is not all, by the piece; and what they are filed for, by their text.
+        self._longer_heads: Pieces[str] = Pieces()
+        self._longer_tails: Pieces[str] = Pieces(backwards=True)
+        self._middles: Pieces[str] = Pieces()
+        self._texts: Values[T] = Values()
+        for names, value in patterns:
+            self.add(names, value)
 
-    def add(self, pattern: Pattern | None, value: T) -> None:
+    def add(self, names: Pattern | None, value: T) -> None:
         """File a value under a pattern; `None` matches every name."""
-        self._patterns.append((pattern, value))
         self._beginnings = None
-        if pattern is None or pattern.everything:
+        if names is None or names.everything:
             self._any.append(value)
-        elif pattern.exact:
-            self._exact.setdefault(pattern.head, []).append(value)
+        elif names.exact:
+            self._exact.add(names.head, value)
         else:
-            self._add_starred(pattern, value)
+            self._add_starred(names, value)
+
+    def _add_starred(self, names: Pattern, value: T) -> None:
+        piece = max(names.head, names.tail, *names.middle, key=len)
+        bare = sum(map(len, (names.head, names.tail, *names.middle))) == len(piece)
+        if bare and piece == names.head:
+            self._heads.add(piece, value)
+        elif bare and piece == names.tail:
+            self._tails.add(piece, value)
+        else:
+            if names.text not in self._texts:
+                self._longer(names, piece).add(piece, names.text)
+            self._texts.add(names.text, value)
+
+    def _longer(self, names: Pattern, piece: str) -> Pieces[str]:
+        if piece == names.head:
+            return self._longer_heads
+        return self._longer_tails if piece == names.tail else self._middles
 
     def __iter__(self) -> Iterator[tuple[Pattern | None, T]]:
-        return iter(self._patterns)
-
-    def _add_starred(self, pattern: Pattern, value: T) -> None:
-        piece = max(pattern.head, pattern.tail, *pattern.middle, key=len)
-        bare = sum(map(len, (pattern.head, pattern.tail, *pattern.middle))) == len(piece)
-        if piece == pattern.head:
-            self._heads.add(piece, (None if bare else pattern, value))
-        elif piece == pattern.tail:
-            self._tails.add(piece[::-1], (None if bare else pattern, value))
-        else:
-            self._middles.add(piece, (pattern, value))
+        """All values with a pattern that matches the same names as theirs, in no particular order."""
+        yield from ((None, value) for value in self._any)
+        yield from ((literal(name), value) for name, value in self._exact)
+        yield from ((pattern(f"{piece}*"), value) for piece, value in self._heads)
+        yield from ((pattern(f"*{piece}"), value) for piece, value in self._tails)
+        yield from ((pattern(text), value) for text, value in self._texts)
 
     def matching(self, name: str) -> list[T]:
         """The values of all patterns that match this name, in no particular order."""
-        found = [*self._any, *self._exact.get(name, ())]
-        if self._heads:
-            found += _confirmed(self._heads.beginning(name), name)
-        if self._tails:
-            found += _confirmed(self._tails.beginning(name[::-1]), name)
-        if self._middles:
-            # A piece may stand in a name more than once; its patterns are looked at and returned once.
-            entries = {id(entry): entry for entry in self._middles.within(name)}
-            found += _confirmed(entries.values(), name)
+        # Most indexes have patterns of one or two shapes, and those of the others are not even asked.
+        found = [*self._any, *self._exact.of(name)]
+        if self._heads.lengths:
+            found += self._heads.beginning(name)
+        if self._tails.lengths:
+            found += self._tails.ending(name)
+        if self._texts:
+            longer = (
+                *self._longer_heads.beginning(name),
+                *self._longer_tails.ending(name),
+                *self._middles.within(name),
+            )
+            found += self._texts.under([text for text in longer if pattern(text).matches(name)])
         return found
 
     def covering(self, beginning: str) -> list[T]:
@@ -132,7 +203,7 @@ class PatternIndex(Generic[T]):
     def meets(self, beginning: str) -> bool:
         """Does any pattern match some name that begins like this?"""
         if self._beginnings is None:
-            self._beginnings = Beginnings(pattern for pattern, _ in self._patterns)
+            self._beginnings = Beginnings(names for names, _ in self)
         return self._beginnings.meet(beginning)
 
 
@@ -153,13 +224,3 @@ class Beginnings:
         if at < len(self._sorted) and self._sorted[at].startswith(beginning):
             return True
         return any(beginning[:end] in self._starred for end in range(min(len(beginning), self._longest) + 1))
-
-
-def _confirmed(entries: Iterable[tuple[Pattern | None, T]], name: str) -> list[T]:
-    return [value for pattern, value in entries if pattern is None or pattern.matches(name)]
-
-
-def _shared(label: str, key: str, at: int) -> int:
-    """How many letters the label and the key from this place on begin with together."""
-    pairs = enumerate(zip(label, key[at : at + len(label)], strict=False))
-    return next((length for length, (one, other) in pairs if one != other), min(len(label), len(key) - at))

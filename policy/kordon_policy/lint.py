@@ -1,6 +1,7 @@
 """What a file says without effect, or with another one than its author thought."""
 
 from collections.abc import Collection, Iterable
+from functools import cache
 
 from kordon_policy.actions import NEVER_STAGED, Action, Domain, Kind
 from kordon_policy.collisions import collisions
@@ -82,6 +83,12 @@ def _lint_own(placed: Placed, actions: Collection[Action], effect: Effect, repor
 
 
 def _suits(action: Action, path: Path) -> bool:
+    return _is_suited(action, *_shape(path))
+
+
+@cache
+def _is_suited(action: Action, domain: Domain | None, of: Kind | None) -> bool:
+    path = Path(domain=domain, kind=of)
     return any(path.reaches(kind, action.domain) for kind in action.kinds)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from kordon_policy.collector import collector_at_rest
 from kordon_policy.findings import Finding, Report, TooManyFindings, shown
 from kordon_policy.lint import lint
 from kordon_policy.model import EVERYBODY, Compat, Document
@@ -11,8 +12,10 @@ from kordon_policy.nodes import Broken, Mapping, Node
 from kordon_policy.read import roles_of
 from kordon_policy.read_policies import policies_of
 from kordon_policy.read_tenants import tenants_of
-from kordon_policy.yaml_text import read_yaml
+from kordon_policy.yaml_text import Bounds, read_yaml
 
+BOUNDS: Final = Bounds(32 << 20, 3_000_000)
+"""A hundred thousand policies fit, of 300 bytes and 30 nodes each: machines write such files."""
 KEYS: Final = ("admin_roles", "authorized_roles", "policies", "tenants")
 KPOWS_KEYS: Final = ("saml", "github", "openid")
 
@@ -42,16 +45,24 @@ def load(
     others are warned about; with `now` (ms since the epoch), shadow parts past their end are.
     """
     report = Report(source)
+    with collector_at_rest():
+        document = _read(text, report, compat, clusters, now)
+    return Loaded(document=None if report.has_errors else document, findings=report.findings())
+
+
+def _read(
+    text: str | bytes, report: Report, compat: Compat, clusters: Collection[str] | None, now: int | None
+) -> Document | None:
     document = None
     try:
-        root = read_yaml(text, report, if_empty=IF_EMPTY)
+        root = read_yaml(text, report, if_empty=IF_EMPTY, bounds=BOUNDS)
         if root is not None:
             document = _document(root, compat, report)
             if not report.has_errors:
                 lint(document, report, clusters=clusters, now=now)
     except TooManyFindings:
         pass
-    return Loaded(document=None if report.has_errors else document, findings=report.findings())
+    return document
 
 
 def _document(root: Node, compat: Compat, report: Report) -> Document:

@@ -1,6 +1,6 @@
 """What a policy file says, as values. Text becomes these once, in `load`; past that nobody checks it again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import PurePath
@@ -156,7 +156,7 @@ class Document:
 
     admin_roles: frozenset[str] = frozenset()
     authorized_roles: frozenset[str] | None = None  # None: every role that the file names
-    policies: tuple[Rule, ...] = ()
+    policies: Sequence[Rule] = ()
     tenants: tuple[Tenant, ...] = ()
     compat: Compat = field(default_factory=Compat)
 
@@ -200,3 +200,11 @@ def named_roles(document: Document) -> frozenset[str]:
     policies = (rule.roles for rule in document.policies if not rule.shadow)
     tenants = (tenant.roles for tenant in document.tenants if not tenant.shadow)
     return document.admin_roles.union(*policies, *tenants)
+
+
+def roles_in(document: Document) -> frozenset[str]:
+    """The roles that a policy file names, in its shadow parts too; without "*"."""
+    named = [document.admin_roles, document.authorized_roles or frozenset()]
+    tenants = [tenant.roles for tenant in document.tenants]
+    # Few sets of roles, each of many policies.
+    return frozenset().union(*named, *{rule.roles for rule in document.policies}, *tenants) - {EVERYBODY}

@@ -8,6 +8,7 @@ still needs it himself, in his own tenant.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from kordon_policy.access import decide, is_in_view
 from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import Decision, listed, outside, printable, thing, who
 from kordon_policy.model import EVERYBODY, RuleRef
@@ -23,16 +24,18 @@ class Demand:
     """One action on one thing that a request takes; of the whole cluster, `kind` and `name` are `None`.
 
     action: `None` where the thing has only to be seen. explicit: it is brought into being, for which what is inferred
-    does not count.
+    does not count. beginning: it is about everything of this TYPE whose name begins like this, whether it is there or
+    not, which has only to be seen.
     """
 
     action: Action | None
     kind: Kind | None
     name: str | None
     explicit: bool = False
+    beginning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.action or 'seeing'} on {thing(self.kind, self.name)}"
+        return f"{self.action or 'seeing'} on {_thing(self)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,18 @@ class Ground:
 
 
 def judge_offsets(
-    aim: Aim, topics: Iterable[str], author: Author, ground: Ground, *, approved: bool = False
+    aim: Aim,
+    topics: Iterable[str],
+    author: Author,
+    ground: Ground,
+    *,
+    approved: bool = False,
+    approver: Author | None = None,
 ) -> Judgement:
     """May he move these offsets, as a tool on the wire may that is no member of the group?
 
     topics: all that would be touched, for which `usable_topics` has been asked. approved: a Stage is no obstacle.
+    approver: by whose approval they are moved, who still needs what he needed to give it.
     """
     staging = Staging.APPROVED if approved else Staging.WAITS
     home = _home(author, ground)
@@ -63,20 +73,39 @@ def judge_offsets(
     decision = _rights(author, ground, staging).decide(Action.GROUP_EDIT, Kind.GROUP, aim.group)
     if not decision.allowed:
         return _denied(author, decision)
-    named = topics if aim.topic is None else (aim.topic, *topics)
+    named = tuple(topics) if aim.topic is None else (aim.topic, *topics)
     for topic in named:
         if not home.topic_for_group(topic, aim.group):
             group = thing(Kind.GROUP, aim.group)
             return _no(f"{group} may not use {thing(Kind.TOPIC, topic)}, which is not the tenant's own")
-    return Judgement(granted=True, reason=decision.reason, rules=decision.rules)
+    asked = Judgement(granted=True, reason=decision.reason, rules=decision.rules)
+    if approver is None:
+        return asked
+    lets = judge_approver(offset_demands(aim.group, named), author, approver, ground)
+    return _both(asked, lets) if lets.granted else lets
 
 
-def usable_topics(group: str, topics: Iterable[str], author: Author, ground: Ground) -> tuple[str, ...]:
-    """Those of a group's topics that are there for its author: what is done to the whole group leaves others alone."""
-    home = _home(author, ground)
-    if isinstance(home, Judgement):
-        return ()
-    return tuple(topic for topic in topics if home.topic_for_group(topic, group))
+def offset_demands(group: str, topics: Iterable[str]) -> tuple[Demand, ...]:
+    """What it takes to move the offsets of a group in these topics."""
+    edit = Demand(action=Action.GROUP_EDIT, kind=Kind.GROUP, name=group)
+    seen = (Demand(action=None, kind=Kind.TOPIC, name=topic) for topic in dict.fromkeys(topics))
+    return (edit, *seen)
+
+
+def usable_topics(
+    group: str, topics: Iterable[str], author: Author, ground: Ground, *, approver: Author | None = None
+) -> tuple[str, ...]:
+    """Those of a group's topics that are there for its author: what is done to the whole group leaves others alone.
+
+    approver: who has approved it, and let only those be touched that are there for him too.
+    """
+    kept = tuple(topics)
+    for one in (author,) if approver is None else (author, approver):
+        home = _home(one, ground)
+        if isinstance(home, Judgement):
+            return ()
+        kept = tuple(topic for topic in kept if home.topic_for_group(topic, group))
+    return kept
 
 
 def judge_cancelling(aim: Aim, author: Author, somebody: Author, ground: Ground) -> Judgement:
@@ -106,8 +135,7 @@ def judge_execution(demands: Iterable[Demand], author: Author, approver: Author,
     approved = judge_approver(kept, author, approver, ground)
     if not approved.granted:
         return approved
-    rules = tuple(dict.fromkeys((*asked.rules, *approved.rules)))
-    return Judgement(granted=True, reason=f"{asked.reason}; {approved.reason}", rules=rules)
+    return _both(asked, approved)
 
 
 def judge_requester(demands: Iterable[Demand], author: Author, ground: Ground) -> Judgement:
@@ -150,8 +178,10 @@ def judge_second(demands: Iterable[Demand], author: Author, second: Author, grou
     home = _home(second, ground)
     if isinstance(home, Judgement):
         return home
-    seen = [Demand(action=None, kind=one.kind, name=one.name, explicit=one.explicit) for one in demands]
-    return _judge(seen, second, home, _rights(second, ground, Staging.SET_ASIDE))
+    hidden = next((one for one in demands if not _sees(one, home)), None)
+    if hidden is not None:
+        return _no(_hidden(hidden, home))
+    return Judgement(granted=True, reason=f"{_name(second)} sees all of it")
 
 
 def _home(somebody: Author, ground: Ground) -> View | Judgement:
@@ -181,7 +211,7 @@ def _judge(demands: Collection[Demand], somebody: Author, view: View, rights: Ri
             return _no(_hidden(one, view))
         if one.action is None:
             continue
-        decision = rights.decide(one.action, one.kind, one.name)
+        decision = decide(rights, one.action, one.kind, one.name)
         if not decision.allowed:
             return _denied(somebody, decision)
         rests_on.update(dict.fromkeys(decision.rules))
@@ -190,14 +220,21 @@ def _judge(demands: Collection[Demand], somebody: Author, view: View, rights: Ri
 
 
 def _sees(demand: Demand, view: View) -> bool:
-    if demand.kind is None or demand.name is None:
-        return view.whole_cluster
-    see = view.sees_explicitly if demand.explicit else view.sees
-    return see(demand.kind, demand.name)
+    if demand.beginning and demand.kind is not None:
+        return view.covers(demand.kind, demand.name or "")
+    return is_in_view(view, demand.kind, demand.name, explicit=demand.explicit)
+
+
+def _thing(demand: Demand) -> str:
+    if demand.beginning and demand.kind is not None and demand.name:
+        return f"each {demand.kind.words} that begins with {printable(demand.name)}"
+    return thing(demand.kind, demand.name)
 
 
 def _hidden(demand: Demand, view: View) -> str:
     # The same for what is hidden and what is missing, and no word of who hides it.
+    if demand.beginning:
+        return f"{_thing(demand)} is not all in the tenant {printable(view.tenant or '')}"
     if demand.explicit and demand.kind is not None and view.sees(demand.kind, demand.name or ""):
         return f"{thing(demand.kind, demand.name)} is not tenant {view.tenant}'s own, to be brought into being"
     return outside(demand.kind, demand.name, view.tenant)
@@ -210,6 +247,12 @@ def _denied(somebody: Author, decision: Decision) -> Judgement:
 
 def _name(author: Author) -> str:
     return printable(author.principal)
+
+
+def _both(asked: Judgement, approved: Judgement) -> Judgement:
+    """What author and approver may rests on the rules of both."""
+    rules = tuple(dict.fromkeys((*asked.rules, *approved.rules)))
+    return Judgement(granted=True, reason=f"{asked.reason}; {approved.reason}", rules=rules)
 
 
 def _no(reason: str, rules: tuple[RuleRef, ...] = ()) -> Judgement:

@@ -149,6 +149,36 @@ def plan(aim: Aim, found: Mapping[TopicPartition, Found], resolved: Mapping[Topi
     return in_order(moves)
 
 
+def hopeless(aim: Aim, found: Mapping[TopicPartition, Found], *, is_there: bool, may_commit: bool) -> str:
+    """Say why what is asked for could only fail, from what has been found as for `plan`; "" if it need not.
+
+    is_there: whether there is such a group. may_commit: whether it may have other offsets until it is done, as it has
+    members or another change of its offsets comes first.
+    """
+    concerned = [one for at, one in found.items() if aim.concerns(at)]
+    topic, group = printable(aim.topic or ""), printable(aim.group)
+    if aim.topic is not None and not found:
+        return f"there is no topic {topic}"
+    if aim.partition is not None and not concerned:
+        return f"topic {topic} has no partition {aim.partition}: it has {_partitions(found)}"
+    needs_offsets = aim.topic is None or aim.operation is not Operation.RESET
+    if may_commit or not needs_offsets:
+        return ""
+    if not is_there:
+        return f"there is no group {group}"
+    if aim.topic is None and not concerned:
+        return f"group {group} has no offsets"
+    if aim.operation is Operation.SKIP and not any(one.error or one.committed is not None for one in concerned):
+        where = topic if aim.partition is None else f"{topic}-{aim.partition}"
+        return f"group {group} has no offset of {where} to skip from"
+    return ""
+
+
+def _partitions(found: Iterable[TopicPartition]) -> str:
+    last = max(at.partition for at in found)
+    return f"partitions 0 to {last}" if last else "partition 0 alone"
+
+
 def compare(
     moves: Iterable[Move], committed: Mapping[TopicPartition, int | None], *, begun: bool, relative: bool
 ) -> Rest:

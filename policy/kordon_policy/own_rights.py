@@ -114,6 +114,20 @@ def judge_view(rule: Rule, author: Author, snapshot: Snapshot, known: Known) -> 
     return Judgement(granted=True, reason=f"it is all in tenant {printable(tenant.name)}", rules=(tenant.ref,))
 
 
+def known_to(author: Author, snapshot: Snapshot, known: Known) -> Known:
+    """What of that he may be told: an administrator all of it, anybody else where his tenant has anything at all."""
+    if snapshot.is_admin(author.roles):
+        return known
+    held = author.roles - {EVERYBODY}
+    tenants = (one for one in snapshot.tenants if one.name == author.tenant and one.takes(held))
+    paths = [path for tenant in tenants for include in tenant.includes for path in include.paths]
+
+    def shows(domain: Domain, names: frozenset[str]) -> bool:
+        return any(path.is_about(domain) and path.is_in(names) for path in paths)
+
+    return {domain: [names for names in every if shows(domain, names)] for domain, every in known.items()}
+
+
 class _Own:
     """What one administrator holds himself, and what holds him back."""
 

@@ -1,5 +1,6 @@
 """What several keys of a file share: texts, lists of names, mappings with known keys, roles, instants."""
 
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
@@ -10,7 +11,7 @@ from kordon_policy.nodes import Broken, Mapping, Node, Number, Scalar, Sequence
 from kordon_policy.patterns import STAR
 
 MODES: Final = ("shadow",)
-_FIRST_VISIBLE: Final = " "  # below it stand the control letters
+_CONTROL: Final = re.compile("[\x00-\x1f]")
 
 
 def text_of(node: Node, what: str, report: Report, *, control: bool = False) -> str | None:
@@ -21,7 +22,7 @@ def text_of(node: Node, what: str, report: Report, *, control: bool = False) -> 
         hint = "put it in quotes" if isinstance(node, Number) else "write it without brackets or dashes"
         report.error(node, f"{what} is one text", hint)
         return None
-    if not control and any(letter < _FIRST_VISIBLE for letter in node.text):
+    if not control and _CONTROL.search(node.text):
         report.error(node, f"{what} with a control letter: {shown(node.text)}", "names are made of visible letters")
         return None
     return node.text

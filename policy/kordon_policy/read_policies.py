@@ -1,7 +1,7 @@
 """The policies of a file."""
 
-from collections.abc import Iterable
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 from kordon_policy.actions import NEVER_STAGED, OTHER_NAMES, Action, parts_of
 from kordon_policy.findings import Report, shown
@@ -23,15 +23,20 @@ from kordon_policy.read import (
 from kordon_policy.read_paths import Placed, path_of, paths_of
 
 ACTION_NAMES: Final = {**{str(action): action for action in Action}, **OTHER_NAMES}
+_EFFECTS: Final = {effect.casefold(): effect for effect in Effect}
 POLICY_KEYS: Final = ("resource", "resources", "effect", "actions", "role", "roles", "note", "mode", "shadow_until")
+
+Holders: TypeAlias = dict[frozenset[str], frozenset[str]]
+"""Roles that have come together before: a set of them takes more memory than all else of a rule, and is kept once."""
 
 
 def policies_of(node: Node | None, compat: Compat, report: Report) -> tuple[Rule, ...]:
-    rules = (_policy(item, at, compat, report) for at, item in enumerate(items_of(node, "policies", report)))
+    holders: Holders = {}
+    rules = (_policy(item, at, holders, compat, report) for at, item in enumerate(items_of(node, "policies", report)))
     return tuple(rule for rule in rules if rule is not None)
 
 
-def _policy(node: Node, at: int, compat: Compat, report: Report) -> Rule | None:
+def _policy(node: Node, at: int, holders: Holders, compat: Compat, report: Report) -> Rule | None:
     values = known_keys(node, "a policy", POLICY_KEYS, report)
     if values is None:
         return None
@@ -48,9 +53,9 @@ def _policy(node: Node, at: int, compat: Compat, report: Report) -> Rule | None:
     return Rule(
         ref=ref_to(f"policies[{at}]", node, report, note=" ".join((note or "").split())),
         effect=verb,
-        actions=_parts((action for action, _ in actions), verb, compat),
+        actions=_parts(frozenset(action for action, _ in actions), verb, compat),
         paths=tuple(placed.path for placed in paths),
-        roles=roles,
+        roles=holders.setdefault(roles, roles),
         shadow=shadow,
         shadow_until=until,
     )
@@ -63,10 +68,10 @@ def _effect(node: Node | None, policy: Node, report: Report) -> Effect | None:
     text = text_of(node, "`effect`", report)
     if text is None:
         return None
-    by_letters = {effect.casefold(): effect for effect in Effect}
-    if text.casefold() not in by_letters:
+    effect = _EFFECTS.get(text.casefold())
+    if effect is None:
         report.error(node, f"{shown(text)} is no effect", report.nearest(text, list(Effect)) or "Allow, Deny or Stage")
-    return by_letters.get(text.casefold())
+    return effect
 
 
 def _nothing(effect: Effect) -> str:
@@ -97,7 +102,8 @@ def _action(text: str, at: Node, effect: Effect, report: Report) -> Action | Non
     return ACTION_NAMES[text]
 
 
-def _parts(actions: Iterable[Action], effect: Effect, compat: Compat) -> frozenset[Action]:
+@lru_cache(1_024)
+def _parts(actions: frozenset[Action], effect: Effect, compat: Compat) -> frozenset[Action]:
     named = set(actions)
     if compat.group_edit_deletes and Action.GROUP_EDIT in named:
         named.add(Action.GROUP_DELETE)

@@ -8,6 +8,8 @@ of its exceptions covers its pattern; if none does, the word is a name in the ce
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -28,6 +30,30 @@ _LETTERS: Final = "xyzabcdefghijklmnopqrstuvw0123456789XYZABCDEFGHIJKLMNOPQRSTUV
 
 class TooComplex(Exception):
     """It would take too many patterns to say what two have in common, or too many cells to say what is left."""
+
+
+_left: ContextVar[list[int] | None] = ContextVar("steps that are left", default=None)
+
+
+@contextmanager
+def at_most(steps: int | None) -> Iterator[None]:
+    """Let what is worked out in here take so many steps, a few microseconds each; `None`: as many as it takes.
+
+    When they are used up everything raises TooComplex, so that whoever waits gets what has been found.
+    """
+    token = _left.set(None if steps is None else [steps])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def _spend(steps: int) -> None:
+    left = _left.get()
+    if left is not None:
+        left[0] -= steps
+        if left[0] < 0:
+            raise TooComplex("it would take too long to work out")
 
 
 def _too_much_in_common(one: Pattern, other: Pattern) -> TooComplex:
@@ -163,6 +189,7 @@ class _Merge:
         self._asked = (one, other)
         if len(self._one) * len(self._other) > _WORK:
             raise _too_much_in_common(one, other)
+        _spend(len(self._one) * len(self._other))
 
     def texts(self) -> Iterator[str]:
         """What they have in common."""
@@ -212,6 +239,7 @@ def _fewest(patterns: Iterable[Pattern]) -> tuple[Pattern, ...]:
     kept: list[Pattern] = []
     # One that covers another has no letter more.
     for one in sorted(distinct, key=_letters):
+        _spend(len(kept) * (1 + len(one.middle)))
         word = one.head if one.exact else one.word
         for other in kept:
             if other.matches(word):
@@ -251,6 +279,7 @@ def _reduced(cells: Iterable[Cell]) -> Region:
     """The same names in fewer cells, with exceptions that matter alone."""
     kept: list[Cell] = []
     for cell in cells:
+        _spend(1 + len(kept))
         slim = _excepting(cell.pattern, _fewest(cell.but))
         if slim.empty or any(_is_within(slim, other) for other in kept):
             continue

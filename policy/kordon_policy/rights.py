@@ -1,16 +1,19 @@
 """Who may do what: policies indexed by what they are asked about, and the answers remembered."""
 
-from collections.abc import Collection, Iterable, Mapping
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from enum import Enum
+from operator import itemgetter
 from typing import Final
 
 from kordon_policy.actions import NEVER_STAGED, Action, Kind
 from kordon_policy.decision import Decision, thing, who
 from kordon_policy.index import PatternIndex
 from kordon_policy.memo import Memo, has_short_name
-from kordon_policy.model import Effect, Path, Rule, is_kordons_own, only_reads
-from kordon_policy.patterns import SPARE
+from kordon_policy.model import Effect, Rule, is_kordons_own, only_reads
+from kordon_policy.patterns import SPARE, Pattern
 
 # What stands for a right that older files have no word for, with `compat: {members_by_inspect: true}`.
 STAND_INS: Final[Mapping[Action, tuple[Action, Kind]]] = {
@@ -30,26 +33,62 @@ class Staging(Enum):
 Question = tuple[Action, Kind | None, str | None]
 
 
+class Slot:
+    """Policies about one action on one TYPE in one cluster, by the names that they are about."""
+
+    __slots__ = ("_index", "_rules")
+
+    def __init__(self, index: PatternIndex[int], rules: Sequence[Rule]) -> None:
+        self._index = index
+        self._rules = rules
+
+    def matching(self, name: str) -> dict[tuple[int, int], Rule]:
+        """The policies about a name, each once, by what tells it from those of other slots."""
+        return {(id(self._rules), at): self._rules[at] for at in self._index.matching(name)}
+
+    def __iter__(self) -> Iterator[tuple[Pattern | None, Rule]]:
+        for names, at in sorted(self._index, key=itemgetter(1)):
+            yield names, self._rules[at]
+
+
 class RoleIndex:
-    """The policies of one role, by action, TYPE and cluster, and there by name."""
+    """The policies of one role, by action, TYPE and cluster, and there by name.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._slots: dict[tuple[Action, Kind | None, str | None], PatternIndex[Rule]] = {}
-        for rule in rules:
+    It keeps their numbers alone: where there are many, they are packed.
+    """
+
+    def __init__(self, rules: Sequence[Rule], numbers: Iterable[int] | None = None) -> None:
+        """rules: of all roles; numbers: which of them are this one's, None for all."""
+        self._rules = rules
+        names: list[Pattern | None] = []
+        of: list[int] = []
+        slots: dict[tuple[Action, Kind | None, str | None], array[int]] = {}
+        for at in range(len(rules)) if numbers is None else numbers:
+            rule = rules[at]
             for path in rule.paths:
-                self._add(rule, path)
+                for action in rule.actions:
+                    for kind in action.kinds:
+                        if path.reaches(kind, action.domain):
+                            slots.setdefault((action, kind, path.domain_id), array("L")).append(len(names))
+                names.append(path.name)
+                of.append(at)
+        # Actions that come together are about the same names, and share an index.
+        same: dict[bytes, PatternIndex[int]] = {}
+        for entries in slots.values():
+            if entries.tobytes() not in same:
+                same[entries.tobytes()] = PatternIndex((names[entry], of[entry]) for entry in entries)
+        self._slots = {slot: same[entries.tobytes()] for slot, entries in slots.items()}
 
-    def _add(self, rule: Rule, path: Path) -> None:
-        for action in rule.actions:
-            for kind in action.kinds:
-                if path.reaches(kind, action.domain):
-                    slot = self._slots.setdefault((action, kind, path.domain_id), PatternIndex())
-                    slot.add(path.name, rule)
+    def over(self, rules: Sequence[Rule]) -> "RoleIndex":
+        """The same index over the same policies, kept in another way."""
+        other = copy(self)
+        other._rules = rules
+        return other
 
-    def slots(self, action: Action, kind: Kind | None, names: Collection[str]) -> list[PatternIndex[Rule]]:
+    def slots(self, action: Action, kind: Kind | None, names: Collection[str]) -> list[Slot]:
         """The policies about this action on this TYPE in the cluster that is known by these names."""
         found = (self._slots.get((action, kind, domain_id)) for domain_id in {None, *names})
-        return [slot for slot in found if slot is not None]
+        return [Slot(index, self._rules) for index in found if index is not None]
 
 
 class Rights:
@@ -109,15 +148,15 @@ class Rights:
                 return replace(decision, shadow=candidate)
         return decision
 
-    def _find_slots(self, slot: tuple[Action, Kind | None]) -> list[PatternIndex[Rule]]:
-        return [index for layer in self._layers for index in layer.slots(*slot, self._names)]
+    def _find_slots(self, slot: tuple[Action, Kind | None]) -> list[Slot]:
+        return [one for layer in self._layers for one in layer.slots(*slot, self._names)]
 
     def _matching(self, part: Action, kind: Kind | None, name: str) -> list[Rule]:
-        # A rule of several roles or paths is found more than once.
-        found = dict.fromkeys(rule for index in self._slots[part, kind] for rule in index.matching(name))
+        # A rule of several roles is found in the slots of each.
+        found = {place: rule for slot in self._slots[part, kind] for place, rule in slot.matching(name).items()}
         if self._staging is Staging.SET_ASIDE:
-            return [rule for rule in found if effect_on(part, rule) is not Effect.STAGE]
-        return list(found)
+            return [rule for rule in found.values() if effect_on(part, rule) is not Effect.STAGE]
+        return list(found.values())
 
     def _conclude(self, question: Question, matching: list[list[Rule]]) -> Decision:
         """Deny beats Stage beats Allow beats nothing; of the parts of an umbrella the one least allowed decides."""
@@ -151,8 +190,8 @@ class Rights:
         # that name unless it covers all of the Allow's names.
         action, kind = question
         for part in action.parts:
-            for index in self._slots[part, kind]:
-                for pattern, rule in index:
+            for slot in self._slots[part, kind]:
+                for pattern, rule in slot:
                     if rule.effect in self._allowing and not rule.shadow:
                         decision = self._decide((action, kind, pattern.word if pattern else SPARE))
                         if decision.allowed:
@@ -166,8 +205,8 @@ class Rights:
         action, kind = question
         decision = self._decide((action, kind, ""))
         for part in action.parts if decision.allowed else ():
-            for index in self._slots[part, kind]:
-                for pattern, rule in index:
+            for slot in self._slots[part, kind]:
+                for pattern, rule in slot:
                     if rule.effect is not Effect.ALLOW and not rule.shadow:
                         there = self._decide((action, kind, pattern.word if pattern else SPARE))
                         if not there.allowed:

@@ -33,6 +33,12 @@ MOST_PARTITIONS: Final = 5_000
 """More are not moved by one mutation: its record names each of them."""
 
 
+MOST_LETTERS: Final = 600_000
+"""Letters of the moves of one mutation, about. A store keeps them in one piece, later with what has become of each."""
+TOLD_IN_FULL: Final = 200
+"""Moves that were not made of which it is kept why; of the others, that they were not."""
+
+
 class State(StrEnum):
     """Where a scheduled mutation is in its life."""
 
@@ -90,8 +96,10 @@ class ScheduledMutation:
 
     revision: counts its changes. A store takes a change only if it still has the revision before, so that each happens
     once, whoever else keeps the same store.
-    cluster: one of its names. resolved: where a time leads to, by partition. until_ts: when it is given up.
+    cluster: one of its names. resolved: where a time leads to, by partition, until it is claimed.
+    until_ts: when it is given up.
     staged_id: the staged mutation by whose approval it was made; then a Stage is no obstacle to its author any more.
+    approver: who approved that one, and lets nothing be moved that he could not approve by himself.
     """
 
     id: str
@@ -106,6 +114,7 @@ class ScheduledMutation:
     reason: str = ""
     ticket: str = ""
     staged_id: str | None = None
+    approver: Author | None = None
     claim: Claim | None = None
     results: tuple[Move, ...] = ()
     ended: Ended | None = None
@@ -192,10 +201,13 @@ def claim(mutation: ScheduledMutation, moves: tuple[Move, ...], judgement: Judge
         return fail(mutation, judgement.reason, now)
     if len(moves) > MOST_PARTITIONS:
         return fail(mutation, f"it is about {len(moves)} partitions, more than {MOST_PARTITIONS}", now)
+    if _letters(moves) > MOST_LETTERS:
+        return fail(mutation, "its topics and partitions take more room than there is: name one topic", now)
     if all(move.error for move in moves):
         return _settled(mutation, moves, now)
     claimed = Claim(by=by, ts=now, moves=moves)
-    after = replace(mutation, revision=mutation.revision + 1, state=State.EXECUTING, claim=claimed)
+    # Where a time leads to is in the moves now.
+    after = replace(mutation, revision=mutation.revision + 1, state=State.EXECUTING, claim=claimed, resolved=None)
     return Change(event=Event.STARTED, mutation=after, ts=now)
 
 
@@ -299,13 +311,28 @@ def _ends(move: Move) -> tuple[TopicPartition, int | None, int | None]:
 
 def _settled(mutation: ScheduledMutation, results: tuple[Move, ...], now: int) -> Change:
     failed = [move for move in results if move.error]
-    after = replace(mutation, results=results)
+    after = replace(mutation, results=_short(results, len(failed)))
     if results and not failed:
         return _ended(after, State.SUCCEEDED, Event.SUCCEEDED, now, reason="")
     reason = "there is no offset that it could move"
     if failed:
         reason = f"{len(failed)} of {len(results)} not done; {failed[0].at}: {failed[0].error}"
     return _ended(after, State.FAILED, Event.FAILED, now, reason=reason)
+
+
+def _short(results: tuple[Move, ...], failed: int) -> tuple[Move, ...]:
+    """Results whose errors take no more room than there is. Of thousands, most are the same."""
+    if failed <= TOLD_IN_FULL:
+        return results
+    full = {move.at for move in [move for move in results if move.error][:TOLD_IN_FULL]}
+    return tuple(replace(move, error="not done") if move.error and move.at not in full else move for move in results)
+
+
+def _letters(moves: Iterable[Move]) -> int:
+    """How much room moves take where they are kept, about: each topic once, and each partition."""
+    all_moves = tuple(moves)
+    topics = sum(len(topic) + 40 for topic in {move.topic for move in all_moves})
+    return topics + sum(len(move.note) + len(move.error) + 60 for move in all_moves)
 
 
 def _ended(

@@ -8,8 +8,10 @@ from kordon_policy.offset_moves import Aim, Move, Operation, Point, To, TopicPar
 from kordon_policy.records import Fields, Record, UnreadableRecord, author_record, ended_record
 from kordon_policy.scheduled import Claim, ScheduledMutation, State
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version of the record. Raise it when an older Kordon would misread a newer record, and read the older here."""
+_BEFORE_APPROVERS: Final = 1
+"""That of a record without an approver, which an older Kordon reads as well."""
 
 _MOVE: Final = 5  # a partition, its old offset, its new one, a note, an error
 
@@ -20,8 +22,9 @@ def to_record(mutation: ScheduledMutation) -> Record:
     Moves are rows, topic by topic: `[partition, old, new, note, error]`, as there may be thousands.
     """
     claim = mutation.claim
+    approver = None if mutation.approver is None else author_record(mutation.approver)
     return {
-        "schema": SCHEMA,
+        "schema": _BEFORE_APPROVERS if approver is None else SCHEMA,
         "id": mutation.id,
         "revision": mutation.revision,
         "state": mutation.state.value,
@@ -39,6 +42,7 @@ def to_record(mutation: ScheduledMutation) -> Record:
         else {"by": claim.by, "ts": claim.ts, "attempts": claim.attempts, "moves": _moves_record(claim.moves)},
         "results": _moves_record(mutation.results),
         "ended": ended_record(mutation.ended),
+        **({} if approver is None else {"approver": approver}),
     }
 
 
@@ -104,6 +108,7 @@ def from_record(record: object) -> ScheduledMutation:
         reason=fields.text("reason"),
         ticket=fields.text("ticket"),
         staged_id=fields.text_or_none("staged_id"),
+        approver=None if fields.number("schema") <= _BEFORE_APPROVERS else fields.author("approver"),
         claim=None if claim is None else _claim(claim),
         results=_moves(fields, "results"),
         ended=fields.ended(state, final=state.final),

@@ -107,12 +107,13 @@ _UNCLAIMED: Final = (State.PENDING, State.APPROVED, State.DENIED, State.WITHDRAW
 
 
 def _demand_record(demand: Demand) -> Record:
-    return {
+    record = {
         "action": None if demand.action is None else demand.action.value,
         "kind": None if demand.kind is None else demand.kind.value,
         "name": demand.name,
         "explicit": demand.explicit,
     }
+    return record | {"beginning": True} if demand.beginning else record  # few are
 
 
 def _demand(fields: Fields) -> Demand:
@@ -121,6 +122,7 @@ def _demand(fields: Fields) -> Demand:
         kind=None if fields.get("kind") is None else fields.word("kind", Kind),
         name=fields.text_or_none("name"),
         explicit=fields.flag("explicit"),
+        beginning="beginning" in fields.keys and fields.flag("beginning"),
     )
 
 

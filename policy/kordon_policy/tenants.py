@@ -60,21 +60,36 @@ def enforced_tenants(tenants: Iterable[Tenant]) -> tuple[Tenant, ...]:
     return tuple(tenant for tenant in tenants if not tenant.shadow) or BUILT_IN
 
 
-def choose_tenant(
-    tenants: tuple[Tenant, ...], roles: Collection[str], chosen: str | None, default: str | None
-) -> Tenant | NoTenant | Refused:
-    """Find the tenant of a connection. A choice that the roles do not have is refused, and never falls through."""
-    if chosen is not None:
-        return _held(tenants, roles, chosen) or Refused(f"no tenant {printable(chosen)} for these roles")
-    if default is not None:
-        return _held(tenants, roles, default) or Refused(f"default tenant {printable(default)} is not for these roles")
-    if tenants == BUILT_IN:
-        return KORDON_HIDDEN
-    return next((tenant for tenant in tenants if tenant.takes(roles)), NoTenant())
+class Choice:
+    """The tenants that somebody can be in, found by name and by role, however many there are."""
 
+    def __init__(self, tenants: tuple[Tenant, ...]) -> None:
+        self.tenants = tenants
+        self._none_written = tenants is BUILT_IN
+        self._by_name = {tenant.name: tenant for tenant in tenants}
+        self._first: dict[str, int] = {}
+        for place, tenant in enumerate(tenants):
+            for role in tenant.roles:
+                self._first.setdefault(role, place)
 
-def _held(tenants: Iterable[Tenant], roles: Collection[str], name: str) -> Tenant | None:
-    return next((tenant for tenant in tenants if tenant.name == name and tenant.takes(roles)), None)
+    def named(self, name: str) -> Tenant | None:
+        """The tenant of this name."""
+        return self._by_name.get(name)
+
+    def choose(self, roles: Collection[str], chosen: str | None, default: str | None) -> Tenant | NoTenant | Refused:
+        """Find the tenant of a connection. A choice that the roles do not have is refused, and never falls through."""
+        if chosen is not None:
+            return self._held(roles, chosen) or Refused(f"no tenant {printable(chosen)} for these roles")
+        if default is not None:
+            return self._held(roles, default) or Refused(f"default tenant {printable(default)} is not for these roles")
+        if self._none_written:
+            return self._by_name[KORDON_HIDDEN.name]
+        places = [self._first[role] for role in (*roles, EVERYBODY) if role in self._first]
+        return self.tenants[min(places)] if places else NoTenant()
+
+    def _held(self, roles: Collection[str], name: str) -> Tenant | None:
+        tenant = self.named(name)
+        return tenant if tenant is not None and tenant.takes(roles) else None
 
 
 def tenant_cluster_id(real_cluster_id: str, tenant_name: str) -> str:

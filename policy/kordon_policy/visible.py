@@ -1,6 +1,7 @@
 """Rights cut to what tenants show, as a right to what nobody sees is of no use."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from kordon_policy.access import CREATES
@@ -35,6 +36,7 @@ class Views:
     def __init__(self, world: World) -> None:
         self._inferred = world.inferred
         self._known: dict[tuple[int, Kind | None, frozenset[str], bool], Seen] = {}
+        self._open: dict[int, Tenant] = {}
 
     def of(self, tenant: Tenant, kind: Kind | None, cluster: Cluster, *, admin: bool) -> Seen:
         """What a tenant shows of one TYPE in a cluster. Raises TooComplex."""
@@ -62,6 +64,19 @@ class Views:
             return Seen(intersect(region, shown(tenant, kind, cluster.names, admin=admin)), EMPTY)
         view = self.of(tenant, kind, cluster, admin=admin)
         return Seen(intersect(region, view.shown), intersect(region, view.if_read))
+
+    def untold(
+        self, seen: Seen, region: Region, tenant: Tenant, kind: Kind | None, cluster: Cluster, *, admin: bool
+    ) -> Seen:
+        """What has been cut from a region, with the names left in that the tenant's excludes take away.
+
+        So it tells nobody what is excluded. Raises TooComplex.
+        """
+        names, shows_all = cluster.names, self._open.setdefault(id(tenant), replace(tenant, excludes=()))
+        found = intersect(region, shown(shows_all, kind, names, admin=admin)) if seen.shown else EMPTY
+        if kind is Kind.TOPIC and seen.shown and self._inferred is not None:
+            found = union(found, intersect(region, inferred_region(tenant, names, self._inferred, admin=admin)))
+        return Seen(found, intersect(region, inferable(shows_all, names, admin=admin)) if seen.if_read else EMPTY)
 
     def of_any(self, tenants: Iterable[Tenant], kind: Kind | None, cluster: Cluster) -> Region | None:
         """What any of the tenants shows or may show, to an administrator even; `None` where that takes too long."""

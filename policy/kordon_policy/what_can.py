@@ -71,14 +71,17 @@ class WhatCan:
     epoch: int = 1
 
 
-def what_can(holder: Holder, clusters: Mapping[Domain, Collection[Cluster]], world: World) -> WhatCan:
+def what_can(
+    holder: Holder, clusters: Mapping[Domain, Collection[Cluster]], world: World, *, openly: bool = True
+) -> WhatCan:
     """Find everything that the holder of these roles may do, in the tenants that he may be in.
 
-    clusters: those that are asked about, by DOMAIN.
+    clusters: those that are asked about, by DOMAIN. openly: to an administrator. Anybody else is not told which names
+    his tenant leaves out: they are among those that are told.
     """
     snapshot = world.snapshot()
     refused, tenants = _tenants(holder, snapshot)
-    search = _Search(holder, tenants, snapshot, world)
+    search = _Search(holder, tenants, snapshot, world, openly=openly)
     rights = [
         right
         for action in _ACTIONS
@@ -114,8 +117,11 @@ def _tenants(holder: Holder, snapshot: Snapshot) -> tuple[str | None, tuple[Tena
 
 
 class _Search:
-    def __init__(self, holder: Holder, tenants: Collection[Tenant], snapshot: Snapshot, world: World) -> None:
+    def __init__(
+        self, holder: Holder, tenants: Collection[Tenant], snapshot: Snapshot, world: World, *, openly: bool
+    ) -> None:
         self.incomplete: list[str] = []
+        self._openly = openly
         self._holder = holder
         self._tenants = tenants
         self._snapshot = snapshot
@@ -133,7 +139,8 @@ class _Search:
                 yield from self._seen(slot, Access.ALLOWED, found.allowed, cluster, substitutes)
                 yield from self._seen(slot, Access.STAGED, found.staged, cluster)
             except TooComplex as error:
-                self.incomplete.append(f"{action} in {printable(cluster.name)}: {error}")
+                where = f"{action} in {printable(cluster.name)}" if self._openly else str(action)
+                self.incomplete.append(f"{where}: {error}")
 
     def _substitutes(self, action: Action, cluster: Cluster) -> tuple[RuleRef, ...]:
         if action not in STAND_INS or not self._snapshot.document.compat.members_by_inspect:
@@ -153,7 +160,11 @@ class _Search:
         for tenant in self._tenants if region else ():
             seen = self._views.cut(region, slot.action, tenant, slot.kind, cluster, admin=self._admin)
             if seen:
-                yield self._right(slot, access, cluster, tenant, seen, substitutes)
+                right = self._right(slot, access, cluster, tenant, seen, substitutes)
+                if not self._openly:
+                    told = self._views.untold(seen, region, tenant, slot.kind, cluster, admin=self._admin)
+                    right = replace(right, region=told.shown, if_read=told.if_read)
+                yield right
 
     def _right(
         self, slot: Slot, access: Access, cluster: Cluster, tenant: Tenant, seen: Seen, substitutes: tuple[RuleRef, ...]

@@ -5,8 +5,8 @@ one is built on the parser's events and stops at the first limit. Only libyaml i
 """
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import yaml
 from yaml import CSafeLoader
@@ -15,7 +15,7 @@ from yaml.events import (
     AliasEvent,
     Event,
     MappingEndEvent,
-    MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -26,30 +26,41 @@ from yaml.reader import ReaderError
 from kordon_policy.findings import Report, shown
 from kordon_policy.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
 
-MAX_BYTES: Final = 8 * 1024 * 1024
-MAX_NODES: Final = 100_000
 MAX_DEPTH: Final = 20
 
 _CORE: Final = "tag:yaml.org,2002:"
 _SCALAR_TAGS: Final = frozenset(_CORE + name for name in ("str", "int", "float", "bool", "null"))
 _TAG_DIRECTIVE: Final = re.compile("(?:\\A\ufeff?|[\n\r\x85\u2028\u2029])%TAG")
+_SEQUENCE_TAGS: Final = frozenset({f"{_CORE}seq"})
+_MAPPING_TAGS: Final = frozenset({f"{_CORE}map"})
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+class Bounds(NamedTuple):
+    """How large a file may be: in bytes, and in nodes once aliases are followed."""
+
+    size: int
+    nodes: int
+
+
+SMALL: Final = Bounds(8 << 20, 100_000)
+"""Of files that somebody writes by hand."""
 
 
 class _Stop(Exception):
     """The rest cannot be read; the reason is reported."""
 
 
-def read_yaml(text: str | bytes, report: Report, *, if_empty: str = "") -> Node | None:
+def read_yaml(text: str | bytes, report: Report, *, if_empty: str = "", bounds: Bounds = SMALL) -> Node | None:
     """Read one YAML document. `None` if it cannot be read to its end; what is wrong is in the report.
 
     if_empty: what to do about a file that says nothing.
     """
-    decoded = _decoded(text, report)
+    decoded = _decoded(text, report, bounds)
     if decoded is None:
         return None
     try:
-        return _Composer(decoded, report).document(if_empty)
+        return _Composer(decoded, report, bounds).document(if_empty)
     except _Stop:
         return None
     except yaml.YAMLError as error:
@@ -57,11 +68,11 @@ def read_yaml(text: str | bytes, report: Report, *, if_empty: str = "") -> Node 
         return None
 
 
-def _decoded(text: str | bytes, report: Report) -> str | None:
+def _decoded(text: str | bytes, report: Report, bounds: Bounds) -> str | None:
     try:
         encoded = text.encode() if isinstance(text, str) else text
-        if len(encoded) > MAX_BYTES:
-            report.error(Spot(), f"file of {len(encoded)} bytes, limit {MAX_BYTES}", "split it, or use patterns")
+        if len(encoded) > bounds.size:
+            report.error(Spot(), f"file of {len(encoded)} bytes, limit {bounds.size}", "split it, or use patterns")
             return None
         decoded = encoded.decode("utf-8-sig")
     except UnicodeError as error:
@@ -109,20 +120,23 @@ def _way_out(error: MarkedYAMLError, text: str) -> str:
 
 
 class _Composer:
-    def __init__(self, text: str, report: Report) -> None:
-        self._events: Iterator[Event] = yaml.parse(text, Loader=CSafeLoader)
+    """Most nodes are scalars without anchor and tag, so the way of these is the short one."""
+
+    def __init__(self, text: str, report: Report, bounds: Bounds) -> None:
+        self._next: Callable[[], Any] = CSafeLoader(text).get_event
         self._report = report
         self._anchors: dict[str, Node | None] = {}  # None while the node is being read
-        self._nodes = 0
+        self._texts: dict[str, str] = {}  # the words of the language come again and again, and are kept once
+        self._nodes, self._most = 0, bounds.nodes
 
     def document(self, if_empty: str) -> Node | None:
-        next(self._events)  # the stream's start
-        event = next(self._events)
+        self._next()  # the stream's start
+        event = self._next()
         if isinstance(event, StreamEndEvent):
             self._fail(Spot(), "the file is empty", if_empty)
-        node = self._node(next(self._events), depth=1)
-        next(self._events)  # the document's end
-        event = next(self._events)
+        node = self._node(self._next(), depth=1)
+        self._next()  # the document's end
+        event = self._next()
         if not isinstance(event, StreamEndEvent):
             self._fail(_spot(event), "a second document in the same file", "one file holds one document")
         return node
@@ -130,26 +144,27 @@ class _Composer:
     def _node(self, event: Event, depth: int) -> Node:
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
-        self._count(event, 1, depth)
-        anchor = getattr(event, "anchor", None)
+        assert isinstance(event, NodeEvent)
+        self._nodes += 1
+        if self._nodes > self._most or depth > MAX_DEPTH:
+            self._refuse(event, depth)
+        anchor = event.anchor
         if anchor is not None:
             self._anchors[anchor] = None
-        if isinstance(event, SequenceStartEvent):
-            node: Node = self._sequence(event, depth)
-        elif isinstance(event, MappingStartEvent):
-            node = self._mapping(event, depth)
+        if isinstance(event, ScalarEvent):
+            node: Node = self._scalar(event)
+        elif isinstance(event, SequenceStartEvent):
+            node = self._sequence(event, depth)
         else:
-            node = self._scalar(event)
+            node = self._mapping(event, depth)
         if anchor is not None:
             self._anchors[anchor] = node
         return node
 
-    def _count(self, event: Event, size: int, depth: int) -> None:
-        self._nodes += size
-        if self._nodes > MAX_NODES:
-            self._fail(_spot(event), f"more than {MAX_NODES} values once aliases are followed", "use patterns")
+    def _refuse(self, event: Event, depth: int) -> None:
         if depth > MAX_DEPTH:
             self._fail(_spot(event), f"more than {MAX_DEPTH} levels deep", "no policy needs that many")
+        self._fail(_spot(event), f"more than {self._most} values once aliases are followed", "use patterns")
 
     def _alias(self, event: AliasEvent, depth: int) -> Node:
         at = _spot(event)
@@ -163,22 +178,28 @@ class _Composer:
                 at, f"alias {shown(name)} stands inside what it stands for", "loops are not for this file"
             )
             return _broken(at)
-        self._count(event, node.size, depth + node.depth - 1)
+        self._nodes += node.size
+        deepest = depth + node.depth - 1
+        if self._nodes > self._most or deepest > MAX_DEPTH:
+            self._refuse(event, deepest)
         return node
 
-    def _scalar(self, event: Event) -> Node:
-        at = _spot(event)
-        assert isinstance(event, ScalarEvent)
-        self._check_tag(event, at, _SCALAR_TAGS)
-        plain = event.tag is None and event.implicit[0] and event.value in _NULLS
-        if plain or event.tag == f"{_CORE}null":
+    def _scalar(self, event: ScalarEvent) -> Node:
+        text: str = event.value
+        tag: str | None = event.tag
+        if tag is not None:
+            self._check_tag(event, _spot(event), _SCALAR_TAGS)
+        if (tag is None and text in _NULLS and event.implicit[0]) or tag == f"{_CORE}null":
+            at = _spot(event)
             self._report.error(
                 at,
                 "a null, which could mean nothing or everything",
                 "write a value, or leave the key out; a text that looks like a null is put in quotes",
             )
             return _broken(at)
-        return Scalar(line=at.line, column=at.column, text=event.value)
+        mark = event.start_mark
+        assert mark is not None
+        return Scalar(line=mark.line + 1, column=mark.column + 1, text=self._texts.setdefault(text, text))
 
     def _check_tag(self, event: Event, at: Spot, allowed: frozenset[str]) -> None:
         tag = getattr(event, "tag", None)
@@ -187,22 +208,26 @@ class _Composer:
 
     def _sequence(self, event: SequenceStartEvent, depth: int) -> Sequence:
         at = _spot(event)
-        self._check_tag(event, at, frozenset({f"{_CORE}seq"}))
+        self._check_tag(event, at, _SEQUENCE_TAGS)
         items = []
-        while not isinstance(one := next(self._events), SequenceEndEvent):
-            items.append(self._node(one, depth + 1))
-        return Sequence(line=at.line, column=at.column, items=tuple(items), **_weight(items))
+        size = deepest = 0
+        while not isinstance(one := self._next(), SequenceEndEvent):
+            node = self._node(one, depth + 1)
+            items.append(node)
+            size += node.size
+            deepest = max(deepest, node.depth)
+        return Sequence(line=at.line, column=at.column, items=tuple(items), size=1 + size, depth=1 + deepest)
 
-    def _mapping(self, event: MappingStartEvent, depth: int) -> Mapping:
+    def _mapping(self, event: Event, depth: int) -> Mapping:
         at = _spot(event)
-        self._check_tag(event, at, frozenset({f"{_CORE}map"}))
+        self._check_tag(event, at, _MAPPING_TAGS)
         entries: dict[str, tuple[Scalar, Node]] = {}
         merged: list[Mapping] = []
         merge: Scalar | None = None
-        while not isinstance(one := next(self._events), MappingEndEvent):
+        while not isinstance(one := self._next(), MappingEndEvent):
             is_merge = isinstance(one, ScalarEvent) and one.value == "<<" and one.implicit[0] and one.tag is None
             key = self._node(one, depth + 1)
-            value = self._node(next(self._events), depth + 1)
+            value = self._node(self._next(), depth + 1)
             if not isinstance(key, Scalar):
                 if not isinstance(key, Broken):
                     self._report.error(key, "a list or mapping as a key", "keys are words")
@@ -214,8 +239,9 @@ class _Composer:
         for mapping in merged:
             for text, entry in mapping.entries.items():
                 entries.setdefault(text, entry)
-        nodes = [node for entry in entries.values() for node in entry]
-        return Mapping(line=at.line, column=at.column, entries=entries, **_weight(nodes))
+        size = 1 + sum([key.size + value.size for key, value in entries.values()])
+        deepest = 1 + max([max(key.depth, value.depth) for key, value in entries.values()], default=0)
+        return Mapping(line=at.line, column=at.column, entries=entries, size=size, depth=deepest)
 
     def _is_first(self, key: Scalar, earlier: Scalar | None) -> bool:
         if earlier is not None:
@@ -241,7 +267,3 @@ def _spot(event: Event) -> Spot:
 
 def _broken(at: Spot) -> Broken:
     return Broken(line=at.line, column=at.column)
-
-
-def _weight(nodes: list[Node]) -> dict[str, int]:
-    return {"size": 1 + sum(node.size for node in nodes), "depth": 1 + max((node.depth for node in nodes), default=0)}

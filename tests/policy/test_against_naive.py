@@ -1,6 +1,7 @@
 """The evaluator against one that looks at every rule, over random files whose names collide."""
 
 import json
+import pickle
 from itertools import product
 from typing import Any
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import Decision
+from kordon_policy.model import Document
 from kordon_policy.rights import Staging
-from kordon_policy.snapshot import compile_snapshot
+from kordon_policy.snapshot import Asked, Compiled, compile_snapshot
 from tests.policy import naive
 from tests.policy.drawing import CLUSTERS, names, policies, questions, tenants
 from tests.policy.given import a_document
@@ -44,7 +46,9 @@ PAY = {
     file=PAY, asked=[(Action.TOPIC_PRODUCE, Kind.TOPIC, "payments-public", frozenset({"devs"}), frozenset({"prod"}))]
 )
 def test_decisions_and_their_rules_are_those_of_the_naive_evaluator(file: Any, asked: list[Any]) -> None:
-    snapshot = compile_snapshot(a_document(json.dumps(file)), epoch=7)
+    document = a_document(json.dumps(file))
+    snapshot = compile_snapshot(document, epoch=7)
+    packed = compile_snapshot(from_another_process(document), epoch=7)
     for action, kind, name, roles, clusters in asked:
         decision = snapshot.rights(roles, clusters, "someone").decide(action, kind, name if kind else None)
         expected, by = naive.decide(file, roles, clusters, action, kind, name)
@@ -52,6 +56,15 @@ def test_decisions_and_their_rules_are_those_of_the_naive_evaluator(file: Any, a
         assert [rule.place for rule in decision.rules] == [f"policies[{at}]" for at in sorted(by)]
         assert decision.epoch == 7
         assert decision.reason
+        assert packed.rights(roles, clusters, "someone").decide(action, kind, name if kind else None) == decision
+
+
+def from_another_process(document: Document) -> Compiled:
+    """The document compiled, its policies packed and half of its roles indexed, as it comes from who has read it."""
+    compiled = Compiled(document)
+    compiled.prepare(Asked(roles=tuple(sorted(compiled.roles)[::2])))
+    taken: Compiled = pickle.loads(pickle.dumps(compiled.packed()))
+    return taken
 
 
 @settings(max_examples=120, deadline=None)

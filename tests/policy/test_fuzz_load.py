@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from kordon_policy.findings import MOST, Severity
 from kordon_policy.load import load
 from kordon_policy.snapshot import compile_snapshot
-from kordon_policy.yaml_text import MAX_BYTES, MAX_NODES
+from kordon_policy.yaml_text import SMALL
 
+MAX_BYTES, MAX_NODES = SMALL
 WORDS = [
     *("policies", "tenants", "admin_roles", "authorized_roles", "resource", "resources", "effect", "actions", "role"),
     *("roles", "name", "include", "exclude", "mode", "shadow_until", "cluster", "topic", "TOPIC_EDIT", "Allow", "Deny"),

@@ -138,7 +138,7 @@ tenants:
         ("x-a: " + "[" * 20, "1:25 more than 20 levels deep"),
         ("[" * 100_000, "1:21 more than 20 levels deep"),
         ("x-a: " + "{a: " * 20 + "b", "1:79 more than 20 levels deep"),
-        ("#" * (8 * 1024 * 1024 + 1), "1:1 file of 8388609 bytes, limit 8388608"),
+        ("#" * (32 * 1024 * 1024 + 1), "1:1 file of 33554433 bytes, limit 33554432"),
         # Shapes
         ("[a]", "1:1 a policy file is a mapping"),
         ("a", "1:1 a policy file is a mapping"),
@@ -313,7 +313,21 @@ def test_what_aliases_expand_to_is_bounded() -> None:
     lines = ["x-0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"x-{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]" for at in range(1, 9)]
     (error,) = errors("\n".join(lines))
-    assert error.startswith("5:46 more than 100000 values once aliases are followed")
+    assert error.startswith("7:16 more than 3000000 values once aliases are followed")
+
+
+def test_a_hundred_thousand_policies_load_and_what_is_odd_in_the_last_is_told_with_its_place() -> None:
+    policy = (
+        '- {effect: Allow, actions: [TOPIC_EDIT, TOPIC_PRODUCE], resource: [cluster, p, topic, "t%d-*"], role: r%d}\n'
+    )
+    text = "policies:\n" + "".join(policy % (at, at // 10) for at in range(99_999))
+
+    loaded = load(text + policy.replace("PRODUCE", "PRODUCT") % (99_999, 1), "rbac.yaml")
+
+    assert loaded.document is not None
+    assert len(loaded.document.policies) == 100_000
+    (warning,) = (one for one in loaded.findings if one.severity is Severity.WARNING)
+    assert (warning.line, warning.column, warning.hint) == (100_001, 41, 'did you mean "TOPIC_PRODUCE"?')
 
 
 def test_aliases_do_not_hide_depth() -> None:

@@ -107,6 +107,51 @@ def test_of_a_whole_group_those_topics_are_moved_that_its_author_can_see_there()
     assert usable_topics("trade_b2", topics, Author(principal="x", roles=frozenset(), tenant=None), ground()) == ()
 
 
+EVERY_TOPIC = Aim(group="trade_b2", operation=Operation.CLEAR)
+HELPER = Author(principal="hank", roles=frozenset({"helpers"}), tenant="Helpers")
+HELPERS = {
+    "name": "Helpers",
+    "roles": ["helpers"],
+    "resources": [
+        {"include": [["cluster", "*", "topic", "tx_*"], ["cluster", "*", "group", "trade_*"]]},
+        {"exclude": [["cluster", "*", "topic", "tx_pay*"]]},
+    ],
+}
+
+
+def helped(*rules: Mapping[str, Any]) -> Ground:
+    """Where somebody approves in a tenant that lacks a topic of the author's."""
+    return ground(ALLOW, *rules, admin_roles=["owners", "helpers"], tenants=[TENANT, HELPERS])
+
+
+def test_of_a_whole_group_its_approver_lets_those_topics_be_moved_that_he_sees_too() -> None:
+    lets = helped(a_rule("Allow", "GROUP_EDIT", "group", "trade_*", to="helpers"))
+    topics = ["fx", "gx", "tx_1", "tx_pay"]
+
+    assert usable_topics("trade_b2", topics, ANN, lets) == ("fx", "tx_1", "tx_pay")
+    assert usable_topics("trade_b2", topics, ANN, lets, approver=HELPER) == ("fx", "tx_1")
+    nobody = Author(principal="x", roles=frozenset(), tenant=None)
+    assert usable_topics("trade_b2", topics, ANN, lets, approver=nobody) == ()
+
+
+def test_offsets_are_moved_by_an_approval_while_whoever_gave_it_could_give_it_again() -> None:
+    lets = helped(a_rule("Allow", "GROUP_EDIT", "group", "trade_*", to="helpers"))
+
+    judgement = judge_offsets(EVERY_TOPIC, ["fx", "tx_1"], ANN, lets, approved=True, approver=HELPER)
+    assert (judgement.granted, [str(rule)[:11] for rule in judgement.rules]) == (True, ["policies[0]", "policies[1]"])
+    hidden = judge_offsets(EVERY_TOPIC, ["tx_1", "tx_pay"], ANN, lets, approved=True, approver=HELPER)
+    assert (hidden.granted, hidden.reason) == (False, "topic tx_pay is outside the tenant Helpers")
+    named = Aim(group="trade_b2", operation=Operation.CLEAR, topic="tx_pay")
+    assert not judge_offsets(named, (), ANN, lets, approved=True, approver=HELPER).granted
+    gone = judge_offsets(EVERY_TOPIC, ["tx_1"], ANN, helped(), approved=True, approver=HELPER)
+    assert (gone.granted, gone.reason.partition(":")[0]) == (
+        False,
+        "hank does not hold GROUP_EDIT on group trade_b2",
+    )
+    himself = judge_offsets(EVERY_TOPIC, ["tx_1"], ANN, lets, approved=True, approver=ANN)
+    assert himself.reason == "ann has asked for it himself: it takes a second person"
+
+
 def test_a_stage_is_an_obstacle_until_it_is_approved() -> None:
     staged = ground(ALLOW, a_rule("Stage", "GROUP_EDIT", "group", "*"))
     assert judge_offsets(AIM, (), ANN, staged).reason == (
@@ -245,3 +290,59 @@ def test_when_it_is_executed_both_are_judged_again() -> None:
     )
     assert judge_execution([DELETE], ANN, OLGA, ground(STAGE)).reason.startswith("olga does not hold")
     assert judge_execution([DELETE], ANN, OLGA, ground(OWN)).reason.startswith("ann does not hold")
+
+
+# ---- everything of a type
+
+
+EVERY_BROKER = Demand(action=Action.BROKER_EDIT, kind=Kind.BROKER, name="")
+EVERY_PRINCIPAL = Demand(action=Action.ACL_EDIT, kind=Kind.PRINCIPAL, name="")
+WHOLE = {"name": "Trading", "roles": ["owners", "devs"], "resources": [{"include": [["cluster", "*"]]}]}
+
+
+@pytest.mark.parametrize(
+    ("demand", "action", "one"),
+    [(EVERY_BROKER, "BROKER_EDIT", ["broker", "3"]), (EVERY_PRINCIPAL, "ACL_EDIT", ["principal", "User:root"])],
+)
+def test_who_is_denied_one_approves_nothing_about_all_of_them(demand: Demand, action: str, one: list[str]) -> None:
+    rules = (a_rule("Stage", action, one[0]), a_rule("Allow", action, one[0], to="owners"))
+    assert judge_approver([demand], ANN, OLGA, ground(*rules, tenants=[WHOLE])).granted
+    denied = ground(*rules, a_rule("Deny", action, *one, to="owners"), tenants=[WHOLE])
+    assert approver_is_told(denied, OLGA, demand) == (
+        f"olga does not hold {action} on every {one[0]}: {action} is denied by policies[2] (rbac.yaml:1)"
+    )
+    denied_to_author = ground(*rules, a_rule("Deny", action, *one), tenants=[WHOLE])
+    assert not judge_requester([demand], ANN, denied_to_author).granted
+
+
+@pytest.mark.parametrize(
+    ("demand", "one"), [(EVERY_BROKER, ["broker", "3"]), (EVERY_PRINCIPAL, ["principal", "User:root"])]
+)
+def test_who_does_not_see_one_neither_sees_nor_approves_what_is_about_all_of_them(
+    demand: Demand, one: list[str]
+) -> None:
+    rules = (a_rule("Stage", str(demand.action), one[0]), a_rule("Allow", str(demand.action), one[0], to="owners"))
+    cut = {**WHOLE, "resources": [{"include": [["cluster", "*"]]}, {"exclude": [["cluster", "*", *one]]}]}
+    where = ground(*rules, tenants=[cut])
+    assert not judge_second([demand], ANN, OLGA, where).granted
+    assert approver_is_told(where, OLGA, demand) == f"every {one[0]} is outside the tenant Trading"
+
+
+def test_what_is_about_all_names_with_a_beginning_is_approved_by_who_has_all_of_them() -> None:
+    rules = (a_rule("Stage", "ACL_EDIT", "principal"), a_rule("Allow", "ACL_EDIT", "principal", to="owners"))
+    of_app = Demand(action=Action.ACL_EDIT, kind=Kind.PRINCIPAL, name="User:app")
+    trade, every = (Demand(action=None, kind=Kind.TOPIC, name=name, beginning=True) for name in ("tx_", ""))
+    where = ground(*rules, tenants=[{**TENANT, "resources": [{"include": PREFIXED}]}])
+    assert judge_execution([of_app, trade], ANN, OLGA, where).granted
+    assert not judge_second([of_app, every], ANN, OLGA, where).granted
+    cut = {**TENANT, "resources": [{"include": PREFIXED}, {"exclude": [["cluster", "*", "topic", "tx_secret"]]}]}
+    assert approver_is_told(ground(*rules, tenants=[cut]), OLGA, of_app, trade) == (
+        "each topic that begins with tx_ is not all in the tenant Trading"
+    )
+    whole = ground(
+        *rules, tenants=[{**WHOLE, "resources": [{"include": [["cluster", "*"], ["cluster", "*", "topic", "__*"]]}]}]
+    )
+    assert judge_second([of_app, trade], ANN, OLGA, whole).granted
+
+
+PREFIXED = [["cluster", "*", "principal"], ["cluster", "*", "topic", "tx_*"]]

@@ -1,12 +1,13 @@
 """What becomes of offsets: each partition's move, and what is left of it when somebody looks again."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kordon_policy.offset_moves import Aim, Found, Move, Operation, Point, To, TopicPartition, compare, plan
+from kordon_policy.offset_moves import Aim, Found, Move, Operation, Point, To, TopicPartition, compare, hopeless, plan
 
 TX_3 = TopicPartition("tx", 3)
 
@@ -80,6 +81,51 @@ def test_what_cannot_be_moved_says_why_and_leaves_the_offset_as_it_is() -> None:
     assert errors(late) == {"tx-3": "it was not there when the time was looked up"}
     assert errors(plan(skip(), {}, {})) == {"tx-3": "topic tx has no such partition"}
     assert plan(skip(topic=None, partition=None), {}, {}) == ()
+
+
+GONE = Found(committed=None, error="its leader answers NOT_LEADER_OR_FOLLOWER")
+WHOLE: dict[str, Any] = {"topic": None, "partition": None}
+
+
+@pytest.mark.parametrize(
+    ("aim", "found", "why"),
+    [
+        (skip(), {}, "there is no topic tx"),
+        (skip(partition=None), {}, "there is no topic tx"),
+        (reset(Point.LATEST), {}, "there is no topic tx"),
+        (clear(partition=4), {TX_3: found_at(1)}, "topic tx has no partition 4: it has partitions 0 to 3"),
+        (
+            skip(partition=1),
+            {TopicPartition("tx", 0): found_at(1)},
+            "topic tx has no partition 1: it has partition 0 alone",
+        ),
+        (skip(), {TX_3: found_at(None)}, "group g has no offset of tx-3 to skip from"),
+        (skip(partition=None), {TX_3: found_at(None)}, "group g has no offset of tx to skip from"),
+        (skip(**WHOLE), {}, "group g has no offsets"),
+        (clear(**WHOLE), {}, "group g has no offsets"),
+        (reset(Point.LATEST, **WHOLE), {}, "group g has no offsets"),
+        # What may be possible, or is as it should be already.
+        (skip(), {TX_3: found_at(20)}, ""),
+        (skip(), {TX_3: GONE}, ""),
+        (skip(partition=None), {TX_3: found_at(None), TopicPartition("tx", 2): found_at(7)}, ""),
+        (clear(), {TX_3: found_at(None)}, ""),
+        (reset(Point.LATEST), {TX_3: found_at(None)}, ""),
+    ],
+)
+def test_what_could_only_fail_is_known_before(aim: Aim, found: Mapping[TopicPartition, Found], why: str) -> None:
+    assert hopeless(aim, found, is_there=True, may_commit=False) == why
+
+
+@pytest.mark.parametrize("aim", [skip(), skip(**WHOLE), clear(), reset(Point.LATEST, **WHOLE)])
+def test_a_group_that_is_not_there_has_nothing_to_be_moved_unless_something_comes_first(aim: Aim) -> None:
+    found = {} if aim.topic is None else {TX_3: found_at(None)}
+
+    assert hopeless(aim, found, is_there=False, may_commit=False) == "there is no group g"
+    assert hopeless(aim, found, is_there=False, may_commit=True) == ""
+
+
+def test_a_group_that_is_not_there_may_be_given_offsets() -> None:
+    assert hopeless(reset(Point.LATEST), {TX_3: found_at(None)}, is_there=False, may_commit=False) == ""
 
 
 def test_only_what_is_aimed_at_is_moved() -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from kordon_policy.actions import Domain
 from kordon_policy.model import Compat, Rule, RuleRef, TemporaryRule
-from kordon_policy.own_rights import Author, Judgement, Known, judge_author, judge_view
+from kordon_policy.own_rights import Author, Judgement, Known, judge_author, judge_view, known_to
 from kordon_policy.snapshot import compile_snapshot
 from tests.policy import naive
-from tests.policy.given import a_document
+from tests.policy.given import a_document, a_snapshot
 
 KNOWN: Known = {
     Domain.CLUSTER: (frozenset({"prod", "lkc-1", "live"}), frozenset({"spare", "lkc-2", "live"})),
@@ -348,3 +348,29 @@ def may(own: Any, tenant: Any, effect: str, part: str, names: frozenset[str], ki
     if not (naive.sees_explicitly(tenant, names, kind, name, admin=True) if kind else naive.whole(tenant, names)):
         return False
     return effect == "Deny" or naive.decide(own, {"owners"}, names, part, kind, name)[0] == "allowed"
+
+
+def test_clusters_are_told_to_administrators_and_to_whoever_has_something_there() -> None:
+    file = {
+        "admin_roles": ["owners"],
+        "policies": [],
+        "tenants": [
+            {
+                "name": "Trading",
+                "roles": ["devs", "owners"],
+                "resources": [{"include": [["cluster", "prod", "topic", "tx_*"]]}],
+            },
+            {"name": "All", "roles": ["ops"], "resources": [{"include": [["*"]]}]},
+        ],
+    }
+    snapshot = a_snapshot(json.dumps(file))
+    prod, hush = frozenset({"prod", "lkc-1"}), frozenset({"hush"})
+    known = {Domain.CLUSTER: [prod, hush], Domain.SCHEMA: [frozenset({"registry"})]}
+
+    def told(role: str, tenant: str | None) -> list[frozenset[str]]:
+        author = Author(principal="dee", roles=frozenset({role}), tenant=tenant)
+        return [names for every in known_to(author, snapshot, known).values() for names in every]
+
+    assert told("owners", "Trading") == told("ops", "All") == [prod, hush, frozenset({"registry"})]
+    assert told("devs", "Trading") == [prod]
+    assert told("devs", "All") == told("devs", None) == []

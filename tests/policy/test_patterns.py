@@ -97,7 +97,8 @@ class Walked(str):
     looks = 0
 
     def __getitem__(self, at: SupportsIndex | slice) -> str:
-        return Walked(str.__getitem__(self, at)) if isinstance(at, slice) else str.__getitem__(self, at)
+        Walked.looks += 1
+        return str.__getitem__(self, at)
 
     def startswith(self, *args: object) -> bool:
         Walked.looks += 1
@@ -107,7 +108,7 @@ class Walked(str):
 def test_looking_up_a_name_walks_no_pattern_that_does_not_match() -> None:
     def looks(others: int) -> int:
         index: PatternIndex[int] = PatternIndex()
-        for at in range(others):
+        for at in range(10_000, 10_000 + others):
             for text in (f"other-{at}*", f"*-other-{at}", f"other-{at}", f"*other-{at}*", f"o-{at}*o"):
                 index.add(pattern(text), at)
         index.add(pattern("tx_*"), -1)
@@ -115,7 +116,7 @@ def test_looking_up_a_name_walks_no_pattern_that_does_not_match() -> None:
         assert index.matching(Walked("tx_payments-eu")) == [-1]
         return Walked.looks
 
-    assert looks(2_000) == looks(20)
+    assert 0 < looks(2_000) == looks(20)
 
 
 def test_a_memo_works_an_answer_out_once_and_stays_bounded() -> None:

@@ -1,16 +1,13 @@
-"""Two replicas that execute scheduled mutations, in every order of their steps, and with a crash at each of them.
+"""Two replicas that execute scheduled mutations, in every order of their steps, and with a crash at each of them."""
 
-The store is modelled as what it promises: of two changes that were made from one revision, it takes one.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
 
 import pytest
 
-from kordon_policy.lifecycle import NotPossible
-from kordon_policy.offset_moves import Aim, Found, Move, Operation, TopicPartition, plan
-from kordon_policy.own_rights import Author, Judgement
+from kordon_policy.offset_moves import Aim, Found, Operation, TopicPartition, plan
 from kordon_policy.scheduled import (
     GRACE_MS,
     LEASE_MS,
@@ -28,60 +25,78 @@ from kordon_policy.scheduled import (
     remaining,
     take_over,
 )
-from tests.policy.interleaving import every_world
+from tests.policy import replicas
+from tests.policy.replicas import ANN, YES, every_order
 
 TX_3 = TopicPartition("tx", 3)
 AT_FIRST, ENDS, MOVED = 10, 1_000, 17
-INSTANTS = (0, ENDS, ENDS + GRACE_MS)
-YES = Judgement(granted=True, reason="ann holds it")
-NO = Judgement(granted=False, reason="ann holds it no more")
-ANN = Author(principal="ann", roles=frozenset({"devs"}), tenant="Trading")
+Replica = replicas.Replica[ScheduledMutation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replica:
-    """What one process is about, and what it knows: what it loses when it dies."""
+class World(replicas.World[ScheduledMutation]):
+    """With one partition, which somebody else may move too."""
 
-    name: str
-    about: str = "nothing"
-    mutation: ScheduledMutation | None = None
-    moves: tuple[Move, ...] = ()  # planned, then left to be set
-    settled: tuple[Move, ...] = ()
+    instants: ClassVar[tuple[int, ...]] = (0, ENDS, ENDS + GRACE_MS)
+    then: ClassVar[str] = "compare"
 
-    def idle(self) -> "Replica":
-        return Replica(name=self.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    store: tuple[ScheduledMutation, ...]
-    offset: int
-    replicas: tuple[Replica, ...]
-    now: int = 0
-    allowed: bool = True
+    offset: int = AT_FIRST
     stalls: bool = False  # may whoever has claimed sleep so long that another takes over, and then go on?
-    crashes: int = 0  # those that are still to come
     take_overs: int = 0
     consumers: int = 0
-    revocations: int = 0
-    clock_steps: int = 0
     moved_to: int = MOVED  # by a consumer
     was_set: bool = False  # by one of the replicas
 
-    @property
-    def judgement(self) -> Judgement:
-        return YES if self.allowed else NO
+    def begin(self, replica: Replica) -> Iterator[tuple["World", Replica]]:
+        """Look at the store, and see what is due. Whether a claim has been watched for long enough, is left open."""
+        for mutation in self.store:
+            asked = due(mutation, self.now, watched_ms=LEASE_MS)
+            if asked is Due.TRY and in_front(mutation, self.store) is None:
+                about = "look at the offset"
+            elif asked is Due.EXPIRE:
+                about = "expire"
+            elif asked is Due.TAKE_OVER and self.take_overs and (self.stalls or not self.is_at_work(mutation)):
+                about = "take over"
+            else:
+                continue
+            then = replace(self, take_overs=self.take_overs - (about == "take over"))
+            yield then, replace(replica, about=about, mutation=mutation)
 
-    def taken(self, change: Change) -> "World | None":
-        """The store with a change; `None` if somebody was quicker."""
-        after = change.mutation
-        for place, kept in enumerate(self.store):
-            if kept.id == after.id and kept.revision == after.revision - 1:
-                return replace(self, store=(*self.store[:place], after, *self.store[place + 1 :]))
-        return None
+    def is_at_work(self, mutation: ScheduledMutation) -> bool:
+        """Is somebody about to set offsets who has claimed it? He stops in time, if he does not stall."""
+        working = ("compare", "set the offset")
+        return any(one.about in working and one.mutation and one.mutation.id == mutation.id for one in self.replicas)
 
-    def with_replica(self, place: int, replica: Replica) -> "World":
-        return replace(self, replicas=(*self.replicas[:place], replica, *self.replicas[place + 1 :]))
+    def go_on(self, replica: Replica) -> Iterator[tuple["World", Replica]]:
+        mutation, found, by = replica.mutation, replica.found, replica.name
+        assert mutation is not None
+        match replica.about:
+            case "look at the offset":
+                moves = plan(mutation.aim, {TX_3: Found(committed=self.offset, earliest=0, latest=100)}, {})
+                yield self, replace(replica, about="claim", found=moves)
+            case "claim":
+                yield self.changed(replica, lambda: claim(mutation, found, self.judgement, self.now, by=by))
+            case "take over":
+                yield self.changed(replica, lambda: take_over(mutation, self.now, by=by, watched_ms=LEASE_MS))
+            case "compare":
+                rest = remaining(mutation, {TX_3: self.offset}, self.judgement, self.now)
+                yield self, replace(replica, about="set the offset", found=rest)
+            case "set the offset":
+                offset = next((move.new for move in found.to_set), self.offset)
+                then = replace(self, offset=offset, was_set=self.was_set or bool(found.to_set))
+                yield then, replace(replica, about="finish", found=(*found.settled, *found.to_set))
+            case "finish":
+                yield self.changed(replica, lambda: finish(mutation, found, self.now, by=by))
+            case _:
+                yield self.changed(replica, lambda: expire(mutation, self.now))
+
+    def people(self) -> Mapping[str, Callable[[], Change]]:
+        return {f"{one.id} is cancelled": partial(cancel, one, self.now, by="ann") for one in self.store}
+
+    def elsewhere(self) -> Iterator[tuple[str, "World"]]:
+        """A consumer commits although the group was Empty just now."""
+        if self.consumers:
+            yield "a consumer commits", replace(self, offset=self.moved_to, consumers=self.consumers - 1)
 
 
 def a_skip(name: str, created_ts: int = 0) -> ScheduledMutation:
@@ -90,109 +105,8 @@ def a_skip(name: str, created_ts: int = 0) -> ScheduledMutation:
     return create(asked, YES, 0).mutation
 
 
-def a_world(*skips: ScheduledMutation, **more: int) -> World:
-    return World(store=skips, offset=AT_FIRST, replicas=(Replica(name="a"), Replica(name="b")), **more)  # type: ignore[arg-type]
-
-
-def steps(world: World) -> Iterator[tuple[str, World]]:
-    for place, replica in enumerate(world.replicas):
-        if replica.about == "nothing":
-            yield from begin(world, place, replica)
-        else:
-            then, after = go_on(world, replica)
-            yield f"{replica.name}: {replica.about}", then.with_replica(place, after)
-            if world.crashes:
-                yield (
-                    f"{replica.name} dies",
-                    replace(world, crashes=world.crashes - 1).with_replica(place, replica.idle()),
-                )
-    yield from others(world)
-
-
-def begin(world: World, place: int, replica: Replica) -> Iterator[tuple[str, World]]:
-    """Look at the store, and see what is due. Whether a claim has been watched for long enough, is left open."""
-    for mutation in world.store:
-        asked = due(mutation, world.now, watched_ms=LEASE_MS)
-        if asked is Due.TRY and in_front(mutation, world.store) is None:
-            about = "look at the offset"
-        elif asked is Due.EXPIRE:
-            about = "expire"
-        elif asked is Due.TAKE_OVER and world.take_overs and (world.stalls or not is_at_work(world, mutation)):
-            about = "take over"
-        else:
-            continue
-        after = replace(world, take_overs=world.take_overs - (about == "take over"))
-        replica_then = replace(replica, about=about, mutation=mutation)
-        yield f"{replica.name}: sees {mutation.id}", after.with_replica(place, replica_then)
-
-
-def is_at_work(world: World, mutation: ScheduledMutation) -> bool:
-    """Is somebody about to set offsets who has claimed it? He stops in time, if he does not stall."""
-    working = ("compare", "set the offset")
-    return any(one.about in working and one.mutation and one.mutation.id == mutation.id for one in world.replicas)
-
-
-def go_on(world: World, replica: Replica) -> tuple[World, Replica]:
-    """One step of a process that is about something: to a world, and to what it is about then."""
-    mutation = replica.mutation
-    assert mutation is not None
-    match replica.about:
-        case "look at the offset":
-            moves = plan(mutation.aim, {TX_3: Found(committed=world.offset, earliest=0, latest=100)}, {})
-            return world, replace(replica, about="claim", moves=moves)
-        case "claim":
-            return changed(
-                world, replica, lambda: claim(mutation, replica.moves, world.judgement, world.now, by=replica.name)
-            )
-        case "take over":
-            return changed(world, replica, lambda: take_over(mutation, world.now, by=replica.name, watched_ms=LEASE_MS))
-        case "compare":
-            rest = remaining(mutation, {TX_3: world.offset}, world.judgement, world.now)
-            return world, replace(replica, about="set the offset", moves=rest.to_set, settled=rest.settled)
-        case "set the offset":
-            done = (*replica.settled, *replica.moves)
-            offset = next((move.new for move in replica.moves), world.offset)
-            assert offset is not None
-            after = replace(world, offset=offset, was_set=world.was_set or bool(replica.moves))
-            return after, replace(replica, about="finish", settled=done)
-        case "finish":
-            return changed(world, replica, lambda: finish(mutation, replica.settled, world.now, by=replica.name))
-        case _:
-            return changed(world, replica, lambda: expire(mutation, world.now))
-
-
-def changed(world: World, replica: Replica, make: Callable[[], Change]) -> tuple[World, Replica]:
-    """Bring a change into the store. Who has claimed something goes on with it; everybody else is done."""
-    try:
-        change = make()
-    except NotPossible:
-        return world, replica.idle()
-    after = world.taken(change)
-    if after is None:
-        return world, replica.idle()
-    if change.mutation.state is State.EXECUTING:
-        return after, Replica(name=replica.name, about="compare", mutation=change.mutation)
-    return after, replica.idle()
-
-
-def others(world: World) -> Iterator[tuple[str, World]]:
-    """Time, people, and a consumer that commits although the group was Empty just now."""
-    later = [instant for instant in INSTANTS if instant > world.now]
-    if later:
-        yield "time goes by", replace(world, now=later[0])
-    if world.clock_steps and world.now:
-        yield "the clock is set back", replace(world, now=0, clock_steps=world.clock_steps - 1)
-    if world.revocations:
-        yield "a right goes", replace(world, allowed=False, revocations=world.revocations - 1)
-    if world.consumers:
-        yield "a consumer commits", replace(world, offset=world.moved_to, consumers=world.consumers - 1)
-    for mutation in world.store:
-        try:
-            after = world.taken(cancel(mutation, world.now, by="ann"))
-        except NotPossible:
-            continue
-        assert after is not None
-        yield f"{mutation.id} is cancelled", after
+def a_world(*skips: ScheduledMutation, **more: Any) -> World:
+    return World(store=skips, **more)
 
 
 def nothing_is_done_that_was_not_begun_in_time(world: World) -> None:
@@ -217,8 +131,8 @@ def test_a_record_is_skipped_once_whatever_the_order_and_whoever_dies_when(stall
             # What is told of it is true, as long as nobody sets anything when another has taken over.
             assert world.offset == AT_FIRST
 
-    start = a_world(a_skip("7f3a"), crashes=2, take_overs=2, revocations=1, clock_steps=1)
-    count, ends = every_world(replace(start, stalls=stalls), steps, check)
+    start = a_world(a_skip("7f3a"), crashes=2, take_overs=2, revocations=1, clock_steps=1, stalls=stalls)
+    count, ends = every_order(start, check)
     assert count > 1_000
     assert {world.store[0].state for world in ends} >= {State.SUCCEEDED, State.FAILED, State.EXPIRED, State.CANCELLED}
     for world in ends:
@@ -235,8 +149,8 @@ def test_a_record_is_not_skipped_twice_although_a_consumer_commits_in_the_middle
         if mutation.state is State.SUCCEEDED and mutation.claim and mutation.claim.attempts == 1:
             assert world.was_set
 
-    start = replace(a_world(a_skip("7f3a"), crashes=1, take_overs=2, consumers=1), moved_to=moved_to)
-    count, ends = every_world(start, steps, check)
+    start = a_world(a_skip("7f3a"), crashes=1, take_overs=2, consumers=1, moved_to=moved_to)
+    count, ends = every_order(start, check)
     assert count > 500
     told = {move.error for world in ends for move in world.store[0].results}
     assert f"somebody has moved it to {moved_to} meanwhile" in told
@@ -250,6 +164,6 @@ def test_two_skips_of_one_partition_skip_two_records_though_each_replica_would_d
         assert AT_FIRST + done <= world.offset <= AT_FIRST + done + begun
 
     start = a_world(a_skip("7f3a"), a_skip("9b1c", created_ts=5), crashes=1, take_overs=1)
-    count, ends = every_world(start, steps, check)
+    count, ends = every_order(start, check)
     assert count > 1_000
     assert AT_FIRST + 2 in {world.offset for world in ends}

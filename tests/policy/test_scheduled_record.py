@@ -64,7 +64,18 @@ def test_a_record_of_the_first_schema_is_read_for_ever() -> None:
     assert mutation.claim.moves[1] == Move(topic="tx", partition=3, old=41907, new=41908)
 
 
+def test_a_record_with_an_approver_is_one_that_older_kordons_do_not_read() -> None:
+    # They would move what he does not see.
+    record = {**RECORD, "schema": 2, "approver": {"principal": "olga", "roles": ["owners"], "tenant": "Trading"}}
+
+    mutation = from_record(json.loads(json.dumps(record)))
+
+    assert mutation.approver == Author(principal="olga", roles=frozenset({"owners"}), tenant="Trading")
+    assert to_record(mutation) == record
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+authors = st.builds(Author, principal=texts, roles=st.frozensets(texts), tenant=st.none() | texts)
 instants = st.integers(0, LAST_INSTANT)
 offsets = st.integers(0, 2**63 - 1)
 partitions = st.integers(0, 2**31 - 1)
@@ -102,12 +113,13 @@ common: dict[str, Any] = {
     "cluster": texts,
     "aim": aims,
     "resolved": st.none() | st.dictionaries(st.builds(TopicPartition, texts, partitions), offsets, max_size=3),
-    "author": st.builds(Author, principal=texts, roles=st.frozensets(texts), tenant=st.none() | texts),
+    "author": authors,
     "created_ts": instants,
     "until_ts": instants,
     "reason": texts,
     "ticket": texts,
     "staged_id": st.none() | texts,
+    "approver": st.none() | authors,
     "results": moves,
 }
 mutations = st.one_of(
@@ -164,7 +176,9 @@ def with_moves(*rows: Any) -> dict[str, Any]:
     [
         ([], "it is no mapping"),
         ({}, "it has no `schema`"),
-        (a_record(schema=2), "it was written by a newer Kordon (schema 2, known are those up to 1)"),
+        (a_record(schema=3), "it was written by a newer Kordon (schema 3, known are those up to 2)"),
+        (a_record(schema=2), "it has no `approver`"),
+        (a_record(schema=2, approver=None), "`approver` is no mapping"),
         (a_record(schema=0), "there is no schema 0"),
         (a_record(revision=True), "`revision` is no whole number"),
         (a_record(state="dead"), "`state` is 'dead', which is none"),

@@ -1,5 +1,8 @@
 """Who gets in, and what time does."""
 
+import gc
+from weakref import ref
+
 import pytest
 
 from kordon_policy.actions import Action, Domain, Kind, parts_of
@@ -132,10 +135,29 @@ def test_what_a_file_has_been_asked_for_can_be_prepared_of_the_next() -> None:
     rights_of(before, "a").decide(Action.GROUP_EDIT, Kind.GROUP, "g")
     after = Compiled(a_document(text.replace("GROUP_EDIT", "GROUP_DELETE")))
 
-    after.prepare_like(before.compiled)
+    after.prepare(before.compiled.asked)
 
     assert list(after._indexes) == ["a"]
     assert list(after.views) == [("T", PROD, False)]
     allowed = rights_of(compile_snapshot(after, epoch=2), "a")
     assert not allowed.decide(Action.GROUP_EDIT, Kind.GROUP, "g").allowed
     assert allowed.decide(Action.GROUP_DELETE, Kind.GROUP, "g").allowed
+
+
+def test_what_is_out_of_force_is_gone_without_the_garbage_collector() -> None:
+    text = """
+        policies: [{effect: Allow, actions: [GROUP_EDIT], resource: ['*'], roles: [a]}]
+        tenants: [{name: T, resources: [{include: ['*']}], roles: [a]}]
+    """
+    gc.disable()
+    try:
+        snapshot = compile_snapshot(a_document(text), epoch=1)
+        rights, view = rights_of(snapshot, "a"), snapshot.view("T", PROD)
+        assert rights.decide(Action.GROUP_EDIT, Kind.GROUP, "g").allowed
+        assert view.sees(Kind.GROUP, "g")
+        parts = [ref(one) for one in (snapshot, snapshot.compiled, rights, view)]
+        del snapshot, rights, view
+
+        assert [part() for part in parts] == [None] * 4
+    finally:
+        gc.enable()

@@ -73,6 +73,7 @@ demands = st.builds(
     kind=st.none() | st.sampled_from(Kind),
     name=st.none() | texts,
     explicit=st.booleans(),
+    beginning=st.booleans(),
 )
 common: dict[str, Any] = {
     "id": texts,

@@ -383,3 +383,11 @@ def test_what_is_too_deep_or_too_much_is_not_read_to_its_end() -> None:
     assert "more than 20 levels deep" in told
     (told,) = refused({**BODY, "reason": ["x"] * 20_000})
     assert "more than 10000 values" in told
+
+
+def test_who_is_no_administrator_is_not_told_which_roles_and_clusters_there_are() -> None:
+    body = a_policy(role="devz", resource=["cluster", "prot", "group", "trade_b2"])
+    assert len(refused(body)) == 2
+    dee = Author(principal="dee", roles=frozenset({"devs"}), tenant=None)
+    read = read_request(body, policy_id="7f3a", author=dee, snapshot=a_snapshot(ROLES), known=KNOWN, now=NOW)
+    assert read.findings == ()

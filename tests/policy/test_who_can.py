@@ -14,6 +14,7 @@ from kordon_policy.listings import to_what_answer, to_who_answer
 from kordon_policy.model import Compat, RuleRef, TemporaryRule
 from kordon_policy.patterns import pattern
 from kordon_policy.question import Cluster, World
+from kordon_policy.regions import at_most
 from kordon_policy.snapshot import Compiled
 from kordon_policy.what_can import Holder, Right, WhatCan, what_can
 from kordon_policy.who_can import who_can
@@ -353,3 +354,41 @@ tenants: [{name: T, resources: [{include: [cluster, "*", topic]}], roles: [devs]
     assert isinstance(right, Right)
     assert right.kind is Kind.TOPIC
     assert right.actions == (Action.TOPIC_EDIT, Action.TOPIC_INSPECT)
+
+
+def test_who_is_no_administrator_is_not_told_what_his_tenant_leaves_out() -> None:
+    text = FILE.replace(
+        "policies:\n",
+        'policies:\n  - {resource: [cluster, "*", topic, "*"], effect: Allow, actions: [TOPIC_EDIT], role: devs}\n',
+    )
+    holder = Holder(roles=frozenset({"devs"}), tenant="Trading")
+    inferred = {"trade_b1": frozenset({"fx_rates", "hush-internal"})}
+
+    for world in (a_world(text), a_world(text, inferred=inferred)):
+        openly = to_what_answer(what_can(holder, {Domain.CLUSTER: [PROD]}, world))
+        answer = to_what_answer(what_can(holder, {Domain.CLUSTER: [PROD]}, world, openly=False))
+        assert ("-internal" in str(openly), "-internal" in str(answer)) == (True, False)
+        assert [one["actions"] for one in answer["rights"]] == [one["actions"] for one in openly["rights"]]
+        assert all(one["names"] or one["if_read"] for one in answer["rights"])
+    assert "fx_rates" in str(answer)
+
+
+def test_what_takes_longer_than_one_waits_is_told_as_far_as_it_was_found() -> None:
+    rules = [
+        f'{{resource: [cluster, "*", topic, "*a{at}*b*"], effect: Allow, actions: [TOPIC_DELETE], role: r{at % 3}}}'
+        for at in range(60)
+    ]
+    text = (
+        "policies:\n  - "
+        + "\n  - ".join(rules)
+        + '\ntenants: [{name: T, resources: [{include: ["*"]}], roles: ["*"]}]\n'
+    )
+
+    for steps in (0, 100_000):
+        with at_most(steps):
+            found = who_can(asked(Action.TOPIC_DELETE, "a*b*" * 200), a_world(text))
+            rights = what_can(Holder(roles=frozenset({"r1"})), {Domain.CLUSTER: [PROD]}, a_world(text))
+        assert found.incomplete
+        assert all(why.endswith("it would take too long to work out") for why in found.incomplete)
+        assert bool(rights.incomplete) is not bool(rights.rights)
+    assert who_can(asked(Action.TOPIC_DELETE, "a0x"), a_world(text)).incomplete == ()
