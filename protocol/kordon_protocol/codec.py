@@ -36,11 +36,13 @@ Reader: TypeAlias = Callable[[bytes, int], tuple[Reading, int]]
 """From bytes and the offset of a message to the message and the offset behind it. Raises `MalformedBody`."""
 
 
+@cache  # kio looks its modules up by name each time
 def request_type(api_key: int, api_version: int) -> Entity:
     """Return kio's class of a request. Raises `UnknownApi`, `UnsupportedVersion`."""
     return _schema(load_request_schema, api_key, api_version)
 
 
+@cache
 def response_type(api_key: int, api_version: int) -> Entity:
     """Return kio's class of a response. Raises `UnknownApi`, `UnsupportedVersion`."""
     return _schema(load_response_schema, api_key, api_version)

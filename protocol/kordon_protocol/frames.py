@@ -25,6 +25,11 @@ def with_prefix(*parts: Buffer) -> bytes:
     return b"".join((_LENGTH.pack(sum(map(len, parts))), *parts))
 
 
+def with_correlation_id(frame: Buffer, correlation_id: int) -> bytes:
+    """Give an answer, which has its length before it, to another request."""
+    return b"".join((frame[:PREFIX_SIZE], _LENGTH.pack(correlation_id), frame[PREFIX_SIZE + 4 :]))
+
+
 class FrameSplitter:
     """Collect whole frames, for own connections and tests."""
 
@@ -99,7 +104,7 @@ class RequestCollector:
         """Bytes that wait for the rest of their request."""
         self._want = 0  # bytes of the request in progress with its prefix; 0 while its beginning is incomplete
 
-    def feed(self, chunk: bytes) -> list[Collected]:
+    def feed(self, chunk: Buffer) -> list[Collected]:
         """Return the requests that chunk completes.
 
         Raises `FrameTooLarge` and `FrameTooSmall` as soon as a length is known, before its body arrives. What came
@@ -116,11 +121,12 @@ class RequestCollector:
             start = end
         while start < size:
             if not self._want and not self._learn_size(chunk, start):
-                self._keep(chunk[start:])
+                self._keep(bytes(chunk[start:]))
                 break
             end = start + self._want - self.have
             if end > size:
-                self._keep(_part(chunk, start, size))
+                # A copy, as it may wait for long: a view would keep all that was read into, which is often larger.
+                self._keep(bytes(chunk[start:]))
                 break
             self._chunks.append(_part(chunk, start, end))
             done.append(Collected(self._chunks, self._want - PREFIX_SIZE))
@@ -129,10 +135,10 @@ class RequestCollector:
             start = end
         return done
 
-    def _learn_size(self, chunk: bytes, start: int) -> bool:
+    def _learn_size(self, chunk: Buffer, start: int) -> bool:
         """Learn the size of the request that begins in chunks and goes on at start, if enough of it is there."""
         if self.have or len(chunk) - start < _KEY_END:  # the beginning is spread over several chunks
-            chunk = b"".join(self._chunks) + chunk[start : start + _KEY_END]
+            chunk = b"".join((*self._chunks, chunk[start : start + _KEY_END]))
             start = 0
         if len(chunk) - start < PREFIX_SIZE:
             return False
@@ -156,13 +162,13 @@ class RequestCollector:
             self._chunks.append(piece)
 
 
-def _part(chunk: bytes, start: int, end: int) -> Buffer:
+def _part(chunk: Buffer, start: int, end: int) -> Buffer:
     """The chunk itself where that is all of it; of a large one a view, of a small one a copy.
 
     Views cost no copy. A small one would keep a large chunk from being freed.
     """
     if end - start < _LARGE:
-        return chunk[start:end]
+        return bytes(chunk[start:end])
     return memoryview(chunk)[start:end] if end - start < len(chunk) else chunk
 
 

@@ -49,9 +49,9 @@ def test_bytes_one_by_one_give_the_same_requests_in_few_chunks(whole: list[bytes
     assert all(len(request.chunks) <= 4 for request in collected)
 
 
-def test_a_chunk_that_holds_one_request_is_kept_as_it_is() -> None:
-    chunk = with_prefix(b"12345678")
-    ((request,)) = RequestCollector(LIMIT).feed(chunk)
+def test_a_large_chunk_that_holds_one_request_is_kept_as_it_is() -> None:
+    chunk = with_prefix(bytes(8_192))
+    ((request,)) = RequestCollector(8_192).feed(chunk)
     assert request.chunks[0] is chunk
 
 

@@ -76,30 +76,39 @@ class FetchResponseWalker:
         self._partition = (0, 0, 0)  # index, error code, high watermark
         self._found: list[FetchedPartition] = []
 
-    def feed(self, chunk: Buffer) -> Sequence[FetchedPartition]:
-        """Take the next bytes and return the partitions whose structure up to their records they complete.
+    @property
+    def records_left(self) -> int:
+        """How many of the next bytes are records."""
+        return self._skip
+
+    def step_over(self, size: int) -> None:
+        """So many of them, but not the last, have gone by: `feed` takes what follows."""
+        self._skip -= size
+        self._position += size
+
+    def feed(self, chunk: Buffer, start: int = 0) -> Sequence[FetchedPartition]:
+        """Take the next bytes, from start on, and return the partitions whose structure up to their records they
+        complete.
 
         Raises `MalformedBody`.
         """
-        size = len(chunk)
-        if self._skip > size:  # the usual case of a large response: nothing but records
-            self._skip -= size
-            self._position += size
+        size = len(chunk) - start
+        if self._skip > size:
+            self.step_over(size)
             return ()
         if self.end_of_topics is not None:
             self._refuse_rest(size)
             return ()
         if self._kept:
-            chunk = bytes(self._kept) + bytes(chunk)
+            chunk, start = bytes(self._kept) + bytes(chunk[start:]), 0
             self._kept = b""
-        self._walk(chunk)
+        self._walk(chunk, start)
         found, self._found = self._found, []
         return found
 
-    def _walk(self, chunk: Buffer) -> None:
+    def _walk(self, chunk: Buffer, offset: int) -> None:
         size = len(chunk)
-        offset = 0
-        self._base = self._position
+        self._base = self._position - offset
         while True:
             if self._skip:
                 taken = min(self._skip, size - offset)

@@ -58,9 +58,8 @@ def encode_metadata_head(
     brokers: Iterable[tuple[int, str, int, str | None]],
     cluster_id: str | None,
     controller_id: int,
-    topics_count: int,
 ) -> bytes:
-    """Write a head up to and including the count of the topics. What a version lacks is left out."""
+    """Write a head up to the count of the topics. What a version lacks is left out."""
     flexible = version >= _FIRST_FLEXIBLE
     brokers = tuple(brokers)
     parts = [_INT32.pack(throttle_ms) if version >= 3 else b"", _count(len(brokers), flexible)]
@@ -69,8 +68,23 @@ def encode_metadata_head(
         parts.append(encode_text(cluster_id, flexible))
     if version >= 1:
         parts.append(_INT32.pack(controller_id))
-    parts.append(_count(topics_count, flexible))
     return b"".join(parts)
+
+
+def encode_topics_count(version: int, count: int) -> bytes:
+    """Write the count of the topics, which ends a head."""
+    return _count(count, version >= _FIRST_FLEXIBLE)
+
+
+def read_topics_count(version: int, data: Buffer, offset: int) -> tuple[int, int] | None:
+    """Read the count of the topics and where they begin, or return None when more bytes are needed.
+
+    Raises `MalformedBody`.
+    """
+    try:
+        return count_of((COMPACT if version >= _FIRST_FLEXIBLE else LEGACY).other, data, offset)
+    except CUT_OFF:
+        return None
 
 
 def _head(version: int, data: Buffer) -> MetadataHead:

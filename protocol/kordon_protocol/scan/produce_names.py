@@ -22,6 +22,8 @@ _INT32: Final = Struct(">i")
 _ACKS_TIMEOUT_COUNT: Final = Struct(">hii")
 _INDEX_AND_SIZE: Final = Struct(">ii")
 _NULL: Final = -1
+_NO_TAGS: Final = b"\x00\x00\x00"
+"""Of the partition, the topic and the request."""
 _ONE_BYTE: Final = 0x80
 """Entries at one level for which this is the right way: as many as a length of one byte can say. More are scanned."""
 
@@ -33,6 +35,8 @@ class ProduceNames(NamedTuple):
     acks: int
     topics: tuple[str | UUID | None, ...]
     """In the order of the request: names up to version 12, ids from 13 on (None for the zero id)."""
+    only: int = 0
+    """Where in the first chunk the only partition of the only topic begins; 0 where there are more, or none."""
 
 
 def produce_names(version: int, chunks: Sequence[Buffer], offset: int) -> ProduceNames | None:
@@ -46,6 +50,25 @@ def produce_names(version: int, chunks: Sequence[Buffer], offset: int) -> Produc
         return _legacy(chunks, offset)
     except (IndexError, error, MalformedBody, UnicodeDecodeError):
         return None
+
+
+def is_only_partition(version: int, chunks: Sequence[Buffer], at: int) -> bool:
+    """Whether from `at` of the first chunk on there is one partition of the only topic, and the request ends with it.
+
+    Then a request that begins with the same bytes, but for its length and correlation id, as one of which
+    `produce_names` told `only` names the same, and `produce_names` would say so. False also where that takes more than
+    a look.
+    """
+    first = chunks[0]
+    size = len(first) if len(chunks) == 1 else sum(map(len, chunks))
+    try:
+        if version < _FIRST_FLEXIBLE:
+            length: int = _INDEX_AND_SIZE.unpack_from(first, at)[1]
+            return length >= _NULL and at + _INDEX_AND_SIZE.size + max(length, 0) == size
+        length, at = read_varint(first, at + 4)  # behind the index
+    except (IndexError, error, MalformedBody):
+        return False
+    return at + max(length - 1, 0) + len(_NO_TAGS) == size and chunks[-1][-len(_NO_TAGS) :] == _NO_TAGS
 
 
 def _flexible(version: int, chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
@@ -62,6 +85,7 @@ def _flexible(version: int, chunks: Sequence[Buffer], at: int) -> ProduceNames |
     at += 7
     if not 0 < count < _ONE_BYTE:
         return None
+    only = 0
     topics: list[str | UUID | None] = []
     tags = 0  # whatever follows a section that is not empty is misread, and that is found out in the end
     for _ in range(count - 1):
@@ -76,6 +100,8 @@ def _flexible(version: int, chunks: Sequence[Buffer], at: int) -> ProduceNames |
         at += 1
         if not 0 < partitions < _ONE_BYTE:
             return None
+        if count == partitions == 2:  # one of each
+            only = at
         for _ in range(partitions - 1):
             length, at = read_varint(chunk, at + 4)  # behind the index
             if length:
@@ -91,7 +117,7 @@ def _flexible(version: int, chunks: Sequence[Buffer], at: int) -> ProduceNames |
         at += 1
     if tags or chunk[at] or at + 1 != size or number + 1 != len(chunks):
         return None
-    return ProduceNames(transactional_id, acks, tuple(topics))
+    return ProduceNames(transactional_id, acks, tuple(topics), only)
 
 
 def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
@@ -106,7 +132,7 @@ def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
     at += _ACKS_TIMEOUT_COUNT.size
     if not 0 <= count < _ONE_BYTE:
         return None
-    topics = []
+    only, topics = 0, []
     for _ in range(count):
         (length,) = _INT16.unpack_from(chunk, at)
         topic, at = _text(chunk, at + 2, length)
@@ -115,6 +141,8 @@ def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
         at += 4
         if not 0 <= partitions < _ONE_BYTE:
             return None
+        if count == partitions == 1:
+            only = at
         for _ in range(partitions):
             _, length = _INDEX_AND_SIZE.unpack_from(chunk, at)
             at += _INDEX_AND_SIZE.size
@@ -129,7 +157,7 @@ def _legacy(chunks: Sequence[Buffer], at: int) -> ProduceNames | None:
                 size = len(chunk)
     if at != size or number + 1 != len(chunks):
         return None
-    return ProduceNames(transactional_id, acks, tuple(topics))
+    return ProduceNames(transactional_id, acks, tuple(topics), only)
 
 
 def _text(chunk: Buffer, at: int, length: int) -> tuple[str, int]:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -28,7 +29,15 @@ def topic_of(topic: Any) -> Any:
 def walked(walker: FetchResponseWalker, body: bytes, cuts: list[int]) -> list[FetchedPartition]:
     cuts = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     chunks = [body[a:b] for a, b in pairwise(cuts)]
-    return [partition for chunk in chunks for partition in walker.feed(chunk)]
+    return [partition for chunk in chunks for partition in stepped(walker, chunk)]
+
+
+def stepped(walker: FetchResponseWalker, chunk: bytes) -> Sequence[FetchedPartition]:
+    """As a stream does it: what is inside of records is stepped over, and the walk may begin within a chunk."""
+    if len(chunk) < walker.records_left:
+        walker.step_over(len(chunk))
+        return ()
+    return walker.feed(b"before" + chunk, len(b"before"))
 
 
 def assert_says_the_same(

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from kordon_protocol.codec import encode, response_type
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey, versions
-from kordon_protocol.scan import encode_metadata_head, metadata_response_head
+from kordon_protocol.scan import (
+    encode_metadata_head,
+    encode_topics_count,
+    metadata_response_head,
+    read_topics_count,
+)
 from tests.protocol.newer import NewerWriter
 from tests.protocol.schemas import messages
 
@@ -28,6 +33,12 @@ def head_of(response: Any) -> dict[str, Any]:
         "controller_id": getattr(response, "controller_id", -1),
         "topics_count": len(response.topics),
     }
+
+
+def encoded(version: int, response: Any) -> bytes:
+    head = head_of(response)
+    count = head.pop("topics_count")
+    return encode_metadata_head(version, **head) + encode_topics_count(version, count)
 
 
 @every_version
@@ -55,7 +66,9 @@ def test_a_head_is_written_as_it_was(version: int, data: st.DataObject) -> None:
     body = encode(response)
     head = metadata_response_head(version, body)
     assert head is not None
-    assert encode_metadata_head(version, **head_of(response)) == body[: head.topics_start]
+    assert encoded(version, response) == body[: head.topics_start]
+    assert read_topics_count(version, body, head.count_start) == (head.topics_count, head.topics_start)
+    assert read_topics_count(version, body[: head.topics_start - 1], head.count_start) is None
 
 
 @pytest.mark.parametrize("version", [9, 12, 13])
@@ -68,7 +81,7 @@ def test_unknown_tagged_fields_of_brokers_are_dropped(version: int, data: st.Dat
     expected = metadata_response_head(version, plain)
     assert head is not None
     assert expected is not None
-    assert encode_metadata_head(version, **head_of(response)) == plain[: expected.topics_start]
+    assert encoded(version, response) == plain[: expected.topics_start]
     assert head.brokers == expected.brokers
 
 

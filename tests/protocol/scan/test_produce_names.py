@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -7,10 +8,11 @@ from hypothesis import strategies as st
 from kordon_protocol.codec import encode, request_type
 from kordon_protocol.errors import MalformedBody
 from kordon_protocol.keys import ApiKey, versions
-from kordon_protocol.scan import ProduceNames, produce_names, scan_produce_request
+from kordon_protocol.scan import ProduceNames, is_only_partition, produce_names, scan_produce_request
 from tests.protocol.newer import NewerWriter
 from tests.protocol.schemas import build, messages
 
+FIRST_WITH_IDS = 13
 every_version = pytest.mark.parametrize("version", versions(ApiKey.PRODUCE))
 
 
@@ -33,7 +35,9 @@ def scanned(version: int, body: bytes, offset: int) -> ProduceNames | None:
     if not scan.exact:
         return None
     topics = tuple(topic.topic_id if topic.name is None else topic.name for topic in scan.topics)
-    return ProduceNames(scan.transactional_id, scan.acks, topics)
+    parts = [part for topic in scan.topics for part in topic.partitions]
+    only = parts[0].start if len(topics) == len(parts) == 1 else 0
+    return ProduceNames(scan.transactional_id, scan.acks, topics, only)
 
 
 @every_version
@@ -66,6 +70,28 @@ def test_it_gives_up_on_what_may_not_be_passed_on(version: int, data: st.DataObj
     body = writer.write(data.draw(requests(version)))
     assert (produce_names(version, [body], 0) is None) == writer.added
     assert produce_names(version, [body, b"more"], 0) is None
+
+
+@every_version
+@given(data=st.data(), garbage=st.binary(max_size=20))
+@settings(max_examples=100)
+def test_what_follows_the_names_is_one_partition_just_where_reading_it_all_says_the_same(
+    version: int, data: st.DataObject, garbage: bytes
+) -> None:
+    called: dict[str, Any] = {"name": "one"} if version < FIRST_WITH_IDS else {"topic_id": UUID(int=7)}
+    topic = {**called, "partition_data": [{"index": 3, "records": data.draw(st.binary(max_size=300))}]}
+    body = encode(build(request_type(ApiKey.PRODUCE, version), {"acks": 1, "topic_data": [topic]}))
+    names = produce_names(version, [body], 0)
+    assert names is not None
+    assert names.only
+    written = bytearray(body)
+    if data.draw(st.booleans()):
+        at = data.draw(st.integers(names.only, len(written)))
+        written[at : at + data.draw(st.integers(0, 20))] = garbage
+    chunks = cut(data.draw, bytes(written))
+    if len(chunks[0]) > names.only and is_only_partition(version, chunks, names.only):
+        assert scanned(version, bytes(written), 0) == names
+    assert is_only_partition(version, [bytes(written)], names.only) == (scanned(version, bytes(written), 0) == names)
 
 
 def a_produce(version: int, records: bytes | None) -> bytes:
