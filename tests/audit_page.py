@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from kordon_proxy.audit.event import KORDON, Event, EventType, Outcome, What, Who, Why, encode
+from kordon_proxy.audit.event import KORDON, Event, EventType, Outcome, What, Who, Why, encode, rfc3339
 from kordon_proxy.audit.line import seal
 from kordon_proxy.audit.segments import segment_path
 
@@ -51,13 +51,26 @@ GRANTED: Final = Event(
     type=EventType.TEMPORARY_POLICY,
     time=MIDNIGHT + 900_000,
     who=ADA,
-    what=What(action="TEMPORARY_POLICY_CREATED", cluster="prod", resources=(GROUP,)),
+    what=What(
+        action="TEMPORARY_POLICY_CREATED",
+        cluster="prod",
+        resources=(GROUP,),
+        parameters={
+            "created_by": "ada",
+            "tenant": "Trading",
+            "role": "devs",
+            "actions": ["GROUP_EDIT"],
+            "effect": "Allow",
+            "expires": rfc3339(MIDNIGHT + 4_500_000),
+        },
+    ),
     why=Why(effect="Allow", temporary_policy="t1", epoch=2, reason="a poison message blocks trade_b2"),
 )
 DONE: Final = replace(
     REFUSED,
     id="0c3ad1a9e8c34b5f8f9d0a7c2b6e4d13",
     time=MIDNIGHT + 960_250,
+    what=replace(SKIP, parameters={**SKIP.parameters, "old_offsets": {"tx_trade1-3": 4}}),
     why=Why(effect="Allow", temporary_policy="t1", epoch=3, reason="temporary policy t1 allows it"),
     outcome=Outcome(error_code=0, error_name="NONE", items_allowed=1, duration_ms=4.2),
 )

@@ -5,7 +5,16 @@ import os
 import pytest
 from hypothesis import settings
 
-from tests.kafka.fixtures import fresh, kafka, kafka_tools, kafka_with_acls, new_topic, shared_cluster, three_nodes
+from tests.kafka.fixtures import (
+    fresh,
+    kafka,
+    kafka_tools,
+    kafka_with_acls,
+    new_topic,
+    passing_topic,
+    shared_cluster,
+    three_nodes,
+)
 from tests.overheard import overheard
 
 __all__ = [
@@ -15,6 +24,7 @@ __all__ = [
     "kafka_with_acls",
     "new_topic",
     "overheard",
+    "passing_topic",
     "shared_cluster",
     "three_nodes",
 ]

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from kordon_protocol.errors import FrameTooLarge, ProtocolError
+from kordon_protocol.varints import Buffer
 
 from .exchange import Exchange
 from .judging.verdict import Mended, Plan, Relay, Stream, Streamed
 
 HEAD: Final = struct.Struct(">ii")
 MAX_FRAME: Final = 2**31 - 1
+BEGINNING: Final = 4_096
+"""Bytes of a larger piece that are looked at before the rest: with luck records follow, which nobody looks at."""
 AS_IT_CAME: Final[list[bytes]] = []
 """Stands for an answer that was looked at and not changed."""
 
@@ -51,7 +54,22 @@ class AnswerQueue:
     `feed` takes the broker's bytes; every method gives what may leave to the client now.
     """
 
-    __slots__ = ("_awaiting", "_current", "_handler", "_left", "_out", "_parts", "_queue", "_sink", "_split", "stored")
+    __slots__ = (
+        "_awaiting",
+        "_current",
+        "_handler",
+        "_left",
+        "_out",
+        "_parts",
+        "_queue",
+        "_ran",
+        "_runs",
+        "_sink",
+        "_split",
+        "_stream",
+        "stored",
+    )
+    __deletable__ = ("_handler",)  # mypyc asks for it
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -66,42 +84,106 @@ class AnswerQueue:
         self._left = 0
         self._sink: Sink | None = None
         """Takes the bytes of the current answer; None: they run through."""
+        self._stream: Stream | None = None
+        """What the current answer runs through, if it is streamed."""
+        self._runs = 0
+        """How many of the next bytes leave as they come, whatever they are: `passes`."""
+        self._ran = 0
+        """How many of the current answer have left so, which nobody here knows of yet."""
         self._parts: list[bytes] | None = None
         """Pieces of the current answer where it is collected to be mended."""
-        self._out: list[bytes] = []
+        self._out: list[Buffer] = []
         self.stored = 0
         """Bytes that wait behind an earlier answer."""
 
     def __len__(self) -> int:
         return len(self._queue)
 
+    @property
+    def waits_for_broker(self) -> bool:
+        """Whether it is the broker's next bytes that the client is to get next."""
+        if not self._queue:
+            return False
+        first = self._queue[0]
+        return first is self._current or (self._current is None and bool(self._awaiting) and first is self._awaiting[0])
+
     def pending(self) -> tuple[Exchange, ...]:
         """What has no answer yet; for the audit of a connection that ends."""
         return tuple(exchange for exchange in self._queue if not exchange.done)
+
+    def end(self) -> None:
+        """Let go of the session: the broker's bytes come no more. What was held back may still be settled."""
+        del self._handler
+        self._sink = None
 
     def expect(self, exchange: Exchange) -> None:
         """A request has gone to the broker."""
         self._queue.append(exchange)
         self._awaiting.append(exchange)
 
-    def answer(self, exchange: Exchange, frame: bytes | None) -> list[bytes]:
+    def answer(self, exchange: Exchange, frame: bytes | None) -> list[Buffer]:
         """Kordon's own answer takes its place in the order. None: it is held back until `settle`."""
         self._queue.append(exchange)
         return self.settle(exchange, frame) if frame is not None else []
 
-    def settle(self, exchange: Exchange, frame: bytes) -> list[bytes]:
+    def settle(self, exchange: Exchange, frame: bytes) -> list[Buffer]:
         """An answer that was held back may leave."""
         self._store(exchange, frame)
         exchange.done = True
         self._advance()
         return self._take()
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def passes(self, size: int) -> bool:
+        """Whether the broker's next bytes leave as they come, so many of them. Then they need not be fed."""
+        if size > self._runs:
+            return False
+        self._runs -= size
+        self._ran += size
+        return True
+
+    def feed(self, data: Buffer) -> list[Buffer]:
         """Take bytes from the broker.
 
         Raises UnexpectedAnswer or FrameTooLarge when they are not answers to what was asked: nothing more can be
         trusted then.
         """
+        if isinstance(data, bytes):
+            return self._look(data)
+        out: list[Buffer] = []
+        while data:
+            if self._runs:
+                run = min(self._runs, len(data))
+                self.passes(run)
+                out.append(data[:run])
+            else:
+                run = min(len(data), BEGINNING)
+                out += self._look(bytes(data[:run]))
+                if not self._runs:
+                    return out + self._look(bytes(data[run:]))
+            data = data[run:]
+        return out
+
+    def _look(self, data: bytes) -> list[Buffer]:
+        self._catch_up()
+        out = self._feed(data)
+        if self._current is not None:
+            self._runs = self._running()
+        return out
+
+    def _catch_up(self) -> None:
+        if self._ran:
+            self._left -= self._ran
+            if self._stream is not None:
+                self._stream.ran(self._ran)
+        self._runs = self._ran = 0
+
+    def _running(self) -> int:
+        """Of the current answer, whose last byte ends it and so is not among them."""
+        if self._queue[0] is not self._current or self._parts is not None:
+            return 0
+        return self._left - 1 if self._stream is None else min(self._left - 1, self._stream.runs())
+
+    def _feed(self, data: bytes) -> list[Buffer]:
         if self._split:
             data, self._split = self._split + data, b""
         size = len(data)
@@ -203,7 +285,7 @@ class AnswerQueue:
                 self._parts = []
                 return self._parts.append
             case Streamed():
-                stream = self._handler.stream(exchange, plan)
+                stream = self._stream = self._handler.stream(exchange, plan)
                 return lambda data: self._emit(exchange, stream.feed(data))
             case Relay():
                 return None if self._queue[0] is exchange else lambda data: self._emit(exchange, (data,))
@@ -225,7 +307,7 @@ class AnswerQueue:
     def _end(self) -> None:
         exchange, sink, parts = self._current, self._sink, self._parts
         assert exchange is not None
-        self._current = self._sink = self._parts = None
+        self._current = self._sink = self._parts = self._stream = None
         if parts is not None:
             mended = self._handler.mend(exchange, parts[0] if len(parts) == 1 else b"".join(parts))
             if mended is None:
@@ -257,6 +339,6 @@ class AnswerQueue:
         if start < end:
             self._out.append(data if start == 0 and end == len(data) else data[start:end])
 
-    def _take(self) -> list[bytes]:
+    def _take(self) -> list[Buffer]:
         out, self._out = self._out, []
         return out

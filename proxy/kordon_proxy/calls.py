@@ -5,9 +5,10 @@ answers are kept, so that it can be judged once more without waiting.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from kordon_policy.decision import printable
 from kordon_policy.mutation_rights import Demand, Ground
 from kordon_policy.own_rights import Author
 from kordon_policy.rights import Rights, Staging
@@ -32,6 +33,8 @@ AT_MOST_STALE: Final = 1.0
 """Seconds: how old the picture of the cluster may be that such a request is judged on."""
 SCHEDULING: Final = "ScheduledMutation"
 """In place of the name of an API: offsets are to be scheduled, as the admin API is asked for it, in JSON."""
+_LARGEST_READ: Final = 8 * 1024
+"""Bytes of requests that are compared by what they say. A hundred are, and others must not be kept waiting for it."""
 _BY_NAME: Final = {api.name: api for api in APIS.values()}
 
 
@@ -147,11 +150,28 @@ def read(call: Call) -> tuple[Api, Any]:
         raise Unreadable(f"it is no {call.api} of version {call.version}: {error}") from error
 
 
+def are_alike(one: Call, other: Call) -> bool:
+    """Whether both ask for the very same.
+
+    Java's clients say with each request what is left of the time for which they wait, so that is left out.
+    """
+    if one == other:
+        return True
+    sizes = {len(one.request), len(other.request)}
+    if replace(one, request=b"") != replace(other, request=b"") or len(sizes) > 1 or max(sizes) > _LARGEST_READ:
+        return False
+    try:
+        (_, asked), (_, again) = read(one), read(other)
+    except Unreadable:  # which is no request of Kafka's
+        return False
+    return hasattr(asked, "timeout") and replace(asked, timeout=again.timeout) == again
+
+
 def errors_of(response: Any) -> Iterable[str]:
     """Each error in an answer, in a sentence: where it stands, and what Kafka calls it."""
     for place, code in body_error_codes(response):
         if code:
-            yield f"{place}: {error_name(code)}" if place else error_name(code)
+            yield f"{printable(place)}: {error_name(code)}" if place else error_name(code)
 
 
 def _nowhere(_: int) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from kordon_protocol.header import RequestHead
 
+from .audit.event import Who
 from .judging.may import May, Ruling
 from .judging.table import Api, Record
 from .judging.verdict import RELAY, Plan, Stream
@@ -32,6 +33,8 @@ class Exchange:
     """What a broker answered to that, None if it did not in time."""
     settled: tuple[Ruling, ...] | None = None
     """What has become of what is staged of it; None: nobody has seen to it."""
+    who: Who | None = None
+    """By whose roles it was judged. They may be others when the answer comes."""
     forwarded: float = 0.0
     """When it went to the broker; 0 while it has not."""
     answered: float = 0.0

@@ -17,20 +17,21 @@ from kordon_policy.mutation_rights import judge_execution
 from kordon_policy.own_rights import Judgement
 from kordon_policy.staged import Change, Outcome, StagedMutation, State
 
+from .asking import Malformed, NotGranted
+from .attempts import AGAIN, Attempts, NotYet
 from .audit import event as audit
 from .audit.event import Who
 from .calls import SCHEDULING, Case
+from .clock import Clock
 from .cluster.errors import UpstreamError, told
-from .execution import CannotBeDone, Done, NotYet, Prepared, prepare, send
-from .grants import Malformed, NotGranted
 from .schedule import Schedule
+from .sending import CannotBeDone, Done, Prepared, prepare, send
+from .store.book import Book
 from .store.interface import StoreUnavailable
 from .store.ledger import Ledger
 
 log = structlog.get_logger()
 
-AGAIN: Final = 1.0
-"""Seconds between two tries to execute one."""
 SENT_BY: Final = 10_000
 """Ms after its claim from which on a mutation is not sent any more: this process stood still, and others go on."""
 PATIENCE: Final = 5.0
@@ -38,80 +39,50 @@ PATIENCE: Final = 5.0
 _NOTHING_HAPPENED: Final = audit.Outcome()
 
 
-class Book(Protocol):
+class Keeper(Protocol):
     """The part of `Staging` that is used."""
 
-    def newest(self, mutation_id: str) -> StagedMutation | None:
-        """A mutation as it is known now; None if it is over."""
-
-    async def take(
-        self, before: StagedMutation, change: Change, judgement: Judgement | None = None, done: Done | None = None
-    ) -> bool:
+    async def take(self, change: Change, judgement: Judgement | None = None, done: Done | None = None) -> bool:
         """Bring a change into the store, while nothing else changes. False if somebody was quicker."""
-
-    def waits(self, mutation_id: str, reason: str, more: str = "") -> None:
-        """Say what keeps a mutation from being executed. `more` is for the log alone."""
 
     def case(self, mutation: StagedMutation) -> Case:
         """Whose request it is, and to which cluster. Raises UpstreamUnavailable."""
 
 
-class Executor:
-    """Executes what it is given, unless it is at it already, has just tried, or has been closed."""
+def now_for(mutation: StagedMutation, book: Book[StagedMutation], clock: Clock) -> int:
+    """The instant that it is for this mutation: an approval lives no longer because a clock was set back.
 
-    def __init__(self, book: Book, ledger: Ledger, schedule: Schedule | None) -> None:
-        self._book = book
+    That may have been before this process saw it first, so that it is not earlier than the approval in any case.
+    """
+    if mutation.state is not State.APPROVED or mutation.approval is None:
+        return clock.wall()
+    return max(book.reached(mutation), mutation.approval.ts + book.watched(mutation))
+
+
+class Executor:
+    """Executes approved mutations of a book. schedule: what may be scheduled by an approval."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        ledger: Ledger,
+        book: Book[StagedMutation],
+        attempts: Attempts,
+        schedule: Schedule | None,
+    ) -> None:
+        self._keeper = keeper
         self._ledger = ledger
+        self._book = book
+        self._attempts = attempts
         self._schedule = schedule
         self._clock = ledger.clock
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._not_before: dict[str, int] = {}
-        self._closed = False
 
-    def is_at(self, mutation: StagedMutation) -> bool:
-        """Is it being executed here?"""
-        return mutation.id in self._tasks
+    async def execute(self, mutation: StagedMutation) -> None:
+        """Find out all that there is to find out, claim it, send it, and note what has become of it.
 
-    def begin(self, mutation: StagedMutation) -> None:
-        """Execute it, or find out why that cannot be."""
-        soon = self._clock.monotonic() < self._not_before.get(mutation.id, 0)
-        if self._closed or soon or self.is_at(mutation):
-            return
-        self._not_before[mutation.id] = self._clock.monotonic() + round(AGAIN * 1000)
-        task = asyncio.create_task(self._guarded(mutation), name=f"staged mutation {mutation.id}")
-        self._tasks[mutation.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(mutation.id, None))
-
-    def forget(self, mutation: StagedMutation) -> None:
-        """It is over."""
-        self._not_before.pop(mutation.id, None)
-
-    async def close(self) -> None:
-        """Begin nothing more, and give what is being executed a little time."""
-        self._closed = True
-        tasks = tuple(self._tasks.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=PATIENCE)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _guarded(self, mutation: StagedMutation) -> None:
-        try:
-            await self._execute(mutation)
-        except UpstreamError as error:
-            self._book.waits(mutation.id, told(error), str(error))
-        except (NotYet, StoreUnavailable) as error:
-            self._book.waits(mutation.id, str(error))
-        except NotPossible as error:  # somebody else was quicker
-            log.debug("staged_mutation_changed", mutation=mutation.id, reason=str(error))
-        except Exception as error:
-            log.exception("staged_mutation_failed", mutation=mutation.id)
-            self._book.waits(mutation.id, f"an error that nobody foresaw: {error!r}")
-
-    async def _execute(self, mutation: StagedMutation) -> None:
-        """Find out all that there is to find out, claim it, send it, and note what has become of it."""
-        case = self._book.case(mutation)
+        Raises NotYet, NotPossible, StoreUnavailable, UpstreamError.
+        """
+        case = self._keeper.case(mutation)
         if not case.upstream.cluster.state.surveyed:
             raise NotYet(f"the groups of cluster {mutation.cluster} have not been asked yet")
         judgement = self._judge(mutation, case)
@@ -154,7 +125,7 @@ class Executor:
         """
         async with self._ledger.changing():
             await self._ledger.look()
-            newest = self._book.newest(mutation.id)
+            newest = self._book.get_running(mutation.id)
             if newest is None or newest.revision != mutation.revision:
                 return None
             judgement = self._judge(mutation, case)
@@ -163,9 +134,9 @@ class Executor:
                     judge_again()
                 except CannotBeDone as reason:
                     judgement = self._why_not(mutation, case, reason)
-            change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
+            change = self._claimed(mutation, judgement)
             begun = self._clock.monotonic()
-            if not await self._book.take(mutation, change, judgement):
+            if not await self._keeper.take(change, judgement):
                 return None
         if change.mutation.state is not State.EXECUTING:
             return None
@@ -178,10 +149,13 @@ class Executor:
     async def _scheduled(self, mutation: StagedMutation) -> Done:
         """Schedule what was asked for, as its author, by the approval."""
         assert self._schedule is not None, "something can be scheduled"
+        assert mutation.approval is not None, "it was approved"
         author, asked_for = mutation.author, json.loads(mutation.call.request)
         who = Who(principal=author.principal, roles=tuple(sorted(author.roles)), tenant=author.tenant)
         try:
-            asked = await self._schedule.schedule(asked_for, who, staged_id=mutation.id)
+            asked = await self._schedule.schedule(
+                asked_for, who, staged_id=mutation.id, approver=mutation.approval.author
+            )
         except (Malformed, NotGranted, NotPossible) as error:
             return Done(outcome=Outcome(errors=(str(error),)), told=_NOTHING_HAPPENED)
         except UpstreamError as error:
@@ -204,19 +178,22 @@ class Executor:
     async def _finish(self, mutation: StagedMutation, done: Done) -> None:
         """Note what has become of it, for as long as nobody else gives it up."""
         change = staged.finish(mutation, done.outcome, self._clock.wall(), by=self._ledger.writer)
-        while self._book.newest(mutation.id) is not None:
+        while self._book.get_running(mutation.id) is not None:
             try:
                 async with self._ledger.changing():
-                    await self._book.take(mutation, change, done=done)
+                    await self._keeper.take(change, done=done)
                     return
             except StoreUnavailable as error:
-                self._book.waits(mutation.id, f"it was done, which cannot be noted: {error}")
+                self._attempts.waits(mutation.id, f"it was done, which cannot be noted: {error}")
                 await asyncio.sleep(AGAIN)
 
     async def _give_up(self, mutation: StagedMutation, judgement: Judgement) -> None:
         async with self._ledger.changing():
-            change = staged.claim(mutation, judgement, self._clock.wall(), by=self._ledger.writer)
-            await self._book.take(mutation, change, judgement)
+            await self._keeper.take(self._claimed(mutation, judgement), judgement)
+
+    def _claimed(self, mutation: StagedMutation, judgement: Judgement) -> Change:
+        now = now_for(mutation, self._book, self._clock)
+        return staged.claim(mutation, judgement, now, by=self._ledger.writer)
 
     def _judge(self, mutation: StagedMutation, case: Case) -> Judgement:
         """May it be executed: do author and approver still hold what it takes?"""

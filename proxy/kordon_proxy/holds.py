@@ -22,6 +22,7 @@ class Hold(StrEnum):
     AUDIT = "audit"
     CLIENT_SLOW = "client-slow"
     ORDER = "order"
+    TURN = "turn"
 
 
 NO_HOLD: Final[Mapping[Hold, float]] = {}

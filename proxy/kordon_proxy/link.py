@@ -11,13 +11,19 @@ from kordon_protocol.varints import Buffer
 
 from .holds import Hold, Holds
 from .identity.upstream import LoggedIn, LoginFailed, UpstreamLogin
+from .memory import Memory
 from .meter import Meter
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds for connecting and for the login behind it."""
 LOGIN_FRAME: Final = 1 << 20
 LAST_BYTES: Final = 10.0
-"""Seconds that a broker has to take what was sent to it when the connection is closed."""
+"""Seconds that a broker, or a client, has to take what was sent to it when the connection is closed."""
+
+
+def has_unsent(transport: asyncio.Transport) -> bool:
+    """Whether something may be left of what was sent. What a transport of TLS has encrypted it does not count."""
+    return transport.get_write_buffer_size() > 0 or transport.get_extra_info("sslcontext") is not None
 
 
 class Owner(Protocol):
@@ -25,22 +31,50 @@ class Owner(Protocol):
 
     def link_ready(self) -> None: ...
     def link_refused(self, reason: str) -> None: ...
-    def from_broker(self, data: bytes) -> None: ...
+    def from_broker(self, data: Buffer) -> None: ...
     def link_lost(self, error: Exception | None) -> None: ...
     def broker_is_slow(self, slow: bool) -> None: ...
 
 
-class BrokerLink(asyncio.Protocol):
+class _Nobody:
+    """The owner of a link that is closed. What happens to it then is nobody's concern, and a session that had it, and
+    that it had, would be freed by the collector alone."""
+
+    def link_ready(self) -> None: ...
+    def link_refused(self, reason: str) -> None: ...
+    def from_broker(self, data: Buffer) -> None: ...
+    def link_lost(self, error: Exception | None) -> None: ...
+    def broker_is_slow(self, slow: bool) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
+
+
+class BrokerLink(asyncio.BufferedProtocol):
     """Logs in with Kordon's own credentials where the cluster asks for them, then passes bytes on.
 
     What is put into it before it is ready waits in it. `holds` says why the broker is not read from now.
     """
 
-    __slots__ = ("_begun", "_login", "_owner", "_splitter", "_waiting", "closed", "holds", "ready", "transport")
+    __slots__ = (
+        "_begun",
+        "_end",
+        "_login",
+        "_memory",
+        "_owner",
+        "_splitter",
+        "_waiting",
+        "closed",
+        "holds",
+        "ready",
+        "transport",
+    )
 
-    def __init__(self, owner: Owner, meter: Meter) -> None:
-        self._owner = owner
+    def __init__(self, owner: Owner, meter: Meter, memory: Memory) -> None:
+        self._owner: Owner = owner
+        self._memory = memory
         self._begun: float | None = None
+        self._end: asyncio.TimerHandle | None = None
         self._login: UpstreamLogin | None = None
         self._splitter: FrameSplitter | None = None
         self._waiting: list[Buffer] = []
@@ -97,12 +131,16 @@ class BrokerLink(asyncio.Protocol):
 
     # ---- what comes from the broker
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _: int) -> memoryview:
+        return self._memory.free()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = self._memory.read(nbytes)
         if self._splitter is None:
             self._owner.from_broker(data)
             return
         try:
-            frames = self._splitter.feed(data)
+            frames = self._splitter.feed(bytes(data))
         except ProtocolError as error:
             self._owner.link_refused(f"the broker answered something that is no answer to a login: {error}")
             return
@@ -115,6 +153,8 @@ class BrokerLink(asyncio.Protocol):
             self._splitter = None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._end is not None:
+            self._end.cancel()
         self._owner.link_lost(exc)
 
     def hold(self, reason: Hold) -> None:
@@ -166,20 +206,22 @@ class BrokerLink(asyncio.Protocol):
         A broker that does not take it is not waited for long.
         """
         self.closed = True
+        self._owner = _NOBODY
         self.holds.clear()
         if self.transport is None:
             return
-        if self.transport.get_write_buffer_size() and not self.transport.is_closing():
+        if has_unsent(self.transport) and not self.transport.is_closing():
             self.transport.close()
-            asyncio.get_running_loop().call_later(LAST_BYTES, self.transport.abort)
+            self._end = asyncio.get_running_loop().call_later(LAST_BYTES, self.transport.abort)
         else:
             self.transport.abort()
 
 
 async def open_link(link: BrokerLink, host: str, port: int, context: ssl.SSLContext | None) -> None:
-    """Connect the link. Raises OSError (ssl.SSLError included) or TimeoutError when the broker cannot be reached."""
-    loop = asyncio.get_running_loop()
-    connecting = loop.create_connection(
+    """Connect the link. Raises OSError (ssl.SSLError included) when the broker cannot be reached.
+
+    Who has the link gives up when it is `overdue`: a timer here would cost every connection more than that look does.
+    """
+    await asyncio.get_running_loop().create_connection(
         lambda: link, host, port, ssl=context, server_hostname=host if context else None
     )
-    await asyncio.wait_for(connecting, CONNECT_TIMEOUT)

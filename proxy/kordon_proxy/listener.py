@@ -1,6 +1,7 @@
 """One door of Kordon: what its connections share. The server binds its ports, sessions come and go by it."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -8,17 +9,21 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from kordon_policy.tenants import tenant_cluster_id
+from kordon_protocol.frames import with_correlation_id
+from kordon_protocol.header import RequestHead
 
+from .apis import versions
 from .audit.log import AuditLog
 from .cluster.picture import Picture
 from .cluster.watch import Cluster
-from .config import model as config
+from .config import listeners as config
 from .holds import Hold
 from .identity.directory import Directory, anonymous
-from .identity.identify import identify
+from .identity.identify import Identities, identify
 from .identity.values import Mechanism, Peer, Refused
 from .judging.synthetic import SyntheticCluster
 from .judging.table import Api
+from .memory import Memory
 from .meter import Meter
 from .metrics import Metrics
 from .policies import Policies
@@ -27,8 +32,11 @@ from .upstream import Upstream
 
 if TYPE_CHECKING:
     from .session import Session
+    from .workers.board import Places
 
 log = structlog.get_logger()
+here: Final = logging.getLogger(__name__)
+"""Knows what is logged at all, for less than it takes to find out that a line is not."""
 
 COMPLAIN_EVERY: Final = 60.0
 """Seconds between two lines in the log about connections that are too many."""
@@ -52,11 +60,18 @@ class Listener:
     mechanisms: Mapping[str, Mechanism] = field(default_factory=dict)
     staging: Staging | None = None
     """Keeps what waits for an approval; None: nothing waits, and what is staged is only refused."""
+    places: "Places | None" = None
+    """How many connections the other workers have here; None: there are none."""
     sessions: set["Session"] = field(default_factory=set)
     synthetics: dict[tuple[str, str], SyntheticCluster] = field(default_factory=dict)
     meters: dict[str, Meter] = field(default_factory=dict)
+    versions: dict[int, tuple[Picture, bytes]] = field(default_factory=dict)
+    """For each version of ApiVersions the answer, and the picture that it was made from."""
+    memory: Memory = field(default_factory=Memory)
+    """What its sessions read into."""
     draining: bool = False
     drained: asyncio.Event = field(default_factory=asyncio.Event)
+    identities: Identities = field(default_factory=Identities)
     attempts: dict["Session", str] = field(default_factory=dict)
     """Whom a login that failed was for, until its connection has ended."""
     bound: bool = False
@@ -113,6 +128,20 @@ class Listener:
             found = self.meters[key] = Meter(self.metrics, key)
         return found
 
+    def versions_frame(self, head: RequestHead) -> bytes:
+        """The answer to an ApiVersions request, as a whole frame.
+
+        Raises LookupError before the first picture.
+        """
+        picture = self.picture()
+        made_from, frame = self.versions.get(head.api_version, (None, b""))
+        if made_from is picture:
+            return with_correlation_id(frame, head.correlation_id)
+        frame = versions.answer(head, self.apis, picture)
+        if head.api_version in versions.SUPPORTED:
+            self.versions[head.api_version] = picture, frame
+        return frame
+
     def address(self, broker_id: int) -> tuple[str, int]:
         """Where clients of this listener find a broker. One that Kordon does not know yet makes it look again."""
         picture = self.cluster.picture
@@ -123,13 +152,19 @@ class Listener:
 
     def admit(self, session: "Session") -> bool:
         """Whether there is room for one more connection."""
-        if self.draining or len(self.sessions) >= self.limits.connections:
+        others = 0 if self.places is None else self.places.others
+        if self.draining or len(self.sessions) + others >= self.limits.connections:
             self._too_many(session.opened)
             return False
         self.sessions.add(session)
+        self._count()
         self.metrics.connections[self.name].inc()
         self.metrics.connections_opened[self.name].inc()
         return True
+
+    def _count(self) -> None:
+        if self.places is not None:
+            self.places.have(len(self.sessions))
 
     def _too_many(self, now: float) -> None:
         self.metrics.connections_closed[self.name, "too-many"].inc()
@@ -150,15 +185,20 @@ class Listener:
         if session not in self.sessions:
             return
         self.sessions.discard(session)
+        self._count()
         if self.draining and not self.sessions:
             self.drained.set()
         self.metrics.connections[self.name].dec()
         self.metrics.connections_closed[self.name, reason].inc()
         if reason == "internal":
             self.metrics.unexpected_errors.inc()
+        elif reason == "broker-unreachable":
+            self.cluster.hint()  # the broker may have moved
         member = session.member
         attempted = self.attempts.pop(session, None)
         quiet = reason in {"client-closed", "drained", "idle"}
+        if quiet and not here.isEnabledFor(logging.DEBUG):
+            return
         (log.debug if quiet else log.warning)(
             "connection_closed",
             connection=session.id,

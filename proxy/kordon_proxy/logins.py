@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.snapshot import Snapshot
 from kordon_protocol.errors import FrameTooLarge
 from kordon_protocol.header import RequestHead
 from kordon_protocol.outcomes import error_name
@@ -17,18 +18,42 @@ from .apis import versions
 from .audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from .clock import wall_ms
 from .holds import Hold
-from .identity.directory import anonymous
-from .identity.identify import identify
+from .identity.directory import Directory, anonymous
 from .identity.login import Action, Answer, Attempt, Close, Conversation, Ready, Wait
 from .identity.software import answer_versions, strangeness
 from .identity.values import Facts, Identity, Peer, Refused
 from .member import Member
 
 if TYPE_CHECKING:
+    from .listener import Listener
     from .session import Session
 
 PREFIX: Final = 4
 Send = Callable[[bytes], None]
+
+
+class _Surroundings:
+    """What a conversation asks for.
+
+    Apart from the login, which has the conversation: two that have each other are freed by the collector alone.
+    """
+
+    __slots__ = ("_listener", "_peer", "identified_by")
+
+    def __init__(self, listener: "Listener", peer: Peer) -> None:
+        self._listener = listener
+        self._peer = peer
+        self.identified_by: tuple[Snapshot, Directory] | None = None
+        """What an identity was made from that is not let in yet."""
+
+    def identify(self, facts: Facts) -> Identity | Refused:
+        """Who the proved one is under the policy of this moment."""
+        found = self.identified_by = self._listener.policies.at(wall_ms()), self._listener.directory()
+        return self._listener.identities.of(facts, self._peer, *found)
+
+    def api_versions(self, head: RequestHead) -> bytes:
+        """The answer to an ApiVersions request, as a whole frame."""
+        return self._listener.versions_frame(head)
 
 
 class Login:
@@ -38,7 +63,7 @@ class Login:
     token is only looked at as what the login has made of the connection.
     """
 
-    __slots__ = ("_buffer", "_conversation", "_listener", "_peer", "_session", "_waiting")
+    __slots__ = ("_buffer", "_conversation", "_listener", "_peer", "_session", "_surroundings", "_waiting")
 
     def __init__(self, session: "Session") -> None:
         assert session.transport is not None
@@ -48,6 +73,7 @@ class Login:
         self._peer = Peer(address=str(host), port=int(port), listener=self._listener.name)
         self._buffer = bytearray()
         self._conversation: Conversation
+        self._surroundings = _Surroundings(self._listener, self._peer)
         self._waiting = False
 
     @property
@@ -63,7 +89,7 @@ class Login:
                 self._no_broker()
                 return
             facts = anonymous(settings)
-            identity = self.identify(facts)
+            identity = self._surroundings.identify(facts)
             if isinstance(identity, Refused):
                 self._listener.attempts[self._session] = facts.name
                 self._session.close("identity-refused", detail=identity.reason)
@@ -72,7 +98,7 @@ class Login:
         self._conversation = Conversation(
             self._peer,
             self._listener.mechanisms,
-            surroundings=self,
+            surroundings=self._surroundings,
             started=time.time(),
             time_limit=self._listener.limits.login,
             max_frame=self._listener.limits.login_frame,
@@ -80,19 +106,19 @@ class Login:
             known=known,
         )
         if known is not None:
-            self._let_in(*known)
-
-    def identify(self, facts: Facts) -> Identity | Refused:
-        """Who the proved one is under the policy of this moment."""
-        now = wall_ms()
-        return identify(facts, self._peer, self._listener.policies.at(now), self._listener.directory())
+            self._let_in(*known, self._who(*known))
 
     # ---- before the first login is over
 
     def feed(self, data: bytes) -> None:
         """Take bytes of a client that is not logged in."""
-        self._buffer += data
-        self._next()
+        size = len(data) - PREFIX
+        whole = 0 <= size <= self._listener.limits.login_frame and int.from_bytes(data[:PREFIX], "big") == size
+        if whole and not self._buffer and not self._waiting:  # nearly always, as each request waits for an answer
+            self._step(data[PREFIX:], self._session.write)
+        else:
+            self._buffer += data
+            self._next()
 
     def _next(self) -> None:
         """Look at the next frame, if it is whole and nothing is awaited."""
@@ -140,8 +166,8 @@ class Login:
     def versions(self, head: RequestHead, frame: bytes) -> bytes:
         """Answer an ApiVersions request of a client that is logged in, and remember what it says of itself."""
         if head.api_version not in versions.SUPPORTED:
-            return self.api_versions(head, frame)
-        answer = answer_versions(head, frame, self.api_versions)
+            return self._listener.versions_frame(head)
+        answer = answer_versions(head, frame, self._surroundings.api_versions)
         member = self._session.member
         if answer.software is not None and member is not None:
             member.recorder.who = replace(
@@ -152,13 +178,12 @@ class Login:
             )
         return answer.frame
 
-    def api_versions(self, head: RequestHead, frame: bytes) -> bytes:  # noqa: ARG002 -- a conversation gives both
-        """The answer to an ApiVersions request, as a whole frame."""
-        return versions.answer(head, self._listener.apis, self._listener.picture())
-
     # ---- what the conversation wants
 
     def _act(self, actions: list[Action], send: Send) -> None:
+        if len(actions) == 1 and type(answer := actions[0]) is Answer and answer.not_before <= time.time():
+            send(answer.frame)  # nearly always
+            return
         failed = next((one for one in actions if isinstance(one, Close) and one.attempt is not None), None)
         if failed is not None and failed.attempt is not None:
             self._failed(failed.attempt, failed.reason, lambda: self._tell(actions, send))
@@ -208,6 +233,7 @@ class Login:
     def _ready(self, ready: Ready, frames: list[bytes], send: Send) -> None:
         """The login is on disk before the client hears of it."""
         self._wait()
+        who = self._who(ready.facts, ready.identity)
 
         def durable() -> None:
             if self._session.closed:
@@ -215,19 +241,21 @@ class Login:
             for frame in frames:
                 send(frame)
             if self._session.member is None:
-                self._let_in(ready.facts, ready.identity)
+                self._let_in(ready.facts, ready.identity, who)
             else:
                 self._session.member.logged_in_again(ready.facts, ready.identity)
+                self._surroundings.identified_by = None
             self._go_on()
 
         self._listener.metrics.logins[self._listener.name, ready.facts.mechanism, "ok"].inc()
-        self._listener.audit.login(self._event(self._who(ready.facts, ready.identity), None, "login"), durable)
+        self._listener.audit.login(self._event(who, None, "login"), durable)
 
-    def _let_in(self, facts: Facts, identity: Identity) -> None:
-        who = self._who(facts, identity)
-        self._session.logged_in(
-            Member(self._listener, facts, self._peer, identity, who, self._listener.picture().cluster_id)
-        )
+    def _let_in(self, facts: Facts, identity: Identity, who: Who) -> None:
+        member = Member(self._listener, facts, self._peer, identity, who, self._listener.picture().cluster_id)
+        if self._surroundings.identified_by is not None:
+            member.follows_from(*self._surroundings.identified_by)
+            self._surroundings.identified_by = None
+        self._session.logged_in(member)
 
     def _failed(self, attempt: Attempt, reason: str, then: Callable[[], None]) -> None:
         """Write the failure down; then, and not before its time, the client is told."""
@@ -275,9 +303,23 @@ class Login:
             type=EventType.LOGIN,
             time=wall_ms(),
             who=who,
-            what=What(cluster=self._listener.upstream.name),
-            why=Why(
-                effect="Allow" if code is None else "Deny", reason=reason, epoch=self._listener.policies.snapshot.epoch
-            ),
-            outcome=Outcome(error_code=int(code or ErrorCode.none), error_name=error_name(code or ErrorCode.none)),
+            what=_what(self._listener.upstream.name),
+            why=_why("Allow" if code is None else "Deny", reason, self._listener.policies.snapshot.epoch),
+            outcome=_outcome(code or ErrorCode.none),
         )
+
+
+# What the events of many logins have in common is made once.
+@lru_cache(maxsize=64)
+def _what(cluster: str) -> What:
+    return What(cluster=cluster)
+
+
+@lru_cache(maxsize=64)
+def _why(effect: str, reason: str, epoch: int) -> Why:
+    return Why(effect=effect, reason=reason, epoch=epoch)
+
+
+@lru_cache(maxsize=64)
+def _outcome(code: ErrorCode) -> Outcome:
+    return Outcome(error_code=int(code), error_name=error_name(code))

@@ -10,7 +10,8 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -38,16 +39,24 @@ _ESCAPED: Final = {
 }
 
 
-def configure_logging(*, level: Level = "info", format: Format = "auto", stream: TextIO | None = None) -> None:  # noqa: A002
+def configure_logging(
+    *,
+    level: Level = "info",
+    format: Format = "auto",  # noqa: A002
+    stream: TextIO | None = None,
+    always: Mapping[str, Any] | None = None,
+) -> None:
     """Send all logging of this process to the stream (standard error), in place of what was configured before.
 
+    always: what every line says, as which process it is from.
     `auto` is for people on a terminal and JSON elsewhere. Libraries may only warn, unless it is `debug`; and even then
     they do not say all: at that level aiokafka shows its requests, with passwords and what is in them.
     """
     stream = stream or sys.stderr
+    shared: Sequence[Processor] = [*_SHARED, partial(_say_always, always)] if always else _SHARED
     is_console = format == "console" or (format == "auto" and stream.isatty())
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # or loggers made before this call would keep what was configured then
@@ -55,7 +64,7 @@ def configure_logging(*, level: Level = "info", format: Format = "auto", stream:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED,
+            foreign_pre_chain=shared,
             processors=_console(colours=stream.isatty() and not os.environ.get("NO_COLOR")) if is_console else _JSON,
         )
     )
@@ -109,6 +118,10 @@ def escape_control_characters(logger: Any, method: str, event: EventDict) -> Eve
 def put_first_things_first(logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001
     """When, how bad, where, what: in the same place of every line."""
     return {**{key: event[key] for key in _FIRST if key in event}, **event}
+
+
+def _say_always(always: Mapping[str, Any], logger: Any, method: str, event: EventDict) -> EventDict:  # noqa: ARG001
+    return {**always, **event}
 
 
 def _scrubbed(value: Any) -> Any:

@@ -1,6 +1,8 @@
 """A client that is logged in: what was proved of it, and what follows from that under the snapshot of the moment."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from kordon_policy.own_rights import Author
 from kordon_policy.snapshot import Snapshot
@@ -49,7 +51,8 @@ class Member:
         self._peer = peer
         self._snapshot: Snapshot | None = None
         self._directory: Directory | None = None
-        self._picture: Picture | None = None
+        self._picture: ref[Picture] | None = None
+        """Weak, as a connection may be idle for long, and many of them would each keep another one."""
         self._standing: Standing | None = None
 
     @property
@@ -58,9 +61,20 @@ class Member:
         identity = self.identity
         return Author(principal=identity.principal, roles=identity.roles, tenant=identity.tenant)
 
+    def follows_from(self, snapshot: Snapshot, directory: Directory) -> None:
+        """Take note of what the identity was made from: while these hold, it need not be made again."""
+        self._snapshot, self._directory = snapshot, directory
+
     def logged_in_again(self, facts: Facts, identity: Identity) -> None:
         """A later login (KIP-368): from now on it is this one that has to hold."""
-        self.facts, self.identity, self._snapshot = facts, identity, None
+        self.facts, self._snapshot = facts, None
+        self._become(identity)
+
+    def _become(self, identity: Identity) -> None:
+        """Nothing of it changes but the roles (`identify_again`, and KIP-368 which keeps the principal)."""
+        if identity.roles != self.identity.roles:  # the audit says those by which it is judged
+            self.recorder.who = replace(self.recorder.who, roles=tuple(sorted(identity.roles)))
+        self.identity = identity
 
     def standing(self, picture: Picture) -> Standing | None:
         """What holds now; None when the identity lost its place: its credential, its roles, or its tenant."""
@@ -71,9 +85,10 @@ class Member:
             if isinstance(identity, Refused):
                 self.lost = identity.reason
                 return None
-            self.identity, self._snapshot, self._directory = identity, snapshot, directory
-        elif picture is self._picture:
+            self._become(identity)
+            self._snapshot, self._directory = snapshot, directory
+        elif self._picture is not None and self._picture() is picture:
             return self._standing
-        self._picture = picture
+        self._picture = ref(picture)
         self._standing = self._listener.upstream.standings.get(snapshot, picture, self.identity)
         return self._standing

@@ -60,7 +60,7 @@ class Metrics:
         self.logins = self._counters("logins", "Logins of clients", "listener", "mechanism", "result")
         self.refused_frames = self._counters("refused_frames", "Frames refused before they were judged", "reason")
         self.bytes = self._counters("bytes", "Bytes relayed: in from clients, out to them", "tenant", "direction")
-        self.pauses = self._counters("pauses", "Times that reading was paused, as the other side was slow", "reason")
+        self.pauses = self._counters("pauses", "Times that reading from one side was paused", "reason")
         self.pause_seconds = self._counters("pause_seconds", "Seconds that reading was paused", "reason")
 
     def _requests(self) -> None:

@@ -8,12 +8,12 @@ from typing import Final
 import structlog
 
 from kordon_policy.findings import Finding, Severity
-from kordon_policy.load import load
 from kordon_policy.model import Compat, TemporaryRule
-from kordon_policy.snapshot import Compiled, Snapshot, compile_snapshot
+from kordon_policy.snapshot import Asked, Compiled, Snapshot, compile_snapshot
 
 from .clock import wall_ms
 from .config.findings import Refused
+from .policy_file import Job, Reader
 from .watched import WatchedFile
 
 log = structlog.get_logger()
@@ -31,6 +31,7 @@ class Policies:
         self._path = path
         self._compat = compat
         self._file: WatchedFile[Compiled] | None = None
+        self._reader = Reader()
         self._snapshot: Snapshot | None = None
         self._temporary: tuple[TemporaryRule, ...] = ()
         self._listeners: list[Callable[[Snapshot], None]] = []
@@ -107,17 +108,28 @@ class Policies:
             return True
         return False
 
+    def close(self) -> None:
+        """Give up reading the file, if it is being read."""
+        self._reader.close()
+
     def _where(self) -> dict[str, object]:
         return {"file": str(self._path), "in_force": self.snapshot.epoch}
 
     def _read(self, text: bytes) -> Compiled:
-        loaded = load(text, str(self._path), compat=self._compat, now=self._clock())
-        if loaded.document is None:
-            raise Refused(finding for finding in loaded.findings if finding.severity is Severity.ERROR)
-        self._warn([finding for finding in loaded.findings if finding.severity is Severity.WARNING])
-        compiled = Compiled(loaded.document)
-        if self._snapshot is not None:
-            compiled.prepare_like(self._snapshot.compiled)
+        before = self._snapshot
+        compiled, findings = self._reader.read(
+            Job(
+                text=text,
+                source=str(self._path),
+                compat=self._compat,
+                now=self._clock(),
+                asked=Asked() if before is None else before.compiled.asked,
+                aside=before is not None,
+            )
+        )
+        if compiled is None:
+            raise Refused(finding for finding in findings if finding.severity is Severity.ERROR)
+        self._warn([finding for finding in findings if finding.severity is Severity.WARNING])
         return compiled
 
     def _warn(self, warnings: Sequence[Finding]) -> None:

@@ -4,7 +4,7 @@ They follow the cluster. Those of brokers that went stay open: they may come bac
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
@@ -24,7 +24,12 @@ BACKLOG: Final = 1024
 class Ports:
     """All that are open, and those that somebody else has."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Callable[[Address], Awaitable[None]] | None = None) -> None:
+        """hold: has a port for several workers, which share it then; it raises OSError. None: there is one process.
+
+        A worker opens no port before it knows the cluster: clients come to those that do.
+        """
+        self._hold = hold
         self._open: dict[tuple[str, int], asyncio.Server] = {}
         self._errors: dict[tuple[str, int], str] = {}
         self._following = asyncio.Lock()
@@ -57,8 +62,14 @@ class Ports:
         host = listener.settings.bind.host
         loop = asyncio.get_running_loop()
         try:
+            if self._hold is not None:
+                await self._hold(Address(host, port))
             self._open[host, port] = await loop.create_server(
-                lambda: Session(listener, broker_id), host, port, backlog=BACKLOG
+                lambda: Session(listener, broker_id),
+                host,
+                port,
+                backlog=BACKLOG,
+                reuse_port=None if self._hold is None else True,
             )
         except OSError as error:
             what, key = f"listener {listener.name}", "its `bind`"
@@ -73,13 +84,16 @@ class Ports:
             if port is None:
                 without.add(broker_id)
             elif (listener.settings.bind.host, port) not in self._open:
-                await self._open_broker(listener, port, broker_id)
+                await self._try_to_open(listener, port, broker_id)
+        bind = listener.settings.bind
+        if self._hold is not None and (bind.host, bind.port) not in self._open:
+            await self._try_to_open(listener, bind.port, None)
         if without - listener.without_port:
             log.error("brokers_without_a_port", listener=listener.name, brokers=sorted(without))
         listener.without_port = without
         listener.bound = True
 
-    async def _open_broker(self, listener: Listener, port: int, broker_id: int) -> None:
+    async def _try_to_open(self, listener: Listener, port: int, broker_id: int | None) -> None:
         place = (listener.settings.bind.host, port)
         try:
             await self._bind(listener, port, broker_id)

@@ -1,11 +1,18 @@
 """Which names may be a principal. Names are literal everywhere: nothing in one is ever a pattern."""
 
 import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 MAX_NAME: Final = 256
 """Bytes of UTF-8."""
-RESERVED: Final = frozenset({"*", "ANONYMOUS"})
+OWN: Final = "kordon"
+"""Who does, in the audit, what Kordon does by itself. So nobody else is called that."""
+RESERVED: Final[Mapping[str, str]] = MappingProxyType(
+    {"*": "stands for others", "ANONYMOUS": "stands for others", OWN: "is Kordon itself in the audit"}
+)
+"""Names that are nobody's, and why."""
 
 
 def fault_of(name: str) -> str | None:
@@ -19,9 +26,10 @@ def fault_of(name: str) -> str | None:
     if size > MAX_NAME:
         return f"has {size} bytes, limit {MAX_NAME}"
     if name in RESERVED:
-        return f"is `{name}`, which stands for others"
+        return f"is `{name}`, which {RESERVED[name]}"
     if name != name.strip():
         return "begins or ends with a space"
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in name):
+    # What is printable holds none; it is asked first as it takes no loop.
+    if not name.isprintable() and any(unicodedata.category(one) in {"Cc", "Zl", "Zp"} for one in name):
         return "holds a control character"
     return None

@@ -120,6 +120,7 @@ class Recorder:
                 items_allowed=len(rulings),
                 duration_ms=round(1000 * (time.monotonic() - exchange.received), 3),
             ),
+            exchange.who,
         )
 
     def unadmitted(self, exchange: Exchange, code: ErrorCode, why: str) -> Event:
@@ -158,11 +159,11 @@ class Recorder:
         """
         if exchange.record is not Record.COUNTED or exchange.may is None:
             return
-        read = _read(exchange, response)
+        read, who = _read(exchange, response), exchange.who or self.who
         for ruling in exchange.may.notes:
             if ruling.access is Access.ALLOWED and ruling.action is not None and read is None:
-                self._audit.tally(self.who, ruling.action, self.path(ruling), Effect.ALLOW, exchange.request_size)
-        for name, size in (read or {}).items():
+                self._audit.tally(who, ruling.action, self.path(ruling), Effect.ALLOW, exchange.request_size)
+        for name, size in (read or {}).items():  # of what was read by the rights of now
             path = ("cluster", self._cluster, Kind.TOPIC.value, name)
             self._audit.tally(self.who, Action.TOPIC_INSPECT, path, Effect.ALLOW, size)
 
@@ -223,12 +224,12 @@ class Recorder:
         named = kind is not None or text in (None, told)
         return view.reason(kind, name) if named and not is_in_view(view, kind, name) else text or told
 
-    def _event(self, what: What, why: Why, outcome: Outcome) -> Event:
+    def _event(self, what: What, why: Why, outcome: Outcome, who: Who | None = None) -> Event:
         return Event(
             id=new_id(),
             type=EventType.DECISION,
             time=wall_ms(),
-            who=self.who,
+            who=who or self.who,
             what=what,
             why=why,
             outcome=outcome,

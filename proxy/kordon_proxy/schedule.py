@@ -1,54 +1,47 @@
-"""The scheduled mutations of this process: what people ask for, and what is done about it when a group is Empty.
+"""The scheduled mutations of this process: what people ask for, and what time asks for.
 
-Each of several processes may execute one. It is claimed in the store before anything is set, with both ends of every
-move; what becomes of a claim when its process dies is worked out in `kordon_policy.scheduled`. What is asked of brokers
-takes its time, so it happens in tasks beside the ledger, which only takes the steps.
+Each of several processes may execute one, by its `Mover`. That takes its time, so it happens in attempts beside the
+ledger, which only takes the steps.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import structlog
-from kio.schema.errors import ErrorCode
 
 from kordon_policy import scheduled
-from kordon_policy.lifecycle import NotPossible, Sighting
-from kordon_policy.mutation_rights import Ground, judge_cancelling, judge_offsets, usable_topics
-from kordon_policy.offset_moves import Found, Move, TopicPartition, plan
-from kordon_policy.own_rights import Author, Judgement
-from kordon_policy.scheduled import Change, Due, ScheduledMutation, State
+from kordon_policy.lifecycle import NotPossible
+from kordon_policy.mutation_rights import judge_cancelling
+from kordon_policy.offset_moves import TopicPartition, hopeless
+from kordon_policy.own_rights import Author, Judgement, known_to
+from kordon_policy.scheduled import Change, Due, ScheduledMutation
 from kordon_policy.scheduled_record import from_record, to_record
 from kordon_policy.scheduled_request import LONGEST_TRIES_MS, Asked, read_request
 from kordon_policy.scheduled_view import shown
-from kordon_policy.view import Inferred
-from kordon_protocol.outcomes import error_name
 
-from .audit.event import KORDON, Who, new_id
+from .asking import Malformed, NoSuchMutation, NotGranted, Places, author_of
+from .attempts import Attempts
+from .audit.event import KORDON, Event, Who, new_id
 from .audit.scheduled import event_of
-from .cluster.errors import UpstreamError, UpstreamUnavailable, told
-from .cluster.group_offsets import DEAD, EMPTY, GroupOffsets
-from .grants import Malformed, NotGranted, Places, author_of
+from .calls import Case
+from .cluster.errors import UpstreamError, UpstreamUnavailable
+from .cluster.group_offsets import DEAD, GroupOffsets
+from .mover import USABLE, Mover, judge_mutation, usable_of
 from .policies import Policies
-from .store.interface import Kind, Record, Step, StoreUnavailable
+from .store.book import Book
+from .store.interface import Kind
 from .store.ledger import Ledger
 from .upstream import Upstream
 
 log = structlog.get_logger()
 
-AGAIN: Final = 1.0
-"""Seconds between two looks whether a group is Empty."""
 MOST_OF_ONE: Final = 100
 """Mutations that one author may have waiting: each of them has brokers asked every second."""
-_ATTEMPTS: Final = 10
-"""How often a change is made anew, as somebody else has just changed the same mutation."""
-_USABLE: Final = frozenset({EMPTY, DEAD})
-"""States of a group whose offsets may be set from outside."""
-
-
-class NoSuchMutation(Exception):
-    """There is none of that id, or none that whoever asks may see."""
+_LOOKED_AT_WITHIN: Final = 3.0
+"""Seconds in which brokers say whether what is asked for can be done at all. If they do not, it is seen later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +62,10 @@ class Waits(NotGranted):
 
 
 class Schedule:
-    """All scheduled mutations, and how they change. Belongs to the event loop. A book of the ledger.
+    """All scheduled mutations, and how they change. Belongs to the event loop. The keeper of their book.
 
     upstreams: by the names of the clusters.
     """
-
-    kind: Final = Kind.SCHEDULED
 
     def __init__(self, ledger: Ledger, policies: Policies, upstreams: Mapping[str, Upstream], rules: Rules) -> None:
         self._ledger = ledger
@@ -82,49 +73,56 @@ class Schedule:
         self._upstreams = upstreams
         self._rules = rules
         self._clock = ledger.clock
-        self._all: dict[str, ScheduledMutation] = {}
-        self._running: dict[str, ScheduledMutation] = {}
-        self._sightings: dict[str, Sighting] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._not_before: dict[str, int] = {}
-        self._waits_for: dict[str, str] = {}
-        """Why it has not been executed yet, for people."""
-        ledger.keep(self)
+        self._book = Book(Kind.SCHEDULED, ledger.clock, read=from_record, write=to_record)
+        self._attempts = Attempts(self._book, ledger.clock)
+        self._mover = Mover(self, ledger, self._book, self._attempts)
+        ledger.keep(self._book, self)
 
     # ---- what there is
 
     @property
     def waiting(self) -> int:
         """How many are not over."""
-        return len(self._running)
+        return len(self._book.running)
 
-    def seen_by(self, who: Who) -> Iterator[tuple[ScheduledMutation, str]]:
+    def seen_by(self, who: Who, *, ended: bool = True) -> Iterator[tuple[ScheduledMutation, str] | None]:
         """Those about groups in somebody's tenant, as they are shown to him, each with what it waits for ("" if for
-        nothing)."""
+        nothing).
+
+        None for each of the others: to look at one may take a while. ended: also those that are over.
+        """
         author = author_of(who)
-        for mutation in self._all.values():
+        for mutation in self._book.all if ended else self._book.running:
             seen = self._seen(mutation, author)
-            if seen is not None:
-                yield seen, self._waits_for.get(mutation.id, "") if not mutation.state.final else ""
+            yield None if seen is None else (seen, self._attempts.waits_for(mutation.id))
+
+    def find(self, mutation_id: str, who: Who) -> tuple[ScheduledMutation, str]:
+        """One of those that he sees, as it is shown to him. Raises NoSuchMutation."""
+        mutation = self._book.get(mutation_id)
+        seen = None if mutation is None else self._seen(mutation, author_of(who))
+        if seen is None:
+            raise NoSuchMutation(f"there is no scheduled mutation {mutation_id}")
+        return seen, self._attempts.waits_for(mutation_id)
 
     def _seen(self, mutation: ScheduledMutation, author: Author) -> ScheduledMutation | None:
         try:
-            ground = self._ground(mutation)
+            ground = self.case(mutation).ground
         except UpstreamError:
             return None
         if not any(one.name == author.tenant for one in ground.snapshot.tenants):
             return None
-        view = ground.snapshot.view(
-            author.tenant, ground.names, ground.inferred, admin=ground.snapshot.is_admin(author.roles)
-        )
-        return shown(mutation, view)
+        admin = ground.snapshot.is_admin(author.roles)
+        view = ground.snapshot.view(author.tenant, ground.names, ground.inferred, admin=admin)
+        return shown(mutation, view, openly=admin)
 
     # ---- what people ask for
 
-    async def schedule(self, body: object, who: Who, *, staged_id: str | None = None) -> Asked:
+    async def schedule(
+        self, body: object, who: Who, *, staged_id: str | None = None, approver: Author | None = None
+    ) -> Asked:
         """Schedule what somebody asks for, and return it, with notices that he should read.
 
-        staged_id: the staged mutation by whose approval it is made, if it is.
+        staged_id, approver: the staged mutation by whose approval it is made, and who gave that, if it is.
         Raises Malformed, NotGranted, Waits, NotPossible, StoreUnavailable, UpstreamError where a time cannot be looked
         up.
         """
@@ -133,17 +131,20 @@ class Schedule:
             body,
             mutation_id=new_id(),
             author=author,
-            known=self._rules.places().known,
+            known=known_to(author, self._policies.current(), self._rules.places().known),
             now=self._clock.wall(),
             max_duration=self._rules.longest,
         )
         if asked.mutation is None:
             raise Malformed(asked.findings)
-        mutation = replace(asked.mutation, staged_id=staged_id)
-        judgement = self._judge(mutation)
-        if not judgement.granted and self._judge(mutation, approved=True).granted:
-            raise Waits(judgement, mutation)
-        if sum(one.author.principal == author.principal for one in self._running.values()) >= MOST_OF_ONE:
+        mutation = replace(asked.mutation, staged_id=staged_id, approver=approver)
+        ground = self.case(mutation).ground
+        judgement = judge_mutation(mutation, ground)
+        if judge_mutation(mutation, ground, approved=True).granted:
+            await self._must_have_hope(mutation)
+            if not judgement.granted:
+                raise Waits(judgement, mutation)
+        if sum(one.author.principal == author.principal for one in self._book.running) >= MOST_OF_ONE:
             raise NotPossible(f"{MOST_OF_ONE} scheduled mutations of {author.principal} wait already: cancel some")
         if judgement.granted and scheduled.is_by_time(mutation.aim):
             mutation = replace(mutation, resolved=await self._resolved(mutation))
@@ -152,29 +153,52 @@ class Schedule:
             await self._ledger.tell(self._event(change, who, judgement))
             raise NotGranted(judgement.reason)
         async with self._ledger.changing():
-            if not await self._take(0, change, who=who, judgement=judgement):
-                raise StoreUnavailable(f"the store has {scheduled.named(mutation)} already")
+            await self._ledger.add(self._book, change.mutation, self._event(change, who, judgement))
         return replace(asked, mutation=change.mutation)
 
     async def cancel(self, mutation_id: str, who: Who, reason: str = "") -> ScheduledMutation:
-        """Call one off. Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable."""
+        """Call one off, and return it as it is shown to him.
+
+        Raises NoSuchMutation, NotGranted, NotPossible, StoreUnavailable.
+        """
         author = author_of(who)
+
+        def cancelled() -> tuple[ScheduledMutation, Event]:
+            mutation = self._book.get(mutation_id)
+            if mutation is None or self._seen(mutation, author) is None:
+                raise NoSuchMutation(f"there is no scheduled mutation {mutation_id}")
+            judgement = judge_cancelling(mutation.aim, mutation.author, author, self.case(mutation).ground)
+            if not judgement.granted:
+                raise NotGranted(judgement.reason)
+            change = scheduled.cancel(mutation, self._clock.wall(), by=who.principal, reason=reason)
+            return change.mutation, self._event(change, who, judgement)
+
+        after = await self._ledger.change(self._book, cancelled)
+        return self._seen(after, author) or after
+
+    async def _must_have_hope(self, mutation: ScheduledMutation) -> None:
+        """Raise NotPossible for what could only fail, as a group, topic, partition or offset is not there.
+
+        What cannot be told now is no reason: whoever waits for a group may wait for brokers, too.
+        """
+        case, aim = self.case(mutation), mutation.aim
+        offsets = GroupOffsets(case.upstream.cluster)
+        try:
+            async with asyncio.timeout(_LOOKED_AT_WITHIN):
+                now = await offsets.state(aim.group)
+                found = await offsets.found(aim.group, aim.topic)
+        except (UpstreamError, TimeoutError) as error:
+            log.info("scheduled_unseen", mutation=mutation.id, cluster=mutation.cluster, reason=str(error))
+            return
         async with self._ledger.changing():
-            for _ in range(_ATTEMPTS):
-                await self._ledger.look()
-                mutation = self._all.get(mutation_id)
-                if mutation is None or self._seen(mutation, author) is None:
-                    raise NoSuchMutation(f"there is no scheduled mutation {mutation_id}")
-                judgement = judge_cancelling(mutation.aim, mutation.author, author, self._ground(mutation))
-                if not judgement.granted:
-                    raise NotGranted(judgement.reason)
-                change = scheduled.cancel(mutation, self._clock.wall(), by=who.principal, reason=reason)
-                if await self._take(mutation.revision, change, who=who, judgement=judgement):
-                    return change.mutation
-        raise StoreUnavailable("others change the same scheduled mutation all the time; try again")
+            await self._ledger.look()
+            may_commit = now.state not in USABLE or self._mover.ahead_of(mutation) is not None
+        is_there = now.state != DEAD
+        if why := hopeless(aim, usable_of(mutation, found, case.ground), is_there=is_there, may_commit=may_commit):
+            raise NotPossible(why)
 
     async def _resolved(self, mutation: ScheduledMutation) -> dict[TopicPartition, int]:
-        offsets = self._offsets(mutation)
+        offsets = GroupOffsets(self.case(mutation).upstream.cluster)
         found = await offsets.found(mutation.aim.group, mutation.aim.topic)
         to = mutation.aim.to
         assert to is not None, "a mutation that is by a time has one"
@@ -184,209 +208,39 @@ class Schedule:
 
     async def do_what_is_due(self) -> None:
         """Expire what is over, take over what nobody goes on with, and look after what waits."""
-        for mutation in tuple(self._running.values()):
-            match scheduled.due(mutation, self._clock.wall(), watched_ms=self._watched(mutation)):
+        for mutation in self._book.running:
+            now, watched = self._clock.wall(), self._book.watched(mutation)
+            match scheduled.due(mutation, now, watched_ms=watched):
                 case Due.EXPIRE:
-                    waits_for = self._waits_for.get(mutation.id, "")
-                    await self._take(
-                        mutation.revision, scheduled.expire(mutation, self._clock.wall(), waits_for=waits_for)
-                    )
-                case Due.TAKE_OVER if mutation.id not in self._tasks:
-                    change = scheduled.take_over(
-                        mutation, self._clock.wall(), by=self._ledger.writer, watched_ms=self._watched(mutation)
-                    )
-                    if await self._take(mutation.revision, change):
-                        self._spawn(mutation.id, self._execute(change.mutation))
-                case Due.TRY if self._clock.monotonic() >= self._not_before.get(mutation.id, 0):
-                    self._spawn(mutation.id, self._try(mutation))
-
-    def read(self, record: Record) -> None:
-        """Learn of a mutation as it is now. Raises UnreadableRecord."""
-        self._learn(from_record(record))
+                    waits_for = self._attempts.waits_for(mutation.id)
+                    await self.take(scheduled.expire(mutation, now, waits_for=waits_for))
+                case Due.TAKE_OVER if self._attempts.may_begin(mutation.id):
+                    change = scheduled.take_over(mutation, now, by=self._ledger.writer, watched_ms=watched)
+                    if await self.take(change):
+                        self._attempts.begin(mutation.id, partial(self._mover.move, change.mutation))
+                case Due.TRY:
+                    self._attempts.begin(mutation.id, partial(self._mover.try_to_move, mutation))
 
     def refresh(self) -> None:
         """Nothing holds here that time alone ends."""
 
-    def over(self, before: int) -> Collection[str]:
-        """The ids of those that were over before that instant (ms since the epoch)."""
-        return [one.id for one in self._all.values() if one.ended is not None and one.ended.ts < before]
-
-    def forget(self, ids: Collection[str]) -> None:
-        """Know no more of these, which are over."""
-        for one in ids:
-            self._all.pop(one, None)
-
     async def close(self) -> None:
         """Do nothing more. What has been claimed another process takes over, or this one when it starts again."""
-        tasks = tuple(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._attempts.close()
 
-    def _learn(self, mutation: ScheduledMutation) -> None:
-        known = self._all.get(mutation.id)
-        if known is not None and known.revision >= mutation.revision:
-            return
-        self._all[mutation.id] = mutation
-        if mutation.state.final:
-            for kept in (self._running, self._sightings, self._not_before, self._waits_for):
-                kept.pop(mutation.id, None)
-        else:
-            self._running[mutation.id] = mutation
-            self._sightings[mutation.id] = Sighting(wall=self._clock.wall(), monotonic=self._clock.monotonic())
-
-    def _watched(self, mutation: ScheduledMutation) -> int:
-        """For how many ms it has been seen as it is, by a clock that nobody sets."""
-        sighting = self._sightings.get(mutation.id)
-        return 0 if sighting is None else self._clock.monotonic() - sighting.monotonic
-
-    async def _take(self, before: int, change: Change, who: Who = KORDON, judgement: Judgement | None = None) -> bool:
-        event = self._event(change, who, judgement)
-        step = Step(kind=self.kind, record=to_record(change.mutation), before=before, events=(event,))
-        return await self._ledger.take(step)
-
-    def _event(self, change: Change, who: Who, judgement: Judgement | None) -> Any:
+    def _event(self, change: Change, who: Who, judgement: Judgement | None) -> Event:
         return event_of(change, who=who, judgement=judgement, epoch=self._policies.snapshot.epoch)
 
-    # ---- executing
+    # ---- for whoever executes
 
-    def _spawn(self, mutation_id: str, work: Coroutine[Any, Any, None]) -> None:
-        if mutation_id in self._tasks:
-            work.close()
-            return
-        task = asyncio.create_task(self._guarded(mutation_id, work), name=f"scheduled mutation {mutation_id}")
-        self._tasks[mutation_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(mutation_id, None))
+    async def take(self, change: Change, judgement: Judgement | None = None) -> bool:
+        """Bring what Kordon does by itself into the store. Only while `changing`. False if somebody was quicker."""
+        return await self._ledger.take(self._book, change.mutation, self._event(change, KORDON, judgement))
 
-    async def _guarded(self, mutation_id: str, work: Coroutine[Any, Any, None]) -> None:
-        self._not_before[mutation_id] = self._clock.monotonic() + round(AGAIN * 1000)
-        try:
-            await work
-        except UpstreamError as error:
-            self._waits(mutation_id, told(error), str(error))
-        except StoreUnavailable as error:
-            self._waits(mutation_id, str(error))
-        except NotPossible as error:  # somebody else was quicker
-            log.debug("scheduled_mutation_changed", mutation=mutation_id, reason=str(error))
-        except Exception as error:
-            log.exception("scheduled_mutation_failed", mutation=mutation_id)
-            self._waits(mutation_id, f"an error that nobody foresaw: {error!r}")
-
-    async def _try(self, mutation: ScheduledMutation) -> None:
-        """Claim it if its group is Empty and nothing is in front of it, and execute it."""
-        offsets = self._offsets(mutation)
-        now = await offsets.state(mutation.aim.group)
-        if now.state not in _USABLE:
-            self._waits(mutation.id, f"the group is {now.state}, and has to be Empty")
-            return
-        # In this order: what another one that comes first has still to set must not be read before it has.
-        async with self._ledger.changing():
-            await self._ledger.look()
-            if self._is_behind(mutation):
-                return
-        found = await offsets.found(mutation.aim.group, mutation.aim.topic)
-        async with self._ledger.changing():
-            await self._ledger.look()
-            newest = self._running.get(mutation.id)
-            if newest is None or newest.revision != mutation.revision or self._is_behind(mutation):
-                return
-            usable = self._usable(mutation, found)
-            judgement = self._judge(mutation, {at.topic for at in usable})
-            moves = plan(mutation.aim, usable, mutation.resolved or {})
-            change = scheduled.claim(mutation, moves, judgement, self._clock.wall(), by=self._ledger.writer)
-            if not await self._take(mutation.revision, change, judgement=judgement):
-                return
-        if change.mutation.state is State.EXECUTING:
-            await self._execute(change.mutation)
-
-    async def _execute(self, mutation: ScheduledMutation) -> None:
-        """Make the moves that are left, and note what has become of each.
-
-        Whoever is not through in half of the lease sets nothing more: another takes it over.
-        """
-        assert mutation.claim is not None, "it is being executed"
-        offsets, begun = self._offsets(mutation), mutation.claim.attempts > 1
-        deadline = self._clock.monotonic() + scheduled.LEASE_MS // 2
-        while self._clock.monotonic() < deadline:
-            try:
-                async with asyncio.timeout((deadline - self._clock.monotonic()) / 1000):
-                    committed = await offsets.committed(mutation.aim.group)
-                    now = {move.at: committed.get(move.at) for move in mutation.claim.moves}
-                    judgement = self._judge(mutation, {move.topic for move in mutation.claim.moves})
-                    rest = scheduled.remaining(mutation, now, judgement, self._clock.wall(), begun=begun)
-                    begun = True
-                    codes = await offsets.make(mutation.aim.group, rest.to_set) if rest.to_set else {}
-            except (UpstreamError, TimeoutError) as error:
-                waits_for = told(error) if isinstance(error, UpstreamError) else "brokers take too long"
-                self._waits(mutation.id, waits_for, str(error))
-                await asyncio.sleep(AGAIN)
-                continue
-            made = tuple(_made(move, codes.get(move.at, ErrorCode.unknown_server_error)) for move in rest.to_set)
-            await self._finish(mutation, (*rest.settled, *made), judgement)
-            return
-
-    async def _finish(self, mutation: ScheduledMutation, results: tuple[Move, ...], judgement: Judgement) -> None:
-        in_order = tuple(sorted(results, key=lambda move: move.at))
-        change = scheduled.finish(mutation, in_order, self._clock.wall(), by=self._ledger.writer)
-        async with self._ledger.changing():
-            await self._take(mutation.revision, change, judgement=judgement)
-
-    def _is_behind(self, mutation: ScheduledMutation) -> bool:
-        """Whether another one has to be over first, by whichever name of the cluster it was asked for."""
-        _, names, _ = self._reached(mutation.cluster)
-        ahead = scheduled.in_front(mutation, (one for one in self._running.values() if one.cluster in names))
-        if ahead is not None:
-            self._waits(mutation.id, f"{scheduled.named(ahead)} comes first")
-        return ahead is not None
-
-    def _usable(
-        self, mutation: ScheduledMutation, found: Mapping[TopicPartition, Found]
-    ) -> dict[TopicPartition, Found]:
-        """Without topics of a whole group that are not there for its author: he moves what he sees, and no more."""
-        topics = {at.topic for at in found}
-        kept = set(usable_topics(mutation.aim.group, topics, mutation.author, self._ground(mutation)))
-        return {at: one for at, one in found.items() if at.topic in kept or at.topic == mutation.aim.topic}
-
-    def _judge(self, mutation: ScheduledMutation, topics: Collection[str] = (), *, approved: bool = False) -> Judgement:
-        """approved: as if it was, which it is if it was made by an approval."""
-        approved = approved or mutation.staged_id is not None
-        return judge_offsets(mutation.aim, topics, mutation.author, self._ground(mutation), approved=approved)
-
-    def cluster_of(self, mutation: ScheduledMutation) -> str:
-        """The name of its cluster, which it may call by another one. Raises UpstreamError."""
-        return self._reached(mutation.cluster)[0].name
-
-    def _ground(self, mutation: ScheduledMutation) -> Ground:
-        """What it is judged on. Raises UpstreamError while nobody knows the cluster."""
-        _, names, inferred = self._reached(mutation.cluster)
-        return Ground(snapshot=self._policies.current(), names=names, inferred=inferred)
-
-    def _offsets(self, mutation: ScheduledMutation) -> GroupOffsets:
-        return GroupOffsets(self._reached(mutation.cluster)[0].cluster)
-
-    def _reached(self, cluster: str) -> tuple[Upstream, frozenset[str], Inferred]:
+    def case(self, mutation: ScheduledMutation) -> Case:
+        """Whose it is, and in which cluster, which it may call by another name. Raises UpstreamUnavailable."""
         for upstream in self._upstreams.values():
             picture = upstream.cluster.picture
-            if picture is not None:
-                names, inferred = upstream.standings.known(picture)
-                if cluster in names:
-                    return upstream, names, inferred
-        raise UpstreamUnavailable(f"cluster {cluster} has not been reached")
-
-    def _waits(self, mutation_id: str, reason: str, more: str = "") -> None:
-        """`more` is for the log alone."""
-        if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
-            self._waits_for[mutation_id] = reason
-            log.info("scheduled_mutation_waits", mutation=mutation_id, reason=more or reason)
-
-
-def _made(move: Move, code: ErrorCode) -> Move:
-    if code is ErrorCode.none:
-        return move
-    why = "the group is not Empty any more" if code in _HAS_MEMBERS else f"the coordinator answers {error_name(code)}"
-    return replace(move, error=why)
-
-
-_HAS_MEMBERS: Final = frozenset(
-    {ErrorCode.unknown_member_id, ErrorCode.illegal_generation, ErrorCode.group_subscribed_to_topic}
-)
+            if picture is not None and mutation.cluster in upstream.standings.known(picture)[0]:
+                return Case(upstream=upstream, policies=self._policies, author=mutation.author)
+        raise UpstreamUnavailable(f"cluster {mutation.cluster} has not been reached")

@@ -1,9 +1,7 @@
 """`kordon serve`: put the parts together, open the doors, follow the files and the clusters, stop gracefully."""
 
 import asyncio
-import contextlib
 import gc
-import os
 import secrets
 import signal
 import socket
@@ -17,16 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from kordon_policy.model import Effect
-
-from . import schedule, staging
-from .assembly import audit_kafka_of, places_of, store_of, upstream_of
-from .audit.event import KORDON, Event, EventType, What, Why, new_id
+from . import reloading
+from .assembly import Keepers, audit_kafka_of, keepers_of, store_of, upstream_of
+from .audit.journals import left_behind
 from .audit.log import AuditLog
-from .clock import wall_ms
 from .cluster.picture import Picture
-from .config import model as config
-from .grants import Grants, Places, Rules
+from .config import listeners as config
+from .config.model import AdminApi, Config
+from .event_loop import new_event_loop
+from .form import IS_COMPILED
 from .health import Check, HealthServer, Pulse
 from .heap import keep_freed_memory
 from .identity.directory import DirectoryFiles
@@ -38,7 +35,7 @@ from .metrics import Metrics
 from .policies import Policies
 from .ports import Ports
 from .readiness import audit_checks, cluster_check, listener_checks, policy_check, store_check
-from .schedule import Schedule
+from .reloading import Reloading
 from .staging import Staging
 from .store.ledger import Ledger
 from .table import apis_at
@@ -46,25 +43,14 @@ from .upstream import Upstream
 
 if TYPE_CHECKING:
     from .admin.server import ApiServer
+    from .workers.supervised import Supervised
 
 log = structlog.get_logger()
 
-FILES_EVERY: Final = 1.0
-"""Seconds between two looks at the policy file and the users files."""
 SWEEP_EVERY: Final = 1.0
 
 
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A loop of uvloop where it is installed, else asyncio's own. KORDON_EVENT_LOOP=asyncio chooses the latter."""
-    if os.environ.get("KORDON_EVENT_LOOP") != "asyncio":
-        with contextlib.suppress(ImportError):
-            import uvloop
-
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
-
-
-def serve(settings: config.Config) -> None:
+def serve(settings: Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises what a start can fail with: see `Server.start`."""
     keep_freed_memory()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -74,31 +60,25 @@ def serve(settings: config.Config) -> None:
 class Server:
     """One Kordon process."""
 
-    def __init__(self, settings: config.Config) -> None:
+    def __init__(self, settings: Config, supervised: "Supervised | None" = None) -> None:
+        """supervised: its place, where it is one of several workers."""
         self._settings = settings
-        self._instance = f"{socket.gethostname()}-{secrets.token_hex(3)}"
+        self._supervised = supervised
+        self._instance = f"{socket.gethostname()}-{secrets.token_hex(3)}" if supervised is None else supervised.instance
         self.metrics = Metrics()
         self.policies = Policies(settings.policy, settings.compat)
         self._directory = DirectoryFiles(settings)
         self._passwords = PasswordChecker()
         self._audit: AuditLog | None = None
-        self._ledger: Ledger | None = None
-        self._grants: Grants | None = None
-        self._schedule: Schedule | None = None
-        self._staging: Staging | None = None
+        self._left_behind: list[AuditLog] = []
+        self._files: Reloading | None = None
+        self._keepers: Keepers | None = None
         self._api: ApiServer | None = None
         self._pulse = Pulse(self.metrics.event_loop_lag)
-        self._health = HealthServer(
-            settings.admin.bind.host,
-            settings.admin.bind.port,
-            self.metrics.registry,
-            ready=self._ready,
-            live=self._live,
-        )
+        self._health = None if supervised is not None else self._health_server()
         self.upstreams: dict[str, Upstream] = {}
         self.listeners: list[Listener] = []
-        self._ports = Ports()
-        self._failures_shown = 0
+        self._ports = Ports(None if supervised is None else supervised.hold)
         self._stop = asyncio.Event()
         self._at_once = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -106,6 +86,8 @@ class Server:
     async def run(self) -> None:
         """Start, serve until told to stop, drain."""
         await self.start()
+        if self._supervised is not None:
+            self._supervised.started()
         gc.collect()
         gc.freeze()  # schemas, table and policy stay: the collector need not walk through them again and again
         try:
@@ -125,31 +107,37 @@ class Server:
             settings.audit, source=f"urn:kordon:{self._instance}", metrics=self.metrics, kafka=audit_kafka_of(settings)
         )
         await self._audit.start()
-        self._record_configuration(None)
+        await self._take_over()
+        self._files = Reloading(self.policies, self._directory, self._audit, self.metrics)
+        self._files.record(None)
         for cluster in settings.clusters:
-            self.upstreams[cluster.name] = upstream_of(cluster, settings, self.policies)
-        self._ledger = Ledger(store_of(settings, self._instance), self._audit, writer=self._instance)
-        self._grants = Grants(self._ledger, self.policies, self._rules())
-        self._schedule = Schedule(self._ledger, self.policies, self.upstreams, schedule.Rules(places=self._places))
-        waits = staging.Rules(waits=settings.staged_mutations.waits_ms)
-        self._staging = Staging(self._ledger, self.policies, self.upstreams, self._schedule, waits)
-        await self._ledger.start()
-        self.listeners = [self._listener(one, self._audit) for one in settings.listeners]
+            upstream = self.upstreams[cluster.name] = upstream_of(cluster, settings, self.policies)
+            if self._supervised is not None:
+                upstream.cluster.echo = partial(self._supervised.seen, cluster.name)
+        ledger = Ledger(store_of(settings, self._instance), self._audit, writer=self._instance)
+        keepers = self._keepers = keepers_of(settings, ledger, self.policies, self.upstreams)
+        await ledger.start()
+        self.listeners = [self._listener(one, self._audit, keepers.staging) for one in settings.listeners]
+        if self._supervised is not None:
+            for place, listener in enumerate(self.listeners):
+                listener.places = self._supervised.places(place)
         self._tell_shut()
-        self._health.start()
+        if self._health is not None:
+            self._health.start()
         if settings.admin.api is not None:
-            self._api = self._admin_api(settings.admin.api)
+            self._api = self._admin_api(settings.admin.api, self._audit, keepers)
             await self._api.start()
-        for listener in self.listeners:
-            await self._ports.open(listener)
+        if self._supervised is None:
+            for listener in self.listeners:
+                await self._ports.open(listener)
         for upstream in self.upstreams.values():
             upstream.cluster.subscribe(partial(self._picture_changed, upstream))
             upstream.cluster.start()
         self._signals()
         self._loops += [
             asyncio.create_task(self._pulse.beat()),
-            asyncio.create_task(self._ledger.run()),
-            asyncio.create_task(self._every(FILES_EVERY, self._look_at_files)),
+            asyncio.create_task(ledger.run()),
+            asyncio.create_task(self._every(reloading.EVERY, self._watch_files)),
             asyncio.create_task(self._every(SWEEP_EVERY, self._sweep)),
         ]
         log.info(
@@ -160,22 +148,26 @@ class Server:
             admin_api=None if settings.admin.api is None else str(settings.admin.api.bind),
             epoch=self.policies.snapshot.epoch,
             event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
+            compiled=IS_COMPILED,
         )
 
     # ---- parts
 
-    def _rules(self) -> Rules:
+    async def _take_over(self) -> None:
+        """Forward what is left in the journals of workers that are not there any more. Raises AuditError."""
         settings = self._settings
-        return Rules(
-            places=self._places,
-            compat=settings.compat,
-            max_duration=settings.temporary_policies.max_duration_ms,
-        )
+        if self._supervised is not None and not self._supervised.is_first:
+            return
+        for directory in left_behind(settings.audit.directory, settings.workers):
+            audit = settings.audit.model_copy(update={"directory": directory})
+            # Not into the metrics: sinks have one backlog there, and it is that of the journal that goes on.
+            left = AuditLog(
+                audit, source=f"urn:kordon:{self._instance}", metrics=Metrics(), kafka=audit_kafka_of(settings)
+            )
+            await left.start()
+            self._left_behind.append(left)
 
-    def _places(self) -> Places:
-        return places_of(self._settings, self.upstreams)
-
-    def _listener(self, one: config.Listener, audit: AuditLog) -> Listener:
+    def _listener(self, one: config.Listener, audit: AuditLog, staging: Staging) -> Listener:
         return Listener(
             settings=one,
             limits=self._settings.limits_of(one),
@@ -187,7 +179,7 @@ class Server:
             audit=audit,
             metrics=self.metrics,
             mechanisms={name: self._mechanism(one, name, provider) for name, provider in one.sasl.items()},
-            staging=self._staging,
+            staging=staging,
         )
 
     def _mechanism(self, listener: config.Listener, name: str, provider: str) -> Mechanism:
@@ -198,10 +190,10 @@ class Server:
             users=lambda: self._directory.current.users[provider],
             checker=self._passwords,
             suffix=listener.tenant_suffix,
-            is_tenant=lambda tenant: any(tenant == one.name for one in self.policies.snapshot.tenants),
+            is_tenant=lambda tenant: self.policies.snapshot.has_tenant(tenant),
         )
 
-    def _admin_api(self, settings: config.AdminApi) -> "ApiServer":
+    def _admin_api(self, settings: AdminApi, audit: AuditLog, keepers: Keepers) -> "ApiServer":
         # Only here: who does not want it does not pay for it.
         from .admin.api import create_app
         from .admin.process import Process
@@ -209,19 +201,14 @@ class Server:
         from .explaining.live import Live
         from .inspection.inspector import Inspector
 
-        assert self._audit is not None
-        assert self._ledger is not None
-        assert self._grants is not None
-        assert self._schedule is not None
-        assert self._staging is not None
         process = Process(
             policies=self.policies,
             directory=lambda: self._directory.current,
-            audit=self._audit,
-            ledger=self._ledger,
-            grants=self._grants,
-            schedule=self._schedule,
-            staging=self._staging,
+            audit=audit,
+            ledger=keepers.ledger,
+            grants=keepers.grants,
+            schedule=keepers.schedule,
+            staging=keepers.staging,
             inspector=Inspector(self._settings.clusters, self._settings.registries),
             upstreams=self.upstreams,
             fixed={
@@ -230,20 +217,24 @@ class Server:
                 if one.identity is not None
             },
             live=Live(
-                self.policies, self._grants, lambda: self._directory.current, self.upstreams, self._settings.listeners
+                self.policies, keepers.grants, lambda: self._directory.current, self.upstreams, self._settings.listeners
             ),
-            connections=self._connections,
-            reload=self._look_at_files,
-            status=self._status,
+            connections=(self._supervised or self).connections,
+            reload=(self._supervised or self).reload,
+            status=(self._supervised or self).status,
         )
-        return ApiServer(settings, create_app(process))
+        return ApiServer(settings, create_app(process), shared=self._supervised is not None)
 
-    def _connections(self) -> Counter[str]:
+    def _health_server(self) -> HealthServer:
+        bind = self._settings.admin.bind
+        return HealthServer(bind.host, bind.port, self.metrics.registry, ready=self._ready, live=self._live)
+
+    async def connections(self) -> Counter[str]:
         """How many connections each principal has."""
         sessions = (session for listener in self.listeners for session in listener.sessions)
         return Counter(one.member.identity.principal for one in sessions if one.member is not None)
 
-    def _status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """What this process is, and how it is."""
         return {
             "version": metadata.version("kordon"),
@@ -266,8 +257,8 @@ class Server:
         checks = [self._pulse.check(), self._serving()]
         if self._audit is not None:
             checks += audit_checks(self._audit)
-        if self._ledger is not None:
-            checks.append(store_check(self._ledger))
+        if self._keepers is not None:
+            checks.append(store_check(self._keepers.ledger))
         checks.append(policy_check(self.policies))
         checks += [
             Check(name="users", ok=False, detail=problem, required=False) for problem in self._directory.problems
@@ -276,6 +267,10 @@ class Server:
         checks += self._ports.checks()
         checks += [check for listener in self.listeners for check in listener_checks(listener)]
         return checks
+
+    async def checks(self) -> list[dict[str, Any]]:
+        """The checks of readiness, for JSON."""
+        return [asdict(check) for check in self._ready()]
 
     def _serving(self) -> Check:
         stopping = self._stop.is_set()
@@ -319,7 +314,7 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload()))
 
     def stop(self) -> None:
         """Begin to stop; a second time: at once."""
@@ -327,60 +322,31 @@ class Server:
             self._at_once.set()
         self._stop.set()
 
-    def reload(self) -> None:
-        """Look at the files now."""
-        self._spawn(self._look_at_files())
+    async def reload(self) -> list[dict[str, Any]]:
+        """Look at the files now. Says what each process has in force: here there is no other."""
+        await self._look_at_files()
+        return [{"epoch": self.policies.snapshot.epoch, "failure": self.policies.last_failure}]
 
-    async def _look_at_files(self) -> None:
-        is_new = await self.policies.reload()
+    async def _reload(self) -> None:
+        await self.reload()
+
+    async def _watch_files(self) -> None:
+        if await self._look_at_files() and self._supervised is not None:
+            self._supervised.files_changed()
+
+    async def _look_at_files(self) -> bool:
+        """Look at the files; whether they say something new."""
+        assert self._files is not None, "it has started"
+        is_new = await self._files.look()
         if is_new:
-            self._record_configuration(None)
-        if self.policies.failures > self._failures_shown:
-            self._record_configuration(self.policies.last_failure)
-        self.metrics.policy_reload_failures.inc(self.policies.failures - self._failures_shown)
-        self._failures_shown = self.policies.failures
-        if await self._look_at_users() or is_new:
             self._tell_shut()
-
-    async def _look_at_users(self) -> bool:
-        """Look at the users and groups files now; whether they say something new."""
-        revision, problems = self._directory.current.revision, self._directory.problems
-        if not await self._directory.poll():
-            return False
-        for problem in self._directory.problems:
-            if problem not in problems:
-                self.metrics.users_reload_failures.inc()
-                log.error("users_reload_failed", reason=problem)
-        if self._directory.current.revision > revision:
-            log.info("users_reloaded", revision=self._directory.current.revision)
-            return True
-        if len(self._directory.problems) < len(problems):
-            log.info("users_restored", revision=revision)
-        return False
+        return is_new
 
     def _tell_shut(self) -> None:
         """Tell of listeners where nobody can log in: the policy is read apart from their configuration."""
         for listener in self.listeners:
             if (reason := listener.shut) is not None:
                 log.warning("nobody_can_log_in", listener=listener.name, reason=reason)
-
-    def _record_configuration(self, failure: str | None) -> None:
-        """Write down which policy is in force from now on, or why a newer file is not."""
-        assert self._audit is not None
-        self._audit.record(
-            Event(
-                id=new_id(),
-                type=EventType.CONFIGURATION,
-                time=wall_ms(),
-                who=KORDON,
-                what=What(action="LOAD_POLICY", parameters={"file": self._settings.policy.name}),
-                why=Why(
-                    effect=Effect.ALLOW if failure is None else Effect.DENY,
-                    epoch=self.policies.snapshot.epoch,
-                    reason=failure or "the policy file is in force",
-                ),
-            )
-        )
 
     async def _sweep(self) -> None:
         now = time.monotonic()
@@ -390,11 +356,10 @@ class Server:
             self._show_upstream(upstream)
             if upstream.tls is not None:
                 upstream.tls.look_again()
-        if self._ledger is not None and self._grants is not None:
-            self.metrics.store_healthy.set(self._ledger.problem is None)
-            self.metrics.temporary_policies.set(self._grants.live)
-        if self._staging is not None:
-            self.metrics.staged_mutations.set(self._staging.waiting)
+        if self._keepers is not None:
+            self.metrics.store_healthy.set(self._keepers.ledger.problem is None)
+            self.metrics.temporary_policies.set(self._keepers.grants.live)
+            self.metrics.staged_mutations.set(self._keepers.staging.waiting)
         await self._follow_again()
 
     async def _every(self, seconds: float, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -423,22 +388,22 @@ class Server:
         for listener in self.listeners:
             for session in tuple(listener.sessions):
                 session.close("drain-timeout")
-        if self._staging is not None:
-            await self._staging.close()
+        if self._keepers is not None:
+            await self._keepers.staging.close()
+        self.policies.close()
         for task in tuple(self._loops):
             task.cancel()
         for upstream in self.upstreams.values():
             await upstream.cluster.close()
         if self._api is not None:
             await self._api.stop()
-        if self._schedule is not None:
-            await self._schedule.close()
-        if self._ledger is not None:
-            await self._ledger.close()
-        if self._audit is not None:
-            await self._audit.close()
+        if self._keepers is not None:
+            await self._keepers.schedule.close()
+            await self._keepers.ledger.close()
+        await asyncio.gather(*(audit.close() for audit in (self._audit, *self._left_behind) if audit is not None))
         self._passwords.close()
-        self._health.stop()
+        if self._health is not None:
+            self._health.stop()
         log.info("stopped", cut_off=left)
 
     async def _drained(self) -> None:

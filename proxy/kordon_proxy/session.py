@@ -9,7 +9,7 @@ the audit's disk, for a fresh picture) keeps its place in the order of answers.
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, cast
 
 import structlog
@@ -20,8 +20,9 @@ from kordon_protocol.errors import MalformedBody, ProtocolError, UnsupportedVers
 from kordon_protocol.frames import Collected, RequestCollector
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.varints import Buffer
 
-from . import gate
+from . import gate, repeats
 from .answers import AnswerQueue
 from .audit.event import Event
 from .cluster.errors import UpstreamError
@@ -33,12 +34,13 @@ from .judging.approvals import settled
 from .judging.connection import Connection
 from .judging.may import Access, May, Refusal
 from .judging.parts import refused_response
-from .judging.table import Api, Record
+from .judging.table import Api, Learns, Record
 from .judging.verdict import Answer, Ask, Forward, Mended, Plan, Relay, Rewrite, Stream, Streamed, Verdict, unchanged
-from .link import BrokerLink, open_link
+from .link import LAST_BYTES, BrokerLink, has_unsent
 from .listener import Listener
 from .logins import Login
 from .member import Member
+from .memory import passed_on
 from .staged_requests import Asked, forwarded_by
 
 log = structlog.get_logger()
@@ -49,16 +51,16 @@ AT_MOST_STALE: Final = 1.0
 OTHERS: Final = 8 << 20
 """Bytes of a request that is no Produce. It is decoded as a whole, which takes a second or two for so much, and no
 client needs more: a Fetch of 10,000 partitions has a tenth of it."""
-LEARN_WITHIN: Final = 2.0
-"""Seconds that a change waits for what the audit wants to know of it, at most: it is done without."""
 STORED_LIMIT: Final = 1 << 20
-"""Bytes of answers that may wait, behind an earlier one or for the audit, before reading from the broker stops."""
+"""Bytes of answers that may wait, behind an earlier one or for the audit, before reading from both sides stops."""
+TURN: Final = 100
+"""Requests of one connection that are looked at before others have their turn: a read may bring 20,000 of them."""
 NO_AUDIT: Final = Refusal(
     ErrorCode.unknown_server_error, "the audit log cannot be written, so nothing may be changed now"
 )
 
 
-class Session(asyncio.Protocol):
+class Session(asyncio.BufferedProtocol):
     """From the client's connect to the close of both connections."""
 
     __slots__ = (
@@ -66,10 +68,13 @@ class Session(asyncio.Protocol):
         "_broker_id",
         "_collector",
         "_driving",
+        "_end",
         "_held",
         "_holds",
+        "_last",
         "_link",
         "_login",
+        "_names_end",
         "_state",
         "_tasks",
         "_waiting",
@@ -99,16 +104,23 @@ class Session(asyncio.Protocol):
         self.closed = False
         self.meter = listener.meter(None)
         self._broker_id = broker_id
-        self._link = BrokerLink(self, self.meter)
+        self._link = BrokerLink(self, self.meter, listener.memory)
         self._collector = RequestCollector(listener.limits.max_frame, OTHERS, least=0)
-        self._waiting: list[Collected] = []  # short, and an empty deque has 600 bytes in every connection
+        self._waiting: list[Collected] = []
+        """The next one stands last, where a list gives it cheaply. (An empty deque has 600 bytes in every connection.)
+        """
         self._holds = Holds(self.meter)
         self._answers = AnswerQueue(self)
         self._state = Connection(broker_id)
         self._driving = False
+        self._names_end = 0
+        """Where the names of the last Produce or Fetch ended."""
         self._held = 0
         """Bytes of answers that wait for what has to happen before they leave."""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._end: asyncio.TimerHandle | None = None
+        self._last: Callable[[], None] | None = None
+        """What comes when no request waits for its turn any more."""
 
     # ---- the client's side
 
@@ -122,24 +134,28 @@ class Session(asyncio.Protocol):
             self.closed = True
             self.transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        self.meter.from_client(len(data))
-        if self.member is not None:
-            self.requests(data)
-        elif self._login is not None:
-            self._login.feed(data)
+    def get_buffer(self, _: int) -> memoryview:
+        return self.listener.memory.free()
 
-    def requests(self, data: bytes) -> None:
+    def buffer_updated(self, nbytes: int) -> None:
+        self.meter.from_client(nbytes)
+        data = self.listener.memory.read(nbytes)
+        if self.member is not None:
+            self.requests(passed_on(data, self._link.transport))
+        elif self._login is not None:
+            self._login.feed(bytes(data))
+
+    def requests(self, data: Buffer) -> None:
         """Take bytes of a client that is logged in."""
         if self.closed:
             return
         try:
             collected = self._collector.feed(data)
         except ProtocolError as error:
-            self._unreadable(error, looks_like=strangeness(data))
+            self._unreadable(error, looks_like=strangeness(bytes(data)))
             return
         self.incomplete_since = time.monotonic() if self._collector.have else None
-        self._waiting += collected
+        self._waiting[:0] = collected[::-1]
         self._drive()
 
     def pause_writing(self) -> None:
@@ -150,7 +166,19 @@ class Session(asyncio.Protocol):
         self.release(Hold.CLIENT_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.close("client-closed", exc)
+        # A transport of TLS sees the end while it is not read from. What waits for its turn came before it, and of what
+        # has no answer (acks=0) nobody would miss it.
+        self.transport = None
+        self._after_turns(lambda: self._gone(exc))
+
+    def _gone(self, error: Exception | None) -> None:
+        self.close("client-closed", error)
+        if self._end is not None:
+            self._end.cancel()
+        # The parts that have the session let go of it, or all of it would wait for the collector: a thousand clients
+        # that came and went are 5 MB.
+        self._login = None
+        self._answers.end()
 
     def logged_in(self, member: Member) -> None:
         """The login is over: every request is under policy from here on."""
@@ -177,24 +205,44 @@ class Session(asyncio.Protocol):
         if self._driving:
             return
         self._driving = True
+        left = TURN
         try:
-            while self._waiting and self._may_go_on():
-                self._request(self._waiting.pop(0))
+            while self._waiting and self._may_go_on(left):
+                left -= 1
+                self._request(self._waiting.pop())
             self._link.flush()
         except ProtocolError as error:
             self._unreadable(error)
-        except Exception as error:
+        except Exception as unforeseen:
             # Fail closed: what nobody foresaw ends this one connection, and nothing passes undecided.
             log.exception("connection_failed", connection=self.id)
-            self.close("internal", error)
+            self.close("internal", unforeseen)
         finally:
             self._driving = False
 
-    def _may_go_on(self) -> bool:
-        """Whether the next request may be looked at now. Whatever keeps a client's answers from leaving keeps more of
-        its requests from being read, so that memory is bounded."""
+    def _after_turns(self, step: Callable[[], None]) -> None:
+        """Take a step when no request waits for its turn any more; a later one in place of an earlier one."""
+        if Hold.TURN in self._holds:
+            self._last = step
+        else:
+            step()
+
+    def _next_turn(self) -> None:
+        self.release(Hold.TURN)
+        if self._last is not None and Hold.TURN not in self._holds:
+            last, self._last = self._last, None
+            last()
+
+    def _may_go_on(self, left: int) -> bool:
+        """Whether the next request may be looked at now, of so many that are left for this turn. Whatever keeps a
+        client's answers from leaving keeps more of its requests from being read, so that memory is bounded."""
+        if not left:
+            self.hold(Hold.TURN)
+            asyncio.get_running_loop().call_soon(self._next_turn)
         if len(self._answers) >= self.listener.limits.in_flight:
             self.hold(Hold.IN_FLIGHT)
+        if self._too_much_waits():  # answers of Kordon's own, behind one that the broker takes its time for
+            self.hold(Hold.ORDER)
         if Hold.CLIENT_SLOW in self._link.holds.since:
             self.hold(Hold.CLIENT_SLOW)
         if self.listener.audit.full:
@@ -203,6 +251,9 @@ class Session(asyncio.Protocol):
 
     def _request(self, collected: Collected) -> None:
         self.last_request = time.monotonic()
+        said = repeats.said_by(collected, self._names_end)
+        if said is not None and self._repeat(said, collected):
+            return
         try:
             head = collected.head()
         except UnsupportedVersion as unsupported:
@@ -214,6 +265,32 @@ class Session(asyncio.Protocol):
             self._take(head, collected)
         except MalformedBody as error:
             self._unreadable(error, head)
+
+    def _repeat(self, said: bytes, collected: Collected) -> bool:
+        """Treat a request as one that said the same, if there was one under the rights of now."""
+        picture, member, login = self.listener.upstream.cluster.picture, self._member, self._login
+        standing = None if picture is None else member.standing(picture)
+        if standing is None or picture is None or login is None:
+            return False
+        found = standing.judged.get((member.synthetic, said))
+        if found is None or found.picture() is not picture or login.takes(found.head.api_key):
+            return False
+        may = May(standing, picture, member.synthetic, self._state)
+        exchange = repeats.again(found, collected, may, self.last_request)
+        exchange.who = member.recorder.who
+        self.meter.request(exchange, "forwarded")
+        self._put(exchange, found.plan, repeats.pieces_of(found, collected))
+        return True
+
+    def _remember(self, exchange: Exchange, plan: Plan, collected: Collected, pieces: list[Buffer]) -> None:
+        """Keep what became of a request for those that say the same."""
+        may = exchange.may
+        if may is None or (judged := repeats.judged(exchange, may, plan, collected, pieces)) is None:
+            return
+        self._names_end = repeats.names_end(exchange, collected)
+        said = repeats.said_by(collected, self._names_end)
+        if said is not None:
+            may.standing.judged.keep((may.cluster, said), judged)
 
     def _take(self, head: RequestHead, collected: Collected) -> None:
         listener = self.listener
@@ -246,7 +323,9 @@ class Session(asyncio.Protocol):
     def _unreadable(
         self, error: ProtocolError, head: RequestHead | None = None, *, looks_like: str | None = None
     ) -> None:
-        """The protocol has no answer to such bytes: they are written down, and the connection ends."""
+        """The protocol has no answer to such bytes: they are written down, and the connection ends behind what was
+        judged before them."""
+        self._link.flush()
         self.meter.refused_frame(gate.fault(error))
         api = gate.api_name(self.listener.apis, error, head)
         self._member.recorder.write([self._member.recorder.unreadable(error, api, head)], None)
@@ -288,15 +367,15 @@ class Session(asyncio.Protocol):
             self.release(Hold.QUESTION)
 
     async def _judge_when_learned(
-        self, exchange: Exchange, reading: Reading, collected: Collected, question: Any
+        self, exchange: Exchange, reading: Reading, collected: Collected, question: Any, within: float
     ) -> None:
         """Judge again, by the rights of the moment when it is known what there was."""
         exchange.learned = None
         try:
-            async with asyncio.timeout(LEARN_WITHIN):
+            async with asyncio.timeout(within):
                 exchange.learned = await self.listener.cluster.ask(question, self._broker_id)
         except (UpstreamError, TimeoutError) as error:
-            reason = str(error) or f"no answer in {LEARN_WITHIN:g} s"
+            reason = str(error) or f"no answer in {within:g} s"
             log.warning("change_not_looked_up", connection=self.id, api=exchange.api.name, reason=reason)
         if not self.closed and self._judge(exchange, reading, collected):
             self.release(Hold.QUESTION)
@@ -314,7 +393,7 @@ class Session(asyncio.Protocol):
             return True
         if exchange.settled is not None:
             may.standing = settled(may.standing, exchange.settled)
-        exchange.may = may
+        exchange.may, exchange.who = may, self._member.recorder.who
         api = exchange.api
         verdict = gate.judge(api, reading, may) if decide is None else gate.as_read(reading, decide(may))
         if isinstance(verdict, Ask):
@@ -329,9 +408,9 @@ class Session(asyncio.Protocol):
         if exchange.record is Record.EVENT and not isinstance(verdict, Answer):
             if not may.recordable:
                 verdict = Answer(refused_response(exchange.request, NO_AUDIT))
-            elif (question := _to_learn(exchange, verdict)) is not None:
+            elif api.learns is not None and (question := _to_learn(exchange, verdict, api.learns)) is not None:
                 self.hold(Hold.QUESTION)
-                self.spawn(self._judge_when_learned(exchange, reading, collected, question))
+                self.spawn(self._judge_when_learned(exchange, reading, collected, question, api.learns.within))
                 return False
         if may.unknown_topics:
             self.listener.cluster.hint()
@@ -401,12 +480,21 @@ class Session(asyncio.Protocol):
         plan = verdict.plan
         if denied or exchange.record is Record.EVENT:
             plan = _collected_where_it_waits(plan)
-        exchange.plan = plan
-        link = self._link
-        link.put(gate.to_forward(verdict, exchange.head, collected))
-        exchange.forwarded = time.monotonic()
+        pieces = gate.to_forward(verdict, exchange.head, collected)
         if denied:
             self._record(exchange, denied)
+        elif exchange.api.repeated is not None:
+            self._remember(exchange, plan, collected, pieces)
+        if exchange.api.kept is not None:
+            exchange.request = exchange.api.kept(exchange.request)
+        self._put(exchange, plan, pieces)
+
+    def _put(self, exchange: Exchange, plan: Plan, pieces: list[Buffer]) -> None:
+        """Send it to the broker with what else is sent, and expect its answer."""
+        exchange.plan = plan
+        link = self._link
+        link.put(pieces)
+        exchange.forwarded = time.monotonic()
         has_answer = exchange.api.has_answer
         if has_answer is None or has_answer(exchange.request):
             self._answers.expect(exchange)
@@ -442,11 +530,10 @@ class Session(asyncio.Protocol):
         self.spawn(self._open_link(*address))
 
     async def _open_link(self, host: str, port: int) -> None:
-        tls = self.listener.upstream.tls
+        upstream = self.listener.upstream
         try:
-            await open_link(self._link, host, port, tls and tls())
-        except (OSError, TimeoutError) as error:
-            self.listener.cluster.hint()  # the broker may have moved
+            await upstream.open_link(self._link, host, port, upstream.tls and upstream.tls())
+        except OSError as error:
             self.close("broker-unreachable", error)
 
     def link_ready(self) -> None:
@@ -466,8 +553,14 @@ class Session(asyncio.Protocol):
         else:
             self.release(Hold.BROKER_SLOW)
 
-    def from_broker(self, data: bytes) -> None:
+    def from_broker(self, data: Buffer) -> None:
         if self.closed:
+            return
+        size = len(data)
+        data = passed_on(data, self.transport)
+        if self.transport is not None and self._answers.passes(size):  # records, of which nobody need know more
+            self.meter.to_client(size)
+            self.transport.write(data)
             return
         try:
             self._send(self._answers.feed(data))
@@ -475,19 +568,25 @@ class Session(asyncio.Protocol):
             log.error("broker_answer_unreadable", connection=self.id, reason=str(error))
             self.close("broker-malformed", error)
             return
-        except Exception as error:
+        except Exception as unforeseen:
             log.exception("connection_failed", connection=self.id)
-            self.close("internal", error)
+            self.close("internal", unforeseen)
             return
-        if self._answers.stored + self._held > STORED_LIMIT:
+        if self._too_much_waits() and not self._answers.waits_for_broker:
             self._link.hold(Hold.ORDER)
         self._answered()
 
+    def _too_much_waits(self) -> bool:
+        """Whether no more answers should come for now."""
+        return self._answers.stored + self._held > STORED_LIMIT
+
     def _answered(self) -> None:
         """Answers have left: there may be room for requests again."""
-        if Hold.ORDER in self._link.holds.since and self._answers.stored + self._held <= STORED_LIMIT:
+        if Hold.ORDER in self._link.holds.since and (not self._too_much_waits() or self._answers.waits_for_broker):
             self._link.release(Hold.ORDER)
         if self._holds.since:
+            if Hold.ORDER in self._holds and not self._too_much_waits():
+                self.release(Hold.ORDER)
             if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
                 self.release(Hold.IN_FLIGHT)
             if Hold.DRAINING in self._holds and not len(self._answers):
@@ -538,7 +637,7 @@ class Session(asyncio.Protocol):
             # As the broker says: what Kordon refused of the request is no outcome of what was done.
             self._record(exchange, [self._member.recorder.mutation(exchange, reading.message)])
         changed = exchange.api.changes_topics and exchange.record is Record.EVENT
-        if changed or (exchange.may is not None and exchange.may.news):
+        if changed or exchange.now.news or (exchange.may is not None and exchange.may.news):
             exchange.waits += 1
             self.spawn(self._refreshed(exchange))
         return self._unless_it_waits(exchange, out)
@@ -620,14 +719,17 @@ class Session(asyncio.Protocol):
 
     def write(self, frame: bytes) -> None:
         """Send a frame of the login, before there is an order of answers."""
-        self._send([frame])
+        if self.transport is not None and not self.closed:
+            self.meter.to_client(len(frame))
+            self.transport.write(frame)
 
-    def _send(self, pieces: list[bytes]) -> None:
+    def _send(self, pieces: Sequence[Buffer]) -> None:
         if pieces and self.transport is not None and not self.closed:
-            self.meter.to_client(sum(map(len, pieces)))
             if len(pieces) == 1:
+                self.meter.to_client(len(pieces[0]))
                 self.transport.write(pieces[0])
             else:
+                self.meter.to_client(sum(map(len, pieces)))
                 self.transport.writelines(pieces)
 
     def spawn(self, step: Coroutine[Any, Any, None]) -> None:
@@ -647,6 +749,9 @@ class Session(asyncio.Protocol):
 
     def drain(self) -> None:
         """Take no more requests; close when all answers have left."""
+        self._after_turns(self._drain)
+
+    def _drain(self) -> None:
         self.hold(Hold.DRAINING)
         if self.member is None or not len(self._answers):
             self.close("drained")
@@ -659,7 +764,11 @@ class Session(asyncio.Protocol):
         self._holds.clear()
         self.listener.ended(self, reason, detail or (None if error is None else str(error) or type(error).__name__))
         if self.transport is not None:
+            unsent = has_unsent(self.transport)  # asyncio's transport of TLS may not know once it is closed
             self.transport.close()
+            if unsent:
+                # It is no connection of the listener's any more, and none that nobody counts may stay.
+                self._end = asyncio.get_running_loop().call_later(LAST_BYTES, self.transport.abort)
         self._link.close()
         current = asyncio.current_task()
         for task in self._tasks:
@@ -675,11 +784,8 @@ class Session(asyncio.Protocol):
 DROPPED: Final = Mended(unchanged)
 
 
-def _to_learn(exchange: Exchange, verdict: Forward | Rewrite) -> Any | None:
+def _to_learn(exchange: Exchange, verdict: Forward | Rewrite, learns: Learns) -> Any | None:
     """What has to be asked before the request goes on; None: nothing, or it has been."""
-    learns = exchange.api.learns
-    if learns is None:
-        return None
     exchange.sent = verdict.request if isinstance(verdict, Rewrite) else exchange.request
     return learns.question(exchange.sent) if exchange.learned is UNASKED else None
 

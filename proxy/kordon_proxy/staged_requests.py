@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import printable
 from kordon_policy.lifecycle import NotPossible
-from kordon_policy.mutation_rights import Demand
+from kordon_policy.mutation_rights import Demand, offset_demands
 from kordon_policy.own_rights import Author
 from kordon_policy.scheduled import ScheduledMutation
 from kordon_policy.staged import LARGEST, Call
@@ -101,10 +100,10 @@ async def keep(asked: Asked, upstream: Upstream, policies: Policies) -> Kept:
         raise NotPossible(f"could not be kept for an approval: it is about more than {MOST_DEMANDS} things")
     call = Call(api=asked.api.name, version=asked.request.__version__, request=body, broker=broker)
     told = {} if asked.api.parameters is None else asked.api.parameters(request, None)
-    return Kept(call=call, demands=demands, told=_short(masked(told)))
+    return Kept(call=call, demands=demands, told=short(masked(told)))
 
 
-def _short(told: dict[str, Any]) -> dict[str, Any]:
+def short(told: Mapping[str, Any]) -> Mapping[str, Any]:
     """What people can be told of a request. Nobody reads what is longer, and the demands say what it is about."""
     return told if len(json.dumps(told)) <= LONGEST_TOLD else {"left_out": "it is too long to be shown"}
 
@@ -156,10 +155,10 @@ def broker_of(asked: Asked) -> int | None:
 def keep_scheduled(body: Any, mutation: ScheduledMutation) -> Kept:
     """What is kept of offsets that somebody asks to be scheduled: that is asked of Kordon, and of no broker."""
     aim = mutation.aim
-    edit = Demand(action=Action.GROUP_EDIT, kind=Kind.GROUP, name=aim.group)
-    seen = () if aim.topic is None else (Demand(action=None, kind=Kind.TOPIC, name=aim.topic),)
+    # Of a whole group, which topics it reads is known when it is executed: then his approver has to see each of them.
+    demands = offset_demands(aim.group, () if aim.topic is None else (aim.topic,))
     call = Call(api=SCHEDULING, version=1, request=json.dumps(body, sort_keys=True).encode())
-    return Kept(call=call, demands=(edit, *seen), told=_short(masked(body)))
+    return Kept(call=call, demands=demands, told=short(masked(body)))
 
 
 def client_of(who: Who) -> tuple[tuple[str, str], ...]:

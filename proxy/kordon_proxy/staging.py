@@ -6,14 +6,15 @@ becomes of a claim when its process dies is worked out in `kordon_policy.staged`
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from kordon_policy import staged
-from kordon_policy.lifecycle import NotPossible, Sighting
+from kordon_policy.lifecycle import NotPossible
 from kordon_policy.model import RuleRef
 from kordon_policy.mutation_rights import judge_approver, judge_second
 from kordon_policy.own_rights import Author, Judgement
@@ -21,18 +22,20 @@ from kordon_policy.scheduled_request import Asked as Scheduled
 from kordon_policy.staged import Change, Due, StagedMutation, State
 from kordon_policy.staged_record import from_record, to_record
 
+from .asking import NoSuchMutation, NotGranted, author_of
+from .attempts import Attempts
 from .audit.event import KORDON, Event, Who, new_id
 from .audit.staged import event_of
-from .calls import Case
+from .calls import Case, are_alike
 from .cluster.errors import UpstreamError, UpstreamUnavailable, told
-from .execution import Done
-from .executor import Executor
-from .grants import NotGranted, author_of
+from .executor import PATIENCE, Executor, now_for
 from .judging.may import Ruling
 from .policies import Policies
-from .schedule import NoSuchMutation, Schedule, Waits
-from .staged_requests import Asked, Kept, client_of, keep, keep_scheduled, told_of
-from .store.interface import Kind, Record, Step, StoreUnavailable
+from .schedule import Schedule, Waits
+from .sending import Done
+from .staged_requests import Asked, Kept, client_of, keep, keep_scheduled, short, told_of
+from .store.book import Book
+from .store.interface import Kind, StoreUnavailable
 from .store.ledger import Ledger
 from .upstream import Upstream
 
@@ -44,8 +47,6 @@ MOST_KEPT: Final = 1_000_000
 """Letters of a record. Stores have to keep it in one piece."""
 MOST_OF_ONE: Final = 4 << 20
 """Bytes of the requests of one principal that may wait at a time."""
-_ATTEMPTS: Final = 10
-"""How often a change is made anew, as somebody else has just changed the same mutation."""
 _NO_STORE: Final = "Kordon's store cannot be written now; its log says why"
 
 
@@ -58,12 +59,10 @@ class Rules:
 
 
 class Staging:
-    """All staged mutations, and how they change. Belongs to the event loop. A book of the ledger.
+    """All staged mutations, and how they change. Belongs to the event loop. The keeper of their book.
 
     upstreams: by the names of the clusters. schedule: what may be scheduled by an approval.
     """
-
-    kind: Final = Kind.STAGED
 
     def __init__(
         self,
@@ -79,28 +78,38 @@ class Staging:
         self._schedule = schedule
         self._rules = rules
         self._clock = ledger.clock
-        self._all: dict[str, StagedMutation] = {}
-        self._running: dict[str, StagedMutation] = {}
-        self._sightings: dict[str, Sighting] = {}
         self._staging: set[asyncio.Task[tuple[Ruling, ...]]] = set()
-        self._waits_for: dict[str, str] = {}
-        """Why it has not been executed yet, for people."""
-        self._executor = Executor(self, ledger, schedule)
-        ledger.keep(self)
+        self._book = Book(Kind.STAGED, ledger.clock, read=from_record, write=to_record)
+        self._attempts = Attempts(self._book, ledger.clock)
+        self._executor = Executor(self, ledger, self._book, self._attempts, schedule)
+        ledger.keep(self._book, self)
 
     # ---- what there is
 
     @property
     def waiting(self) -> int:
         """How many wait for an approval."""
-        return sum(one.state is State.PENDING for one in self._running.values())
+        return sum(one.state is State.PENDING for one in self._book.running)
 
-    def seen_by(self, who: Who) -> Iterator[tuple[StagedMutation, str]]:
-        """His own, and for an administrator those of which he sees all in his tenant; each with what it waits for."""
+    def seen_by(self, who: Who, *, ended: bool = True) -> Iterator[tuple[StagedMutation, str] | None]:
+        """His own, and for an administrator those of which he sees all in his tenant; each with what it waits for.
+
+        None for each of the others: to judge one may take a while. ended: also those that are over.
+        """
         author = author_of(who)
-        for mutation in self._all.values():
-            if self._is_seen(mutation, author):
-                yield mutation, self._waits_for.get(mutation.id, "")
+        for mutation in self._book.all if ended else self._book.running:
+            seen = self._is_seen(mutation, author)
+            yield (mutation, self._attempts.waits_for(mutation.id)) if seen else None
+
+    def find(self, mutation_id: str, who: Who) -> tuple[StagedMutation, str]:
+        """One of those that he sees. Raises NoSuchMutation."""
+        return self._visible(mutation_id, author_of(who)), self._attempts.waits_for(mutation_id)
+
+    def _visible(self, mutation_id: str, somebody: Author) -> StagedMutation:
+        mutation = self._book.get(mutation_id)
+        if mutation is None or not self._is_seen(mutation, somebody):
+            raise NoSuchMutation(f"there is no staged mutation {mutation_id}")
+        return mutation
 
     def _is_seen(self, mutation: StagedMutation, somebody: Author) -> bool:
         if (somebody.principal, somebody.tenant) == (mutation.author.principal, mutation.author.tenant):
@@ -147,7 +156,7 @@ class Staging:
         try:
             return await self._schedule.schedule(body, who)
         except Waits as waits:
-            kept, cluster = keep_scheduled(body, waits.mutation), self._schedule.cluster_of(waits.mutation)
+            kept, cluster = keep_scheduled(body, waits.mutation), self._schedule.case(waits.mutation).upstream.name
             return await self._wait(kept, cluster, waits.mutation.author, who, waits.judgement.rules)
 
     async def _wait(
@@ -156,10 +165,13 @@ class Staging:
         """The mutation that waits: the one that does so already for the very same request, or a new one."""
         async with self._ledger.changing():
             await self._ledger.look()
-            own = [one for one in self._running.values() if one.author == author and one.state is State.PENDING]
+            pending = [one for one in self._book.running if one.state is State.PENDING]
+            # Whoever has several roles and tenants is one person.
+            own = [one for one in pending if one.author.principal == author.principal]
             now = self._clock.wall()
             for one in own:
-                if (one.cluster, one.call) == (cluster, kept.call) and staged.due(one, now) is None:
+                is_same = (one.author, one.cluster) == (author, cluster) and are_alike(one.call, kept.call)
+                if is_same and staged.due(one, now) is None:
                     return one
             if len(own) >= MOST_WAITING:
                 raise NotPossible(f"could not be kept for an approval: {MOST_WAITING} others of yours wait already")
@@ -180,8 +192,7 @@ class Staging:
                 raise NotPossible("could not be kept for an approval: there is too much in it")
             if sum(len(one.call.request) for one in own) > MOST_OF_ONE:
                 raise NotPossible("could not be kept for an approval: others of yours that wait are too large together")
-            if not await self._take(0, change, who=who):
-                raise StoreUnavailable(f"the store has {staged.named(change.mutation)} already")
+            await self._ledger.add(self._book, change.mutation, self._event(change, who))
         return change.mutation
 
     # ---- what people say to it
@@ -225,114 +236,53 @@ class Staging:
         who: Who,
         make: Callable[[StagedMutation, int], tuple[Change, Judgement | None]],
     ) -> StagedMutation:
-        async with self._ledger.changing():
-            for _ in range(_ATTEMPTS):
-                await self._ledger.look()
-                mutation = self._all.get(mutation_id)
-                if mutation is None or not self._is_seen(mutation, author_of(who)):
-                    raise NoSuchMutation(f"there is no staged mutation {mutation_id}")
-                change, judgement = make(mutation, self._clock.wall())
-                if await self._take(mutation.revision, change, who=who, judgement=judgement):
-                    return change.mutation
-        raise StoreUnavailable("others change the same staged mutation all the time; try again")
+        def changed() -> tuple[StagedMutation, Event]:
+            change, judgement = make(self._visible(mutation_id, author_of(who)), self._clock.wall())
+            return change.mutation, self._event(change, who, judgement)
+
+        return await self._ledger.change(self._book, changed)
 
     # ---- what time asks for, and the ledger
 
     async def do_what_is_due(self) -> None:
         """Expire what is over, give up what nobody goes on with, and see to what is approved."""
-        for mutation in tuple(self._running.values()):
-            now, watched = self._clock.wall(), self._watched(mutation)
+        for mutation in self._book.running:
+            now, watched = now_for(mutation, self._book, self._clock), self._book.watched(mutation)
             match staged.due(mutation, now, watched_ms=watched, lease_ms=self._rules.lease):
                 case Due.EXPIRE:
-                    change = staged.expire(mutation, now, waits_for=self._waits_for.get(mutation.id, ""))
-                    await self._take(mutation.revision, change)
-                case Due.ABANDON if not self._executor.is_at(mutation):
-                    change = staged.abandon(mutation, now, watched_ms=watched, lease_ms=self._rules.lease)
-                    await self._take(mutation.revision, change)
+                    await self.take(staged.expire(mutation, now, waits_for=self._attempts.waits_for(mutation.id)))
+                case Due.ABANDON if not self._attempts.is_at(mutation.id):
+                    await self.take(staged.abandon(mutation, now, watched_ms=watched, lease_ms=self._rules.lease))
                 case Due.EXECUTE:
-                    self._executor.begin(mutation)
-
-    def read(self, record: Record) -> None:
-        """Learn of a mutation as it is now. Raises UnreadableRecord."""
-        self._learn(from_record(record))
+                    self._attempts.begin(mutation.id, partial(self._executor.execute, mutation))
 
     def refresh(self) -> None:
         """Nothing holds here that time alone ends."""
 
-    def over(self, before: int) -> Collection[str]:
-        """The ids of those that were over before that instant (ms since the epoch)."""
-        return [one.id for one in self._all.values() if one.ended is not None and one.ended.ts < before]
-
-    def forget(self, ids: Collection[str]) -> None:
-        """Know no more of these, which are over."""
-        for one in ids:
-            self._all.pop(one, None)
-
     async def close(self) -> None:
         """Begin nothing more, and give what is being executed a little time."""
         tasks = tuple(self._staging)
-        await self._executor.close()
+        await self._attempts.close(PATIENCE)
         for task in tasks:
             task.cancel()  # they had as much time
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _learn(self, mutation: StagedMutation) -> None:
-        known = self._all.get(mutation.id)
-        if known is not None and known.revision >= mutation.revision:
-            return
-        self._all[mutation.id] = mutation
-        if mutation.state.final:
-            for kept in (self._running, self._sightings, self._waits_for):
-                kept.pop(mutation.id, None)
-            self._executor.forget(mutation)
-        else:
-            self._running[mutation.id] = mutation
-            self._sightings[mutation.id] = Sighting(wall=self._clock.wall(), monotonic=self._clock.monotonic())
-
-    def _watched(self, mutation: StagedMutation) -> int:
-        """For how many ms it has been seen as it is, by a clock that nobody sets."""
-        sighting = self._sightings.get(mutation.id)
-        return 0 if sighting is None else self._clock.monotonic() - sighting.monotonic
-
-    async def _take(
-        self,
-        before: int,
-        change: Change,
-        who: Who = KORDON,
-        judgement: Judgement | None = None,
-        done: Done | None = None,
-    ) -> bool:
-        event = self._event(change, who, judgement, done)
-        step = Step(kind=self.kind, record=to_record(change.mutation), before=before, events=(event,))
-        return await self._ledger.take(step)
-
-    def _event(self, change: Change, who: Who, judgement: Judgement | None, done: Done | None) -> Event:
+    def _event(self, change: Change, who: Who, judgement: Judgement | None = None, done: Done | None = None) -> Event:
         return event_of(
             change,
             who=who,
             judgement=judgement,
             epoch=self._policies.snapshot.epoch,
-            parameters=done.parameters if done and done.parameters else change.mutation.told,
+            # The store takes so much in one piece, and what has been done must not fail to be noted.
+            parameters=short(done.parameters) if done and done.parameters else change.mutation.told,
             outcome=None if done is None else done.told,
         )
 
     # ---- for whoever executes
 
-    def newest(self, mutation_id: str) -> StagedMutation | None:
-        """A mutation as it is known now; None if it is over."""
-        return self._running.get(mutation_id)
-
-    async def take(
-        self, before: StagedMutation, change: Change, judgement: Judgement | None = None, done: Done | None = None
-    ) -> bool:
-        """Bring a change into the store, while nothing else changes. False if somebody was quicker."""
-        return await self._take(before.revision, change, judgement=judgement, done=done)
-
-    def waits(self, mutation_id: str, reason: str, more: str = "") -> None:
-        """Say what keeps a mutation from being executed. `more` is for the log alone."""
-        if mutation_id in self._running and self._waits_for.get(mutation_id) != reason:
-            self._waits_for[mutation_id] = reason
-            log.info("staged_mutation_waits", mutation=mutation_id, reason=more or reason)
+    async def take(self, change: Change, judgement: Judgement | None = None, done: Done | None = None) -> bool:
+        """Bring what Kordon does by itself into the store. Only while `changing`. False if somebody was quicker."""
+        return await self._ledger.take(self._book, change.mutation, self._event(change, KORDON, judgement, done))
 
     def case(self, mutation: StagedMutation) -> Case:
         """Whose request it is, and to which cluster. Raises UpstreamUnavailable."""

@@ -3,7 +3,8 @@
 from typing import Final
 
 from kordon_policy.actions import Kind
-from kordon_policy.snapshot import Snapshot
+from kordon_policy.memo import LONGEST_NAME, Memo
+from kordon_policy.snapshot import Compiled, Snapshot
 from kordon_policy.view import Inferred
 
 from .cluster.picture import Picture
@@ -54,10 +55,26 @@ class Standings:
         self._standings.clear()
 
 
-def is_group_wanted(snapshot: Snapshot, cluster_names: frozenset[str], group: str) -> bool:
-    """Whether any tenant includes the group, so that the topics that it reads have to be known.
+class WantedGroups:
+    """Which groups some tenant includes, so that the topics that they read have to be known.
+
+    Asked for each commit, and there may be thousands of tenants: each group is looked for once in the same file.
 
     A tenant that includes the whole cluster learns nothing by it: its excludes hold against what is inferred too.
     """
-    views = (snapshot.view(tenant.name, cluster_names) for tenant in snapshot.tenants)
-    return any(not view.whole_cluster and view.sees_explicitly(Kind.GROUP, group) for view in views)
+
+    def __init__(self) -> None:
+        self._compiled: Compiled | None = None
+        self._names: frozenset[str] = frozenset()
+        self._known: Memo[str, bool] = Memo(lambda _: False)
+
+    def __call__(self, snapshot: Snapshot, cluster_names: frozenset[str], group: str) -> bool:
+        if snapshot.compiled is not self._compiled or cluster_names != self._names:
+            self._compiled, self._names = snapshot.compiled, cluster_names
+            views = [snapshot.view(tenant.name, cluster_names) for tenant in snapshot.tenants]
+            views = [view for view in views if not view.whole_cluster]
+            self._known = Memo(
+                lambda group: any(view.sees_explicitly(Kind.GROUP, group) for view in views),
+                keeps=lambda group: len(group) <= LONGEST_NAME,
+            )
+        return self._known[group]

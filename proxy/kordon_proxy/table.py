@@ -35,7 +35,7 @@ from .apis import (
     transaction_states,
     transactions,
 )
-from .config.model import Listener
+from .config.listeners import Listener
 from .judging.table import Api
 
 FAMILIES: Final = (

@@ -1,7 +1,7 @@
 """How the connections of one cluster's clients reach its brokers."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +11,11 @@ import structlog
 
 from .cluster.pool import Reach
 from .cluster.watch import Cluster
-from .config import model as config
-from .config.model import UpstreamTls
+from .config import clusters as config
+from .config.clusters import UpstreamTls
 from .identity.tls import TlsFault, tls_context
 from .identity.upstream import UpstreamLogin
+from .link import BrokerLink, open_link
 from .standings import Standings
 
 log = structlog.get_logger()
@@ -67,6 +68,8 @@ class Upstream:
     """Which bootstrap server or broker is next for a connection that may go to any."""
     login: int = 0
     """Which of the logins worked last; the next one is tried when it is refused."""
+    open_link: Callable[[BrokerLink, str, int, ssl.SSLContext | None], Awaitable[None]] = open_link
+    """Connects a link to a broker, as the function of that name does."""
 
     def address(self, broker_id: int | None) -> tuple[str, int] | None:
         """The real address of a broker; of any broker for None."""

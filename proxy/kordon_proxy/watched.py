@@ -1,16 +1,30 @@
 """Files that are read again when they change, and of which the last good version stays in use."""
 
 import asyncio
+import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from .config.findings import Refused
 from .reasons import reason_of
 
 T = TypeVar("T")
-Version = tuple[int | None, bytes]
-"""Mode, where it matters, and contents."""
+
+_SETTLED: Final = 2_000_000_000
+"""Nanoseconds after which a change shows in a file's times: two within one tick of a file system's clock do not."""
+
+
+class Version(NamedTuple):
+    """What makes a file another one: its mode, where it matters, and its contents, by their hash."""
+
+    mode: int | None
+    contents: bytes
+
+
+Touched = tuple[int, ...]
+"""What the file system says of a file. While it says the same, nobody has written to it."""
 
 
 class WatchedFile(Generic[T]):
@@ -26,10 +40,11 @@ class WatchedFile(Generic[T]):
         """Why the file as it is now is not in use, in one line; None while it is."""
         self._read = read
         self._mode_matters = mode_matters
-        self._in_use = self._version()
+        self._in_use, contents = self._contents()
         self._refused: Version | None = None
+        self._touched: Touched | None = None
         self._polling = asyncio.Lock()
-        self.value = read(self._in_use[1])
+        self.value = read(contents)
 
     async def poll(self) -> bool:
         """Read the file again if it has changed. Says whether the value, or the problem, is another one now.
@@ -38,29 +53,43 @@ class WatchedFile(Generic[T]):
         """
         async with self._polling:
             try:
-                return await self._look()
+                touched = self._touch()
+                if touched is not None and touched == self._touched:
+                    return False
+                is_another = await self._look()
             except OSError as error:
-                self._refused = None  # so that whatever is in its place later is read
+                self._refused = self._touched = None  # so that whatever is in its place later is read
                 return self._has_problem(f"cannot read {self.path}: {reason_of(error)}")
+            self._touched = touched
+            return is_another
 
     async def _look(self) -> bool:
-        version = self._version()
+        version, contents = await asyncio.to_thread(self._contents)
         if version == self._refused:
             return False
         if version == self._in_use:  # nothing has changed, or a mistake has been taken back
             self._refused = None
             return self._has_problem(None)
         try:
-            self.value = await asyncio.to_thread(self._read, version[1])
+            self.value = await asyncio.to_thread(self._read, contents)
         except Refused as refused:
             self._refused = version
             return self._has_problem(refused.brief)
         self._in_use, self._refused, self.problem = version, None, None
         return True
 
-    def _version(self) -> Version:
-        """What changes with the file. Raises OSError."""
-        return self.path.stat().st_mode if self._mode_matters else None, self.path.read_bytes()
+    def _touch(self) -> Touched | None:
+        """What tells that the file has been touched; None while that could be missed. Raises OSError."""
+        of = self.path.stat()
+        if time.time_ns() - of.st_ctime_ns < _SETTLED:
+            return None
+        return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns, of.st_ctime_ns
+
+    def _contents(self) -> tuple[Version, bytes]:
+        """Raises OSError."""
+        mode = self.path.stat().st_mode if self._mode_matters else None
+        contents = self.path.read_bytes()
+        return Version(mode, hashlib.blake2b(contents).digest()), contents
 
     def _has_problem(self, problem: str | None) -> bool:
         """Remember it; whether it is another one than before."""

@@ -99,14 +99,14 @@ def say(kordon: Kordon, listener: str, message: Any, *, broker: int | None = Non
 # ---- a cluster of three
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def quiet_cluster() -> Iterator[Kafka]:
     """Three nodes; nobody moves leaders but the tests."""
     with Kafka(nodes=3, advertise="localhost", properties={"auto.leader.rebalance.enable": "false"}) as kafka:
         yield kafka
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def administered(quiet_cluster: Kafka) -> Iterator[Kordon]:
     """Kordon in front of it."""
     with a_kordon(quiet_cluster) as kordon:

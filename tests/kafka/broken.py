@@ -62,7 +62,7 @@ class Place:
         return Counter(json.loads(self.counts.read_text()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     counts = tmp_path_factory.mktemp("counts") / "counts.json"
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(kafka=kafka, breaker=breaker, kordon=kordon, counts=counts)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def breaking_topic(place: Place, new_topic: MakeTopic) -> str:
     """With one record."""
     name = new_topic("tx_breaking", at=place.kafka)
@@ -161,8 +161,7 @@ class Frames:
         self._place, self._build, self._topic = place, REQUESTS[name], topic
         self._label = label
         frame = self.frame(999_999)
-        (course,) = at_once([Script(place.address, frame, reads=1 << 20)], patience=1)
-        (answer,) = course.frames()
+        (answer,) = self.whole(999_999).frames()
         assert not ask.errors_of(self.decoded(answer))
         self.asked, self.answered = len(frame), len(answer) + 4
 
@@ -171,6 +170,11 @@ class Frames:
 
     def frame(self, number: int) -> bytes:
         return request_frame(self._message(number), NUMBER, self.client(number))
+
+    def whole(self, number: int) -> Course:
+        """A connection that gets an answer, however long that has become."""
+        (course,) = at_once([Script(self._place.address, self.frame(number), answers=1)], patience=WITHIN)
+        return course
 
     def _message(self, number: int) -> Any:
         return self._build(self._topic, self.client(number))

@@ -22,6 +22,8 @@ class Script:
     sends: bytes
     reads: int | None = None
     """After how many bytes it is reset; with 0 as soon as all is sent. None: it stays until the other side hangs up."""
+    answers: int | None = None
+    """After how many whole answers it is reset."""
 
 
 @dataclass(slots=True)
@@ -78,13 +80,15 @@ def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, mask: i
         course.ended = True
     if course.ended:
         selector.unregister(connection)
-        if course.script.reads is not None:
+        if course.script.reads is not None or course.script.answers is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         connection.close()
 
 
 def _read(course: Course, connection: socket.socket) -> None:
-    most = course.script.reads
+    most, answers = course.script.reads, course.script.answers
     data = connection.recv(CHUNK if most is None else max(1, most - len(course.received)))
     course.received += data
     course.ended = not data or (most is not None and len(course.received) >= most)
+    if answers is not None:
+        course.ended |= len(course.frames()) >= answers

@@ -1,6 +1,8 @@
-"""Real Kafkas for all tests, each started when the first test wants it and stopped at the end of the run.
+"""Real Kafkas for all tests, each started when the first test wants it.
 
-They are shared: a test works on topics and groups whose names it got from `fresh` or `new_topic`.
+`kafka` lasts to the end of the run; the others, which few files want, to the end of each file: a node that
+nobody uses takes its share of a processor. They are shared: a test works on topics and groups whose names it got from
+`fresh` or `new_topic`.
 """
 
 import time
@@ -25,6 +27,10 @@ NOT_YET: Final = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
+
+FETCH_SESSIONS: Final = 100_000
+"""A broker keeps each for two minutes after its last use, be its connection closed or not; of the default's thousand,
+tests would leave none for others."""
 
 
 class Fresh(Protocol):
@@ -64,7 +70,7 @@ def two_at_a_time(run: Callable[..., Finished], commands: Iterable[Sequence[str]
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """One node, no authorizer; PLAINTEXT, and SASL_PLAINTEXT for USERS with PLAIN and SCRAM."""
-    with Kafka(users=USERS) as kafka:
+    with Kafka(users=USERS, properties={"max.incremental.fetch.session.cache.slots": FETCH_SESSIONS}) as kafka:
         wait_for_coordinators(kafka.bootstrap)
         yield kafka
 
@@ -85,7 +91,7 @@ def wait_for_coordinators(bootstrap: str) -> None:
         consumer.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka_with_acls() -> Iterator[Kafka]:
     """One node with Kafka's own authorizer, to compare answers with: `admin` may do all, the others nothing yet.
 
@@ -101,7 +107,7 @@ def kafka_with_acls() -> Iterator[Kafka]:
         yield kafka
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_cluster() -> Iterator[Kafka]:
     with Kafka(nodes=3, users=USERS, advertise="localhost") as kafka:
         yield kafka
@@ -146,6 +152,27 @@ def new_topic(request: pytest.FixtureRequest, fresh: Fresh) -> MakeTopic:
         return name
 
     return create
+
+
+@pytest.fixture
+def passing_topic(kafka: Kafka, new_topic: MakeTopic) -> Iterator[Callable[[str], str]]:
+    """Makes topics that are gone when the test is over.
+
+    For those that a group of a tenant reads though the tenant does not include them: it infers them, and every other
+    Kordon at the shared Kafka would show them to its tenants of such groups.
+    """
+    made: list[str] = []
+
+    def create(beginning: str) -> str:
+        made.append(new_topic(beginning))
+        return made[-1]
+
+    yield create
+    if not made:
+        return
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for deleted in admin.delete_topics(made).values():
+        deleted.result(30)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 from kordon_policy.actions import Domain
 from kordon_policy.model import Compat
 from kordon_policy.temporary import TemporaryPolicy
+from kordon_proxy.asking import Places
 from kordon_proxy.audit.event import Who
-from kordon_proxy.grants import Grants, Places, Rules
+from kordon_proxy.grants import Grants, Rules
 from kordon_proxy.policies import Policies
 from kordon_proxy.store.ledger import Ledger
 from tests.kafka.looping import Looping

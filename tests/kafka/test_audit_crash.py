@@ -125,8 +125,8 @@ def told(clients: list[Client], least: int) -> bool:
     return sum(len(client.acknowledged) for client in clients) >= least
 
 
-def verify(kordon: Kordon) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "kordon_proxy", "audit", "verify", "--config", str(kordon.config_file)]
+def verify(kordon: Kordon, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "kordon_proxy", "audit", "verify", "--config", str(kordon.config_file), *options]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
 

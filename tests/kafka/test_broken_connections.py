@@ -14,7 +14,7 @@ from kio.schema.errors import ErrorCode
 from tests.kafka import requests as ask
 from tests.kafka.breaking import Fate
 from tests.kafka.broken import AT_BROKERS, REQUESTS, WITHIN, Frames, Place, all_of, member_of, things
-from tests.kafka.crowd import Course, Script, at_once
+from tests.kafka.crowd import Course, Script
 from tests.kafka.fixtures import Fresh, MakeTopic
 from tests.kafka.records import MiB, fetch, produce, read, seen
 from tests.kafka.tap import ended, metric, resident
@@ -67,7 +67,7 @@ def test_a_broker_may_be_gone_after_each_byte_that_it_is_sent_or_sends(
     last = len(offsets)  # which nothing happens to
 
     courses = all_of([Script(place.address, frames.frame(at)) for at in offsets])
-    (whole,) = at_once([Script(place.address, frames.frame(last), reads=frames.answered)], patience=WITHIN)
+    whole = frames.whole(last)
 
     assert all(course.ended for course in courses)
     assert all(frames.begun(course) for course in courses)

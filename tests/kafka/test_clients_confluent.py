@@ -224,14 +224,14 @@ def test_topics_are_administered(trading: str, fresh: Fresh) -> None:
 
     # Grown
     admin.create_partitions([NewPartitions(topic, 3)])[topic].result(SECONDS)
-    assert len(admin.list_topics(topic, SECONDS).topics[topic].partitions) == 3
+    eventually(lambda: len(admin.list_topics(topic, SECONDS).topics[topic].partitions) == 3)
 
     # Its settings shown and altered
     resource = ConfigResource(ResourceType.TOPIC, topic)
     assert the(admin.describe_configs([resource]))["retention.ms"].value == "60000"
     change = ConfigEntry("retention.ms", "70000", incremental_operation=AlterConfigOpType.SET)
     the(admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])]))
-    assert the(admin.describe_configs([resource]))["retention.ms"].value == "70000"
+    eventually(lambda: the(admin.describe_configs([resource]))["retention.ms"].value == "70000")
 
     # Its records counted and deleted
     produce(trading, topic, [b"x"] * 5)

@@ -38,7 +38,8 @@ def kordon_with_users(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) ->
     users = tmp_path_factory.mktemp("users") / "users.yaml"
     with users_edit.edit(users, create=True) as content:
         for name, password in USERS.items():
-            users_edit.add_user(content, name, password, roles=("traders",))
+            if name != "kordon":  # by which Kordon itself logs in at Kafka, and nobody at Kordon
+                users_edit.add_user(content, name, password, roles=("traders",))
     with Kordon(
         clusters={"prod": kafka.bootstrap},
         policy=POLICY,

@@ -101,6 +101,7 @@ def test_each_is_told_who_he_is_and_only_an_administrator_how_kordon_is(kordon: 
     assert "ann (owners, administrator)" in ann.stdout
     assert "cluster prod" in ann.stdout
     assert "cluster prod" not in dana.stdout
+    assert all("clusters" in told.stdout and "prod" in told.stdout for told in (ann, dana))
 
 
 def test_a_new_policy_is_read_when_an_administrator_says_so(kordon: Kordon) -> None:

@@ -1,5 +1,6 @@
 """A group that a tenant includes brings the topics that it reads, as Kordon knows them from the cluster itself."""
 
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -21,8 +22,10 @@ def commit(address: str, group: str, topic: str) -> None:
         consumer.close()
 
 
-def test_topics_come_and_go_with_the_group_that_reads_them(kafka: Kafka, new_topic: MakeTopic, fresh: Fresh) -> None:
-    group, topic = fresh("trade_infer"), new_topic("pay_infer")
+def test_topics_come_and_go_with_the_group_that_reads_them(
+    kafka: Kafka, passing_topic: Callable[[str], str], fresh: Fresh
+) -> None:
+    group, topic = fresh("trade_infer"), passing_topic("pay_infer")
     settings = {"inference": {"interval": "1s"}}
     with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY, listeners=LISTENERS, settings=settings) as kordon:
         admin = AdminClient({"bootstrap.servers": kordon.listener("trading")})

@@ -14,7 +14,7 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from kordon_proxy.config.addresses import Address
-from kordon_proxy.config.model import Cluster, OwnLogin, SchemaRegistry
+from kordon_proxy.config.clusters import Cluster, OwnLogin, SchemaRegistry
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.inspection.asked import AtOffset, AtTime, Earliest, Format, Inspection, Latest, Start
 from kordon_proxy.inspection.bounds import Bounds, KiB, MiB

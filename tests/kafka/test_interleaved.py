@@ -84,6 +84,13 @@ class Life:
     async def live(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            await self._ask(reader, writer)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(ROUNDS):
             asked = [(next(self._ids), self._random.choice(self.QUESTIONS)) for _ in range(AHEAD)]
             requests = [(number, question(self), check) for number, (question, check) in asked]
@@ -91,8 +98,6 @@ class Life:
             for number, message, check in requests:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
                 check(self, self._open(await reader.readexactly(size), number, message))
-        writer.close()
-        await writer.wait_closed()
 
     def _open(self, frame: bytes, number: int, message: Any) -> Any:
         assert struct.unpack_from(">i", frame) == (number,), "an answer of another connection, or out of order"

@@ -278,7 +278,7 @@ def life_together(version: int, member: Things) -> Iterator[Any]:
 # Whatever is in it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def drawing(twins: Twins) -> Drawing:
     """Requests to the cluster where Acme is alone."""
     own = [twins.spare()(twins.alone) for _ in range(3)]

@@ -217,6 +217,46 @@ def test_who_may_not_edit_the_group_schedules_nothing(kordon: Kordon, group: Gro
     assert group.offsets == [3, 5]
 
 
+@pytest.mark.parametrize(
+    ("group_name", "words", "says"),
+    [
+        ("{group}", ["skip", "--topic", "tx_nowhere"], "there is no topic tx_nowhere"),
+        ("{group}", ["skip", "--topic", "{topic}", "--partition", "7"], "has no partition 7: it has partitions 0 to 1"),
+        ("{group}", ["reset", "--to", "latest", "--topic", "tx_nowhere"], "there is no topic tx_nowhere"),
+        ("trade_nobody", ["skip", "--topic", "{topic}"], "there is no group trade_nobody"),
+        ("trade_nobody", ["clear"], "there is no group trade_nobody"),
+    ],
+)
+def test_what_could_only_fail_is_refused_at_once(
+    kordon: Kordon, group: Group, group_name: str, words: list[str], says: str
+) -> None:
+    operation, *options = [word.format(topic=group.topic) for word in words]
+
+    refused = kordon.command("groups", operation, group_name.format(group=group.name), *options, by="dana")
+
+    assert (refused.returncode, says in refused.stderr) == (1, True), refused.stderr
+
+
+def test_a_partition_that_was_never_read_has_no_record_to_skip_unless_something_comes_first(
+    kordon: Kordon, group: Group
+) -> None:
+    told(kordon, "groups", "clear", group.name, "--topic", group.topic, "--partition", "0", "--wait")
+    skipped = ("groups", "skip", group.name, "--topic", group.topic, "--partition", "0")
+
+    refused = kordon.command(*skipped, by="dana")
+
+    says = f"group {group.name} has no offset of {group.topic}-0 to skip from"
+    assert (refused.returncode, says in refused.stderr) == (1, True), refused.stderr
+    member = group.member()
+    try:
+        told(kordon, "groups", "reset", group.name, "--to", "earliest", "--topic", group.topic)
+        last = str(told(kordon, *skipped)["scheduled_mutation"]["id"])
+    finally:
+        member.close()
+    eventually(partial(is_over, kordon, last), within=60)
+    assert (state(kordon, last)["state"], group.offsets) == ("succeeded", [1, 0])
+
+
 def test_of_two_processes_one_executes_it(kordon: Kordon, other: Kordon, group: Group) -> None:
     member = group.member()
     try:

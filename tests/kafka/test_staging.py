@@ -39,7 +39,7 @@ from tests.kafka.tenants import eventually
 from tests.sessions import sessions
 
 POLICY: Final = """\
-admin_roles: [owners, clerks]
+admin_roles: [owners, clerks, helpers]
 policies:
   - resources: [[cluster, prod, topic, "tx_*"], [cluster, prod, topic, "free_*"]]
     effect: Allow
@@ -49,7 +49,7 @@ policies:
     effect: Stage
     actions: [TOPIC_CREATE, TOPIC_DELETE, TOPIC_EDIT, TOPIC_TRUNCATE]
     role: devs
-  - {resource: [cluster, prod, group, "trade_*"], effect: Allow, actions: [GROUP_EDIT, GROUP_DELETE], roles: [owners, devs]}
+  - {resource: [cluster, prod, group, "trade_*"], effect: Allow, actions: [GROUP_EDIT, GROUP_DELETE], roles: [owners, devs, helpers]}
   - {resource: [cluster, prod, group, "trade_*"], effect: Stage, actions: [GROUP_EDIT, GROUP_DELETE], role: devs}
   - {resource: [cluster, prod, principal, "User:app-*"], effect: Allow, actions: [ACL_EDIT], roles: [owners, devs]}
   - {resource: [cluster, prod, principal, "User:app-*"], effect: Stage, actions: [ACL_EDIT], role: devs}
@@ -60,6 +60,9 @@ tenants:
       - include: [cluster, prod, principal, "User:app-*"]
     roles: [owners, devs, clerks]
   - {name: Payments, resources: [{include: [cluster, prod, topic, "pay_*"]}], roles: [outsiders]}
+  - name: Helpers
+    resources: [{include: [[cluster, prod, topic, "tx_*"], [cluster, prod, group, "trade_*"]]}, {exclude: [cluster, prod, topic, "free_*"]}]
+    roles: [helpers]
 """  # noqa: E501 -- a policy a line
 PASSWORD: Final = "so-secret-4711"
 SALT: Final = b"salt-4711-salt-4711"
@@ -69,7 +72,14 @@ def a_kordon(kafka: Kafka, **settings: Any) -> Kordon:
     return Kordon(
         clusters={"prod": kafka.bootstrap},
         policy=POLICY,
-        tokens={"ann": ["owners"], "clara": ["clerks"], "dana": ["devs"], "dirk": ["devs"], "oscar": ["outsiders"]},
+        tokens={
+            "ann": ["owners"],
+            "clara": ["clerks"],
+            "dana": ["devs"],
+            "dirk": ["devs"],
+            "hank": ["helpers"],
+            "oscar": ["outsiders"],
+        },
         listeners={"main": {"identity": {"principal": "dana", "roles": ["devs"]}}},
         settings=settings,
     )
@@ -172,10 +182,10 @@ def exists(things: Things, name: str) -> bool:
     return name in things.direct.list_topics(timeout=30).topics
 
 
-def offset(things: Things) -> int | None:
+def offset(things: Things, topic: str | None = None) -> int | None:
     asked = ConsumerGroupTopicPartitions(things.group)
     found = things.direct.list_consumer_group_offsets([asked])[things.group].result(30).topic_partitions
-    return next((one.offset for one in found if one.topic == things.topic), None)
+    return next((one.offset for one in found if one.topic == (topic or things.topic)), None)
 
 
 def beginning(things: Things) -> int:
@@ -315,6 +325,17 @@ def test_kafkas_own_tool_shows_it_too(kordon: Kordon, things: Things, kafka_tool
     assert found is not None, ran.output
     told(kordon, "staged", "approve", found[1], "--wait")
     eventually(lambda: not exists(things, things.topic))
+
+
+def test_kafkas_own_tool_is_told_the_same_when_it_asks_again(
+    kordon: Kordon, things: Things, kafka_tools: RunTool
+) -> None:
+    found = [
+        re.search(r"staged mutation (\w+)", kafka_tools("kafka-topics", *words, at=kordon.bootstrap).output)
+        for words in [("--create", "--topic", things.new, "--partitions", "2")] * 2
+    ]
+
+    assert [None if one is None else one[1] for one in found] == [waiting(kordon)] * 2
 
 
 def test_offsets_that_were_reset_by_kafkas_own_tool_are_in_the_audit_with_what_there_was(
@@ -572,6 +593,26 @@ def test_offsets_that_are_to_be_scheduled_wait_for_an_approval_too(kordon: Kordo
     eventually(lambda: len(happened(mutation_id, kordon)) == 4)
     over = events(mutation_id, kordon)[-1]
     assert over["what"]["parameters"]["request"]["scheduled_mutation"] == made["id"]
+
+
+def test_of_a_whole_group_what_its_approver_does_not_see_is_left_alone(
+    kafka: Kafka, kordon: Kordon, things: Things, passing_topic: Callable[[str], str]
+) -> None:
+    hidden = passing_topic("free_hidden")
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": things.group})
+    consumer.commit(offsets=[TopicPartition(hidden, 0, 4)], asynchronous=False)
+    consumer.close()
+    ran = kordon.command("groups", "clear", things.group, "--reason", "anew", by="dana")
+    assert (ran.returncode, "it waits for somebody's approval" in ran.stderr) == (0, True), ran.stderr
+    mutation_id = waiting(kordon)
+
+    told(kordon, "staged", "approve", mutation_id, "--wait", by="hank")
+
+    eventually(lambda: offset(things) is None)
+    found = told(kordon, "scheduled", "list", "--ended", by="dana")["scheduled_mutations"]
+    (made,) = (one for one in found if one["staged_id"] == mutation_id)
+    assert [one["topic"] for one in made["offsets"]] == [things.topic]
+    assert offset(things, hidden) == 4
 
 
 def test_what_the_page_shows_is_what_happens(kafka: Kafka) -> None:

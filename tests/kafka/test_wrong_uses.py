@@ -54,9 +54,16 @@ COMMANDS: Final = [
     ("groups reset trade_b2 --to newest", 1, "newest"),
     ("groups reset trade_b2 --to -5", 1, "`offset` is below 0"),
     ("groups show trade_zz", 1, "there is no group trade_zz"),
+    ("groups skip trade_zz", 1, "there is no group trade_zz"),
+    ("groups clear trade_zz", 1, "there is no group trade_zz"),
     ("groups list --cluster prd", 1, "there is no cluster prd; --cluster or KORDON_CLUSTER names another one"),
     ("scheduled show 7f3a", 1, "there is no scheduled mutation 7f3a; `kordon scheduled list --ended` shows all"),
     ("staged show 7f3a", 1, "there is no staged mutation 7f3a; `kordon staged list --ended` shows all"),
+    ("explain --live GROUP_EDT cluster/prod/group/trade_b2", 2, "did you mean GROUP_EDIT?"),
+    ("explain --live --as nobody GROUP_EDIT cluster/prod/group/trade_b2", 2, "nobody is called nobody"),
+    ("explain --live --policy rbac.yaml GROUP_EDIT cluster/prod/group/trade_b2", 2, "leave --policy out"),
+    ("who-can --live GROUP_EDIT cluster/prd/group/trade_b2", 2, "did you mean prod?"),
+    ("what-can --live devz", 2, "did you mean devs?"),
     ("inspect tx_zz", 1, "tx_zz is outside the tenant"),
     ("inspect tx_trade1 --count 9999", 1, "count"),
     ("inspect tx_trade1 --offset 7", 1, "partition"),
@@ -64,6 +71,7 @@ COMMANDS: Final = [
     ("status --url 127.0.0.1", 2, "as in http://127.0.0.1:9181"),
     ("status --url http://127.0.0.1:1", 2, "--url names another address"),
     ("status --token-file nowhere", 2, "cannot read the token in nowhere"),
+    ("status --ca nowhere", 2, "cannot read the authorities in nowhere"),
 ]
 CALLS: Final = [
     # Method, path, body, status, what is said.
@@ -73,7 +81,7 @@ CALLS: Final = [
     ("PUT", "/temporary-policies", {}, 405, "method not allowed"),
     ("GET", "/temporary-polices", None, 404, "/admin/v1/openapi.json tells what there is"),
     ("DELETE", "/temporary-policies/7f3a", None, 404, "there is no temporary policy 7f3a"),
-    ("GET", "/temporary-policies?ended=perhaps", None, 400, "ended"),
+    ("GET", "/temporary-policies?ended=perhaps", None, 400, "query.ended: this is neither true nor false"),
     ("POST", "/scheduled-mutations", {"cluster": "prod", "group": "trade_b2"}, 400, "operation"),
     ("POST", "/scheduled-mutations", {"cluster": "prd", "group": "a", "operation": "skp"}, 400, "skip"),
     ("POST", "/clusters/prod/inspect", {"topic": "a b"}, 400, "no name of a topic"),

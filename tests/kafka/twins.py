@@ -57,7 +57,8 @@ class Twins:
     stock: Iterator[tuple[Things, Things]]
     """Things of Acme's to be used up: each in the one and in the other."""
     counterparts: Counterparts = field(default_factory=Counterparts)
-    marks: int = 1_000_000
+    marks: int = 1_000_000_000_000
+    """Milliseconds, as they are what a topic keeps its records for: it is to keep them all the while."""
 
     @property
     def both(self) -> tuple[Neighbours, Neighbours]:
@@ -199,7 +200,7 @@ class Lines:
 # Settling them
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
     """The two clusters, each with its Kordon."""
     users = tmp_path_factory.mktemp("twins") / "users.yaml"

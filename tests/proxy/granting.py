@@ -12,14 +12,16 @@ from typing import Any, Final
 from kordon_policy.actions import Action, Domain, Kind
 from kordon_policy.model import Compat
 from kordon_policy.temporary import TemporaryPolicy
+from kordon_proxy.asking import Places
 from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.audit.tail import read_events
-from kordon_proxy.grants import Grants, Places, Rules
+from kordon_proxy.clock import Clock
+from kordon_proxy.grants import Grants, Rules
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.policies import Policies
 from kordon_proxy.store.interface import Store
-from kordon_proxy.store.ledger import Clock, Ledger
+from kordon_proxy.store.ledger import Ledger
 from kordon_proxy.store.sqlite import SqliteStore
 from tests.proxy.audit.events import SOURCE, a_config
 

@@ -18,13 +18,14 @@ from kordon_proxy.audit.event import Event
 from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.cluster.watch import State
-from kordon_proxy.config import model as config
+from kordon_proxy.config import listeners as config
 from kordon_proxy.identity.directory import Directory, door_of
 from kordon_proxy.identity.users import Users
 from kordon_proxy.identity.values import Mechanism
 from kordon_proxy.judging.table import Api
 from kordon_proxy.link import BrokerLink
 from kordon_proxy.listener import Listener
+from kordon_proxy.memory import SIZE
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.session import Session
 from kordon_proxy.standings import Standings
@@ -60,6 +61,14 @@ def a_snapshot(policy: str = POLICY, epoch: int = 1) -> Snapshot:
 def spoken(apis: Mapping[int, Api] = APIS) -> dict[int, tuple[int, int]]:
     """Brokers that have every version that Kordon admits."""
     return {key: (api.versions.start, api.versions.stop - 1) for key, api in apis.items() if api.judge is not None}
+
+
+def arrive(protocol: asyncio.BufferedProtocol, data: bytes) -> None:
+    """As an event loop reads it."""
+    for begin in range(0, len(data), SIZE):
+        piece = data[begin : begin + SIZE]
+        protocol.get_buffer(-1)[: len(piece)] = piece  # type: ignore[index]
+        protocol.buffer_updated(len(piece))
 
 
 class FakeTransport(asyncio.Transport):
@@ -273,13 +282,20 @@ class Connected:
         return self.sends(a_request(key, version, **fields))
 
     def sends(self, message: Any) -> int:
-        number = next(self._ids)
-        self._asked[number] = (message.__api_key__, message.__version__)
-        self.session.data_received(request_frame(message, number, "test"))
-        return number
+        return self.sends_together([message])[0]
+
+    def sends_together(self, messages: Iterable[Any], *, end: bytes = b"") -> list[int]:
+        """Send requests in one piece, and anything behind them; their correlation ids."""
+        frames = []
+        for message in messages:
+            number = next(self._ids)
+            self._asked[number] = (message.__api_key__, message.__version__)
+            frames.append((number, request_frame(message, number, "test")))
+        arrive(self.session, b"".join(frame for _, frame in frames) + end)
+        return [number for number, _ in frames]
 
     def sends_bytes(self, data: bytes) -> None:
-        self.session.data_received(data)
+        arrive(self.session, data)
 
     @property
     def link(self) -> FakeLink:
@@ -326,11 +342,9 @@ async def tick(times: int = 5) -> None:
 
 
 @pytest.fixture
-def links(monkeypatch: pytest.MonkeyPatch) -> Links:
+def links() -> Links:
     """Links without sockets, for all sessions of a test."""
-    made = Links()
-    monkeypatch.setattr("kordon_proxy.session.open_link", made.open)
-    return made
+    return Links()
 
 
 def a_listener_section(**section: Any) -> config.Listener:
@@ -357,12 +371,18 @@ def a_world(
     cluster = FakeCluster(cast("Picture | None", seen))
     audit, policies = FakeAudit(), FakePolicies(a_snapshot(policy))
     directory = Directory(doors={settings.name: door_of(settings)}, users=users or {})
+    links = links or Links()
     listener = Listener(
         settings=settings,
         limits=config.Limits.model_validate(dict(limits or {})),
         instance="test",
         upstream=Upstream(
-            cluster=cast("Any", cluster), name="prod", standings=Standings(frozenset({"prod"})), tls=None, logins=()
+            cluster=cast("Any", cluster),
+            name="prod",
+            standings=Standings(frozenset({"prod"})),
+            tls=None,
+            logins=(),
+            open_link=links.open,
         ),
         apis=apis,
         policies=cast("Any", policies),
@@ -371,7 +391,7 @@ def a_world(
         metrics=Metrics(),
         mechanisms=mechanisms or {},
     )
-    return World(listener, cluster, audit, policies, links or Links())
+    return World(listener, cluster, audit, policies, links)
 
 
 def heartbeat(group: str = "g_one", version: int = 4) -> Any:

@@ -13,7 +13,9 @@ from kordon_proxy.audit.event import Event, EventType, Who
 from kordon_proxy.cluster.picture import Broker as SeenBroker
 from kordon_proxy.cluster.watch import Settings
 from kordon_proxy.staging import Rules, Staging
+from kordon_proxy.store.entries import change_lines
 from kordon_proxy.store.interface import Step, Store, StoreUnavailable
+from kordon_proxy.store.kafka_appender import MOST_BYTES
 from kordon_proxy.store.ledger import Ledger
 from kordon_proxy.store.sqlite import SqliteStore
 from kordon_proxy.table import APIS
@@ -76,7 +78,8 @@ class Stage:
 
     def staged(self, who: Who = TINA) -> list[StagedMutation]:
         """Those that somebody sees, in the order in which they came."""
-        return sorted((one for one, _ in self.staging.seen_by(who)), key=lambda one: (one.created_ts, one.id))
+        seen = (one[0] for one in self.staging.seen_by(who) if one is not None)
+        return sorted(seen, key=lambda one: (one.created_ts, one.id))
 
     async def waits(self, *requests: Any) -> StagedMutation:
         """What of these requests waits, after they have been answered."""
@@ -84,6 +87,13 @@ class Stage:
         for request in requests:
             await answered(client, client.sends(request))
         (found,) = self.staged()
+        return found
+
+    async def waits_besides(self, request: Any) -> StagedMutation:
+        """What of a request waits, beside others that are over."""
+        client = self.connect()
+        await answered(client, client.sends(request))
+        (found,) = (one for one in self.staged() if not one.state.final)
         return found
 
     async def until_over(self, mutation_id: str) -> StagedMutation:
@@ -121,6 +131,19 @@ class HeldStore(SqliteStore):
         await self.goes_on.wait()
         if self.away:
             raise StoreUnavailable("the store cannot be written: no space left")
+        return await super().take(step)
+
+
+class SmallStore(SqliteStore):
+    """It takes as much at a time as a topic of Kafka's does."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(file_of(folder), "one")
+
+    async def take(self, step: Step) -> bool:
+        lines = change_lines("store", "one", "attempt", step)
+        if sum(len(line.key) + len(line.value or b"") for line in lines) > MOST_BYTES:
+            raise StoreUnavailable("it is too large")
         return await super().take(step)
 
 

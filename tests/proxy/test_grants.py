@@ -12,8 +12,8 @@ import pytest
 
 from kordon_policy.actions import Domain
 from kordon_policy.lifecycle import NotPossible
+from kordon_proxy.asking import Malformed, NoSuchPolicy, NotGranted, Places
 from kordon_proxy.audit.event import Who
-from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted, Places
 from kordon_proxy.store.interface import News, Step, StoreUnavailable
 from kordon_proxy.store.ledger import KEPT, SILENT, STALE
 from kordon_proxy.store.outbox import TAKE_OVER

@@ -1,9 +1,15 @@
 """What the connections of one listener share: room, addresses, counters, limits of time, the end."""
 
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 
 from kordon_protocol.codec import request_frame
+from kordon_protocol.header import RequestHead
+from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis import versions
+from kordon_proxy.table import APIS
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.judging.worlds import a_picture
 from tests.proxy.sessions import Links, a_world, heartbeat, tick
@@ -76,7 +82,10 @@ async def test_counters_are_shared_by_all_connections_of_a_tenant(links: Links) 
 
 
 @scenario
-async def test_connections_that_are_idle_or_stuck_in_a_request_are_ended_and_the_others_stay(links: Links) -> None:
+async def test_connections_that_are_idle_or_stuck_in_a_request_are_ended_and_the_others_stay(
+    links: Links, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")  # at which it is told that one was idle
     world = a_world(links, limits={"idle": "60s", "request_timeout": "5s"})
     idle, stuck, busy = world.connect(), world.connect(), world.connect()
     stuck.sends_bytes(request_frame(heartbeat(), 7, "test")[:9])
@@ -124,3 +133,22 @@ async def test_a_refused_login_at_the_broker_is_logged_and_the_next_one_is_tried
 
     assert world.listener.upstream.login == 1
     assert [(line["event"], line["reason"]) for line in logs] == [("broker_refused_login", "no such user")]
+
+
+@pytest.mark.parametrize("version", [*versions.SUPPORTED, 99])
+@scenario
+async def test_what_versions_there_are_is_worked_out_once_for_each_picture(version: int, links: Links) -> None:
+    world = a_world(links)
+
+    def asked(correlation_id: int) -> tuple[bytes, bytes]:
+        head = RequestHead(ApiKey.API_VERSIONS, version, correlation_id, None, 0)
+        return world.listener.versions_frame(head), versions.answer(head, APIS, world.listener.picture())
+
+    for correlation_id in (1, 2, -3):
+        frame, expected = asked(correlation_id)
+        assert frame == expected
+    before = asked(4)
+    world.cluster.picture = replace(a_picture(["tx_one"], version=2), api_versions={})
+    frame, expected = asked(4)
+    assert frame == expected
+    assert (frame == before[0]) == (version not in versions.SUPPORTED)

@@ -1,6 +1,7 @@
 """A connection's logins, driven: bytes to the conversation, its actions to the socket, its events to the audit."""
 
 import asyncio
+import gc
 import struct
 import time
 from collections.abc import Callable
@@ -16,10 +17,11 @@ from kordon_protocol.keys import ApiKey
 from kordon_proxy.audit.event import EventType
 from kordon_proxy.identity.users import Credential, Users
 from kordon_proxy.identity.values import Exchange, Facts, Outcome, Peer, Proved, Trouble
+from kordon_proxy.session import Session
 from tests.proxy.apis.messages import a_request
 from tests.proxy.cluster.loops import scenario, until
 from tests.proxy.identity.talk import PASSWORD, a_hash, a_plain, a_token, some_users
-from tests.proxy.sessions import Connected, Links, World, a_snapshot, a_world, heartbeat, tick
+from tests.proxy.sessions import Connected, Links, World, a_snapshot, a_world, arrive, heartbeat, tick
 
 SASL: Final = {"sasl": {"PLAIN": "staff"}}
 VERSIONS: Final = (ApiKey.API_VERSIONS, 3)
@@ -71,6 +73,9 @@ class Slow:
 
     def begin(self, _: Peer, /) -> Exchange:
         return self
+
+    def at_once(self, token: bytes, now: float) -> Proved | None:
+        return None
 
     async def step(self, token: bytes, now: float) -> Outcome:
         self.steps += 1
@@ -143,6 +148,42 @@ async def test_a_login_is_on_disk_before_the_client_hears_of_it(links: Links) ->
         0,
     )
     assert world.metric("logins", "main", "PLAIN", "ok") == 1
+
+
+@scenario
+async def test_who_comes_with_a_password_that_is_remembered_waits_for_the_audit_alone(links: Links) -> None:
+    world = a_door(links)
+    await logged_in(world)
+    world.audit.stuck = True
+    client = world.connect()
+    shakes_hands(client)
+    client.frames()
+
+    number = says(client)
+
+    assert len(world.audit.events) == 2
+    assert (client.frames(), client.session.member) == ([], None)
+    world.audit.recover()
+    assert client.answers()[number].error_code is ErrorCode.none
+
+
+@scenario
+async def test_a_policy_that_comes_while_a_login_is_written_down_holds_for_the_first_request(links: Links) -> None:
+    world = a_door(links)
+    world.audit.stuck = True
+    client = world.connect()
+    shakes_hands(client)
+    says(client)
+    await until(lambda: world.audit.events)
+
+    world.policies.snapshot = a_snapshot("authorized_roles: [others]\npolicies: []\n", epoch=2)
+    world.audit.recover()
+    assert client.session.member is not None
+    client.sends(heartbeat())
+    await tick()
+
+    assert world.metric("connections_closed", "main", "identity-ended") == 1
+    assert world.links.made == []
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 16])
@@ -457,3 +498,31 @@ async def test_a_verdict_of_proved_without_a_user_is_no_login(links: Links) -> N
     await until(lambda: client.transport.closing)
 
     assert client.session.member is None
+
+
+def sessions() -> set[int]:
+    """Those that are in memory."""
+    return {id(one) for one in gc.get_objects() if type(one) is Session}
+
+
+@scenario
+async def test_a_connection_that_has_ended_is_freed_at_once_and_not_by_the_collector(links: Links) -> None:
+    world = a_door(links)
+    gc.collect()
+    before = sessions()
+    gc.disable()
+    try:
+        client = await logged_in(world)
+        first, second = client.sends(heartbeat()), client.sends(heartbeat())
+        await tick()
+        arrive(client.link.link, client.broker_frame(first))
+        arrive(client.link.link, client.broker_frame(second)[:6])
+
+        client.session.connection_lost(None)
+        await tick()
+        del client
+        world.sessions.clear()
+
+        assert sessions() == before
+    finally:
+        gc.enable()

@@ -14,6 +14,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Compat, TemporaryRule
 from kordon_policy.snapshot import Snapshot, compile_snapshot
 from kordon_proxy import policies as module
+from kordon_proxy import policy_file
 from kordon_proxy.config.findings import Refused
 from kordon_proxy.policies import MOST_WARNINGS, Policies
 from tests.policy.given import a_document, a_policy
@@ -197,7 +198,7 @@ def test_a_file_that_is_known_to_be_wrong_is_not_read_again_and_again(
         reads.append(text)
         return policy_load.load(text, *rest, **more)
 
-    monkeypatch.setattr(module, "load", counted)
+    monkeypatch.setattr(policy_file, "load", counted)
     path.write_text("policies: [")
     for _ in range(3):
         reload(policies)

@@ -19,6 +19,7 @@ def test_a_name_is_literal_whatever_it_looks_like(name: str) -> None:
         ("", "empty"),
         ("*", "stands for others"),
         ("ANONYMOUS", "stands for others"),
+        ("kordon", "is Kordon itself in the audit"),
         (" alice", "space"),
         ("alice ", "space"),
         ("a\nb", "control"),

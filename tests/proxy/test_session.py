@@ -1,7 +1,8 @@
 """One connection: what it forwards, answers, holds back and records, and how it ends."""
 
+import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -13,6 +14,7 @@ from kio.schema.errors import ErrorCode
 from structlog.testing import capture_logs
 
 from kordon_protocol.codec import decode_response, request_frame, request_type, response_type
+from kordon_protocol.frames import with_prefix
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.holds import Hold
@@ -21,11 +23,25 @@ from kordon_proxy.judging.may import May
 from kordon_proxy.judging.parts import refuse
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.verdict import Ask, Forward, Verdict
+from kordon_proxy.link import LAST_BYTES
+from kordon_proxy.memory import VIEWED
+from kordon_proxy.session import STORED_LIMIT, TURN
 from kordon_proxy.table import APIS
 from tests.proxy.apis.messages import a_request
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.judging.worlds import a_picture
-from tests.proxy.sessions import POLICY, Connected, Links, World, a_snapshot, a_world, heartbeat, tick
+from tests.proxy.sessions import (
+    POLICY,
+    Connected,
+    FakeTransport,
+    Links,
+    World,
+    a_snapshot,
+    a_world,
+    arrive,
+    heartbeat,
+    tick,
+)
 
 UNKNOWN_KEY: Final = struct.pack(">ihhih", 10, 9999, 0, 7, -1)
 NOBODY: Final = "policies: []\ntenants: [{name: Other, roles: [others], resources: [{include: ['*']}]}]\n"
@@ -58,6 +74,43 @@ def produce(*, acks: int = 1, name: str = "tx_one") -> Any:
     return a_request(ApiKey.PRODUCE, 9, acks=acks, topic_data=(topic,))
 
 
+def produce_to(*names: str) -> Any:
+    """A Produce of so many bytes that they are not copied."""
+    kind = request_type(ApiKey.PRODUCE, 9)
+    partitions = struct_type(kind, "topic_data", "partition_data")
+    topics = tuple(
+        make(
+            struct_type(kind, "topic_data"),
+            name=name,
+            partition_data=(make(partitions, index=0, records=bytes(VIEWED)),),
+        )
+        for name in names
+    )
+    return a_request(ApiKey.PRODUCE, 9, acks=-1, topic_data=topics)
+
+
+class Slow(FakeTransport):
+    """A transport whose other side takes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[Any] = []
+
+    def write(self, data: Any) -> None:
+        self.pieces.append(data)
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.pieces.extend(list_of_data)
+
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def memories(self) -> int:
+        """How many pieces of what connections read into are kept by it."""
+        return len({id(piece.obj) for piece in self.pieces if isinstance(piece, memoryview)})
+
+
 async def a_client(world: World) -> Connected:
     """A client whose connection to the broker stands."""
     client = world.connect()
@@ -70,6 +123,191 @@ async def a_client(world: World) -> Connected:
 
 
 # ---- requests on their way
+
+
+def of_hidden_topics() -> Any:
+    """A question that Kordon answers itself, with a quarter of what may wait."""
+    topic = struct_type(request_type(ApiKey.METADATA, 9), "topics")
+    names = (f"pay_{number:0240}" for number in range(STORED_LIMIT // 4 // 250))
+    return a_request(ApiKey.METADATA, 9, topics=tuple(make(topic, name=name) for name in names))
+
+
+@scenario
+async def test_answers_of_kordons_own_that_wait_for_an_earlier_one_are_bounded(links: Links) -> None:
+    client = await a_client(a_world(links))
+    parked = client.sends(fetch())
+
+    asked = [client.sends(of_hidden_topics()) for _ in range(20)]
+    await tick()
+
+    assert not client.transport.reading
+    assert client.session._answers.stored < 2 * STORED_LIMIT
+    client.broker_answers(parked, responses=(fetched(b"records"),))
+    await tick(50)
+    assert client.transport.reading
+    assert list(client.answers()) == [parked, *asked]
+
+
+@scenario
+async def test_an_answer_that_others_wait_for_is_read_on_whatever_waits(links: Links) -> None:
+    client = await a_client(a_world(links))
+    parked = client.sends(fetch())
+    asked = [client.sends(of_hidden_topics()) for _ in range(5)]
+    await tick()
+    answer = client.broker_frame(parked, responses=(fetched(bytes(1_000)),))
+
+    arrive(client.link.link, answer[:100])
+
+    assert not client.link.held
+    arrive(client.link.link, answer[100:])
+    await tick()
+    assert list(client.answers()) == [parked, *asked]
+
+
+@scenario
+async def test_a_client_that_does_not_take_its_answers_is_not_waited_for_once_it_has_ended(links: Links) -> None:
+    client = await a_client(a_world(links))
+    client.session.transport = slow = Slow()
+    number = client.sends(fetch())
+    client.broker_answers(number, responses=(fetched(b"records"),))
+    later: list[tuple[float, Callable[[], None]]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "call_later", lambda *what: later.append(what))
+        client.session.close("idle")
+
+    assert (slow.closing, slow.aborted) == (True, False)
+    ((seconds, end),) = later
+    end()
+    assert (seconds, slow.aborted) == (LAST_BYTES, True)
+
+
+@scenario
+async def test_nothing_waits_for_a_client_that_has_gone(links: Links) -> None:
+    client = await a_client(a_world(links))
+    client.session.transport = Slow()
+    client.session.transport.write(b"an answer")
+    client.session.close("idle")
+    assert client.session._end is not None
+
+    client.session.connection_lost(None)
+
+    assert client.session._end.cancelled()
+
+
+@scenario
+async def test_others_have_their_turn_between_the_requests_of_one_read(links: Links) -> None:
+    world = a_world(links)
+    client, other = await a_client(world), await a_client(world)
+    asked = client.sends_together([a_request(ApiKey.API_VERSIONS, 0)] * (2 * TURN + 1))
+
+    served = other.sends(heartbeat())
+    assert other.forwarded() == [served]
+    assert list(client.answers()) == asked[:TURN]
+    assert not client.transport.reading
+    await tick()
+
+    assert list(client.answers()) == asked[TURN:]
+    assert client.transport.reading
+
+
+@scenario
+async def test_what_came_before_the_client_closed_is_sent_though_it_was_not_its_turn(links: Links) -> None:
+    """A transport of TLS sees the end while it is not read from."""
+    client = await a_client(a_world(links))
+    asked = client.sends_together([produce(acks=0)] * (2 * TURN + 1))
+
+    client.session.connection_lost(None)
+    assert client.forwarded() == asked[:TURN]
+    await tick()
+
+    assert client.forwarded() == asked[TURN:]
+    assert client.session.closed
+
+
+@scenario
+async def test_what_came_before_a_stop_is_answered_though_it_was_not_its_turn(links: Links) -> None:
+    client = await a_client(a_world(links))
+    asked = client.sends_together([a_request(ApiKey.API_VERSIONS, 0)] * (2 * TURN + 1))
+
+    client.session.drain()
+    assert client.open
+    await tick()
+
+    assert list(client.answers()) == asked
+    assert not client.open
+
+
+class Shut(FakeTransport):
+    """As that of asyncio for TLS, which forgets its connection when it is closed once that has gone."""
+
+    def get_write_buffer_size(self) -> int:
+        if self.closing:
+            raise AttributeError("_get_write_buffer_size")
+        return 0
+
+
+@scenario
+async def test_a_change_is_told_whatever_is_left_of_the_clients_connection(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    client.session.transport = Shut()
+    client.sends(delete())
+
+    client.session.connection_lost(None)
+
+    assert [event.outcome.unknown for event in world.audit.events] == [True]
+    assert client.link.closed
+
+
+@scenario
+async def test_what_came_before_unreadable_bytes_is_sent(links: Links) -> None:
+    client = await a_client(a_world(links))
+
+    number = client.sends_together([produce(acks=0)], end=with_prefix(b"garbage"))[0]
+
+    assert client.forwarded() == [number]
+    assert not client.open
+
+
+@scenario
+async def test_what_a_slow_client_has_not_taken_keeps_no_more_than_one_memory(links: Links) -> None:
+    client = await a_client(a_world(links))
+    number = client.sends(fetch())
+    answer = client.broker_frame(number, responses=(fetched(bytes(20 * VIEWED)),))
+    client.session.transport = slow = Slow()
+
+    for begin in range(0, len(answer), VIEWED):
+        arrive(client.link.link, answer[begin : begin + VIEWED])
+
+    assert b"".join(slow.pieces) == answer
+    assert slow.memories == 1
+
+
+@scenario
+async def test_what_a_slow_broker_has_not_taken_keeps_no_more_than_one_memory(links: Links) -> None:
+    client = await a_client(a_world(links))
+    client.link.link.transport = slow = Slow()
+
+    for _ in range(20):
+        client.sends(produce_to("tx_one"))
+
+    assert len(b"".join(slow.pieces)) > 20 * VIEWED
+    assert slow.memories == 1
+
+
+@pytest.mark.parametrize("names", [("tx_one",), ("tx_one", "tx_one"), ("tx_one", "tx_secret")])
+@scenario
+async def test_records_that_have_gone_to_the_broker_are_not_kept_until_it_answers(
+    names: tuple[str, ...], links: Links
+) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    memory = world.listener.memory.free().obj
+
+    numbers = [client.sends(produce_to(*names)) for _ in range(3)]
+
+    assert client.forwarded() == numbers
+    assert world.listener.memory.free().obj is memory
 
 
 @scenario
@@ -243,10 +481,7 @@ def test_however_the_bytes_are_cut_the_client_gets_the_same(data: Any, sizes: li
 
     @scenario
     async def run() -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            links = Links()
-            patch.setattr("kordon_proxy.session.open_link", links.open)
-            whole, cut = [await answers_to(a_world(links), kinds, cuts) for cuts in ([1 << 20], sizes)]
+        whole, cut = [await answers_to(a_world(), kinds, cuts) for cuts in ([1 << 20], sizes)]
         assert cut == whole
         assert len(cut) == len(kinds)
 
@@ -672,6 +907,33 @@ async def test_an_answer_that_was_parked_is_judged_by_the_policy_of_the_moment_i
 
 
 @scenario
+async def test_the_audit_tells_the_roles_by_which_it_was_decided(links: Links) -> None:
+    both = POLICY.replace("role: devs", "roles: [devs, testers]")
+    world = a_world(links, policy=both, section={"identity": {"principal": "tina", "roles": ["devs", "testers"]}})
+    client = await a_client(world)
+    client.sends(delete("pay_one"))
+
+    world.policies.snapshot = a_snapshot(epoch=2)
+    client.sends(delete("pay_one"))
+
+    told = [(event.why.epoch, event.who.roles) for event in world.audit.events]
+    assert told == [(1, ("devs", "testers")), (2, ("devs",))]
+
+
+@scenario
+async def test_a_change_is_told_with_the_roles_by_which_it_was_allowed(links: Links) -> None:
+    both = POLICY.replace("role: devs", "roles: [devs, testers]")
+    world = a_world(links, policy=both, section={"identity": {"principal": "tina", "roles": ["devs", "testers"]}})
+    client = await a_client(world)
+    number = client.sends(delete())
+    world.policies.snapshot = a_snapshot(epoch=2)
+
+    client.broker_answers(number)
+
+    assert [(event.why.epoch, event.who.roles) for event in world.audit.events] == [(1, ("devs", "testers"))]
+
+
+@scenario
 async def test_what_is_refused_when_its_answer_comes_is_a_denial_and_no_read(links: Links) -> None:
     world = a_world(links)
     client = await a_client(world)
@@ -821,6 +1083,9 @@ async def test_a_broker_that_does_not_let_kordon_in_is_not_waited_for_without_en
 
     assert client.session.overdue(client.session.last_request + 5) is None
     assert client.session.overdue(client.session.last_request + 11) == "broker-unreachable"
+    await client.world.listener.sweep(client.session.last_request + 11)
+    assert not client.open
+    assert client.world.cluster.hints == 1
 
 
 @scenario

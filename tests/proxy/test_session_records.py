@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from kio.schema.errors import ErrorCode
 from structlog.testing import capture_logs
 
@@ -91,9 +90,11 @@ async def test_an_unknown_id_makes_kordon_look_soon_and_no_answer_waits_for_it(l
 # ---- what there was before a change
 
 
-def learning(question: Any = "what is there?") -> dict[int, Api]:
+def learning(question: Any = "what is there?", **more: Any) -> dict[int, Api]:
     """DeleteTopics tells in the audit what there was."""
-    learns = Learns(question=lambda _: question, tell=lambda sent, answer: {"sent": sent.topic_names, "was": answer})
+    learns = Learns(
+        question=lambda _: question, tell=lambda sent, answer: {"sent": sent.topic_names, "was": answer}, **more
+    )
     return {**APIS, ApiKey.DELETE_TOPICS: replace(APIS[ApiKey.DELETE_TOPICS], learns=learns)}
 
 
@@ -147,9 +148,8 @@ async def test_a_change_of_which_nothing_can_be_learned_goes_on_and_says_so(link
 
 
 @scenario
-async def test_a_change_does_not_wait_long_for_it(links: Links, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kordon_proxy.session.LEARN_WITHIN", 0.01)
-    world = a_world(links, apis=learning())
+async def test_a_change_does_not_wait_long_for_it(links: Links) -> None:
+    world = a_world(links, apis=learning(within=0.01))
     client = await a_client(world)
     world.cluster.may_refresh.clear()
 

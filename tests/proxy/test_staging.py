@@ -2,22 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Action
 from kordon_policy.lifecycle import NotPossible
 from kordon_policy.staged import EXECUTES_WITHIN_MS, LEASE_MS, WAITS_MS, State
 from kordon_policy.staged_record import to_answer
 from kordon_policy.tenants import tenant_cluster_id
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.apis.bindings import ALLOW, LITERAL, PREFIXED
+from kordon_proxy.asking import NoSuchMutation, NotGranted
 from kordon_proxy.audit.event import Who
 from kordon_proxy.audit.event import encode as event_text
-from kordon_proxy.grants import NotGranted
-from kordon_proxy.schedule import NoSuchMutation
 from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.cluster.brokers import HangUp
 from tests.proxy.cluster.loops import scenario, until
@@ -31,6 +34,7 @@ from tests.proxy.stages import (
     POLICY,
     TINA,
     HeldStore,
+    SmallStore,
     Stage,
     a_stage,
     answered,
@@ -38,6 +42,8 @@ from tests.proxy.stages import (
     deleted,
 )
 
+TOPIC: Final = 2
+WRITE: Final = 4
 SALTED: Final = b"salted-and-secret"
 
 
@@ -105,6 +111,64 @@ async def test_a_refusal_of_the_brokers_is_how_it_ends(links: Links, tmp_path: P
 
 
 @scenario
+async def test_what_brokers_were_not_through_with_in_time_may_have_been_done(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        late = said(ApiKey.DELETE_TOPICS, 5, "responses", name="tx_keep", error_code=ErrorCode.request_timed_out)
+        stage.answers_with(ApiKey.DELETE_TOPICS, lambda _: a_response(ApiKey.DELETE_TOPICS, 5, responses=(late,)))
+        waiting = await stage.waits(replace(delete("tx_keep"), timeout=timedelta(0)))
+        await stage.staging.approve(waiting.id, OLGA)
+
+        over = await stage.until_over(waiting.id)
+
+        await stage.ledger.step()
+        assert over.ended is not None
+        assert over.ended.reason == "nobody knows whether it was done: responses[tx_keep]: REQUEST_TIMED_OUT"
+        outcome = stage.events[-1].outcome
+        assert (outcome.error_name, outcome.unknown) == ("REQUEST_TIMED_OUT", True)
+
+
+def many_settings() -> tuple[Any, Any]:
+    """A change of 40,000 settings of one topic, and the answer to it."""
+    key = ApiKey.INCREMENTAL_ALTER_CONFIGS
+    config = asked(key, 1, "resources", "configs", name="a", config_operation=1, value=None)
+    resource = asked(key, 1, "resources", resource_type=2, resource_name="tx_keep", configs=(config,) * 40_000)
+    done = said(key, 1, "responses", resource_type=2, resource_name="tx_keep")
+    return a_request(key, 1, resources=(resource,)), a_response(key, 1, responses=(done,))
+
+
+def long_names() -> tuple[Any, Any]:
+    """The deletion of groups whose names are as long as can be, and the answer that there are none."""
+    key = ApiKey.DELETE_GROUPS
+    names = [f"g_{number}".ljust(32_000, "x") for number in range(8)]
+    missing = (said(key, 2, "results", group_id=name, error_code=ErrorCode.group_id_not_found) for name in names)
+    return a_request(key, 2, groups_names=tuple(names)), a_response(key, 2, results=tuple(missing))
+
+
+@pytest.mark.parametrize(("made", "state"), [(many_settings, State.SUCCEEDED), (long_names, State.FAILED)])
+def test_how_it_ended_can_be_noted_however_much_there_is_to_say(
+    links: Links, tmp_path: Path, made: Callable[[], tuple[Any, Any]], state: State
+) -> None:
+    @scenario
+    async def work() -> None:
+        async with a_stage(links, tmp_path, store=SmallStore(tmp_path)) as stage:
+            request, answer = made()
+            stage.answers_with(request.__api_key__, lambda _: answer)
+            stage.world.cluster.answers = {
+                **coordinated(**dict.fromkeys(getattr(request, "groups_names", ()), 2)),
+                ApiKey.DESCRIBE_CONFIGS: a_response(ApiKey.DESCRIBE_CONFIGS, 1),
+            }
+            waiting = await stage.waits(request)
+            await stage.staging.approve(waiting.id, OLGA)
+
+            over = await stage.until_over(waiting.id)
+
+            assert (over.state, over.outcome and over.outcome.unknown) == (state, False)
+            assert await stage.told() == ["STAGED", "APPROVED", "STARTED", state.name]
+
+    work()
+
+
+@scenario
 async def test_when_the_connection_breaks_nobody_knows_and_it_is_not_sent_again(links: Links, tmp_path: Path) -> None:
     async with a_stage(links, tmp_path) as stage:
         stage.answers_with(ApiKey.DELETE_TOPICS, hang_up)
@@ -161,6 +225,54 @@ async def test_each_sees_his_own_and_administrators_all_of_which_they_see_everyt
 
         assert [stage.staged(who) for who in (TINA, OLGA, CLARA)] == [[waiting]] * 3
         assert [stage.staged(who) for who in (DANA, OSCAR)] == [[], []]
+
+
+@pytest.mark.parametrize("pattern", [LITERAL, PREFIXED], ids=["literal", "prefixed"])
+@pytest.mark.parametrize("key", [ApiKey.CREATE_ACLS, ApiKey.DELETE_ACLS], ids=["created", "deleted"])
+def test_acls_about_another_tenants_topics_are_neither_seen_nor_approved_by_who_has_their_principal(
+    links: Links, tmp_path: Path, key: ApiKey, pattern: int
+) -> None:
+    @scenario
+    async def work() -> None:
+        shared = POLICY.replace(
+            '[cluster, prod, topic, "pay_*"]', '[[cluster, prod, topic, "pay_*"], [cluster, prod, principal]]'
+        )
+        async with a_stage(links, tmp_path, policy=shared) as stage:
+            waiting = await stage.waits(acls(key, pattern))
+
+            assert waiting.demands[0].action is Action.ACL_EDIT
+            assert [stage.staged(who) for who in (OLGA, OSCAR)] == [[waiting], []]
+            with pytest.raises(NoSuchMutation):
+                await stage.staging.approve(waiting.id, OSCAR)
+
+    work()
+
+
+def acls(key: ApiKey, pattern: int) -> Any:
+    """Let the application of both tenants write to a topic, or to all that begin like it; or do not."""
+    if key is ApiKey.CREATE_ACLS:
+        creation = asked(
+            *(key, 3, "creations"),
+            resource_type=TOPIC,
+            resource_name="tx_one",
+            resource_pattern_type=pattern,
+            principal="User:app",
+            host="*",
+            operation=WRITE,
+            permission_type=ALLOW,
+        )
+        return a_request(key, 3, creations=(creation,))
+    wanted = asked(
+        *(key, 3, "filters"),
+        resource_type_filter=TOPIC,
+        resource_name_filter="tx_one",
+        pattern_type_filter=pattern,
+        principal_filter="User:app",
+        host_filter=None,
+        operation=WRITE,
+        permission_type=ALLOW,
+    )
+    return a_request(key, 3, filters=(wanted,))
 
 
 Say = Callable[[Stage, str], Coroutine[Any, Any, Any]]
@@ -288,13 +400,38 @@ async def test_it_waits_for_a_cluster_that_cannot_be_reached_and_is_given_up_aft
             await broker.stop()
         await stage.staging.approve(waiting.id, OLGA)
         await stage.ledger.step()
-        await until(lambda: any(waits for _, waits in stage.staging.seen_by(TINA)))
+        await until(lambda: any(one and one[1] for one in stage.staging.seen_by(TINA)))
 
         clocks.pass_by(EXECUTES_WITHIN_MS)
         over = await stage.until_over(waiting.id)
 
         assert over.ended is not None
         assert (over.state, over.ended.reason.partition(";")[0]) == (State.EXPIRED, "a broker cannot be reached")
+
+
+@pytest.mark.parametrize("begun_later", [False, True], ids=["watched", "seen since then"])
+def test_an_approval_lives_no_longer_because_the_clock_is_set_back(
+    links: Links, tmp_path: Path, begun_later: bool
+) -> None:
+    clocks = Clocks()
+
+    @scenario
+    async def work() -> None:
+        async with a_stage(links, tmp_path, clocks=clocks) as stage:
+            waiting = await stage.waits(delete("tx_keep"))
+            await stage.staging.approve(waiting.id, OLGA)
+            clocks.wall -= 24 * 3_600_000
+            async with a_stage(links, tmp_path, clocks=clocks, name="two") as later:
+                for one in (stage, later):
+                    one.answers_with(ApiKey.DELETE_TOPICS, deleted)
+                clocks.monotonic += EXECUTES_WITHIN_MS
+
+                over = await (later if begun_later else stage).until_over(waiting.id)
+
+                assert over.state is State.EXPIRED
+                assert [*stage.asked(ApiKey.DELETE_TOPICS), *later.asked(ApiKey.DELETE_TOPICS)] == []
+
+    work()
 
 
 # Several processes, and crashes
@@ -347,7 +484,7 @@ async def test_what_a_process_leaves_behind_is_not_sent_by_another(links: Links,
             await mortal.staging.approve(waiting.id, OLGA)
             await mortal.ledger.step()
             await sent.wait()
-            for task in mortal.staging._executor._tasks.values():
+            for task in mortal.staging._attempts._tasks.values():
                 task.cancel()  # the process dies
             await other.ledger.step()
             assert other.one(waiting.id).state is State.EXECUTING
@@ -390,7 +527,7 @@ async def test_what_has_become_of_it_is_noted_when_the_store_is_back(links: Link
         waiting = await stage.waits(delete("tx_keep"))
         await stage.staging.approve(waiting.id, OLGA)
         await stage.ledger.step()
-        await until(lambda: any("cannot be noted" in waits for _, waits in stage.staging.seen_by(TINA)))
+        await until(lambda: any(one and "cannot be noted" in one[1] for one in stage.staging.seen_by(TINA)))
         assert stage.one(waiting.id).state is State.EXECUTING
 
         store.away = False
@@ -432,6 +569,65 @@ async def test_what_is_about_a_group_goes_to_its_coordinator(links: Links, tmp_p
             "offsets": {"tx_one-0": 7},
             "old_offsets": {"tx_one-0": 3},
         }
+
+
+def delete_groups(*names: str) -> Any:
+    return a_request(ApiKey.DELETE_GROUPS, 2, groups_names=names)
+
+
+def coordinated(**node_ids: int) -> dict[int, Any]:
+    """What the cluster says when it is asked who coordinates these groups."""
+    nodes = (said(ApiKey.FIND_COORDINATOR, 4, "coordinators", key=key, node_id=at) for key, at in node_ids.items())
+    return {ApiKey.FIND_COORDINATOR: a_response(ApiKey.FIND_COORDINATOR, 4, coordinators=tuple(nodes))}
+
+
+def groups_deleted(request: Any) -> Any:
+    """A coordinator's answer: g_full has members, and the others are gone."""
+    full = {"g_full": ErrorCode.non_empty_group}
+    results = (
+        said(ApiKey.DELETE_GROUPS, 2, "results", group_id=name, error_code=full.get(name, ErrorCode.none))
+        for name in request.groups_names
+    )
+    return a_response(ApiKey.DELETE_GROUPS, 2, results=tuple(results))
+
+
+@scenario
+async def test_groups_of_several_coordinators_go_each_to_its_own(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        stage.world.cluster.answers = coordinated(g_two=2, g_one=1, g_full=2, g_three=1)
+        stage.answers_with(ApiKey.DELETE_GROUPS, groups_deleted)
+        waiting = await stage.waits(delete_groups("g_one", "g_two", "g_three", "g_full"))
+        await stage.staging.approve(waiting.id, OLGA)
+
+        over = await stage.until_over(waiting.id)
+
+        assert stage.brokers[1].asked_for(ApiKey.DELETE_GROUPS) == [delete_groups("g_one", "g_three")]
+        assert stage.brokers[2].asked_for(ApiKey.DELETE_GROUPS) == [delete_groups("g_two", "g_full")]
+        assert over.outcome is not None
+        assert (over.state, over.outcome.errors) == (State.FAILED, ("results[g_full]: NON_EMPTY_GROUP",))
+        assert not over.outcome.unknown
+        await stage.ledger.step()
+        assert stage.events[-1].outcome.failed == {"results[g_full]": "NON_EMPTY_GROUP"}
+
+
+@scenario
+async def test_what_one_of_several_coordinators_did_is_told_though_another_one_is_gone(
+    links: Links, tmp_path: Path
+) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        stage.world.cluster.answers = coordinated(g_one=1, g_full=2)
+        stage.brokers[1].on[ApiKey.DELETE_GROUPS] = hang_up
+        stage.brokers[2].on[ApiKey.DELETE_GROUPS] = groups_deleted
+        waiting = await stage.waits(delete_groups("g_one", "g_full"))
+        await stage.staging.approve(waiting.id, OLGA)
+
+        over = await stage.until_over(waiting.id)
+
+        assert over.outcome is not None
+        assert (over.state, over.outcome.unknown) == (State.FAILED, True)
+        assert "results[g_full]: NON_EMPTY_GROUP" in over.outcome.errors
+        assert len(over.outcome.errors) == 2
+        assert [len(broker.asked_for(ApiKey.DELETE_GROUPS)) for broker in stage.brokers.values()] == [1, 1]
 
 
 @scenario

@@ -1,6 +1,7 @@
 """What the policy stages of a request waits, and is in the store before its client is told."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,24 @@ import pytest
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
+from kordon_policy.lifecycle import NotPossible
 from kordon_policy.mutation_rights import Demand
 from kordon_policy.staged import LARGEST, State
 from kordon_protocol.codec import decode_request, encode
 from kordon_protocol.header import peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_proxy import staging
+from kordon_proxy.asking import NoSuchMutation
 from kordon_proxy.calls import read
 from kordon_proxy.holds import Hold
+from kordon_proxy.staged_requests import Kept
+from kordon_proxy.store import book
 from kordon_proxy.table import APIS
 from tests.proxy.apis.messages import a_request, a_response, asked, said
 from tests.proxy.cluster.loops import scenario, until
 from tests.proxy.judging.worlds import topic_id
 from tests.proxy.sessions import Links, heartbeat, tick
-from tests.proxy.stages import POLICY, TINA, HeldStore, Stage, a_stage, answered, delete
+from tests.proxy.stages import OLGA, POLICY, TINA, HeldStore, Stage, a_stage, answered, delete
 
 STAGED = "TOPIC_DELETE is staged by policies[1] (rbac.yaml:5)"
 
@@ -181,6 +186,17 @@ async def test_whoever_asks_again_is_told_the_same_id(links: Links, tmp_path: Pa
 
 
 @scenario
+async def test_how_long_a_client_waits_for_its_answer_makes_no_other_request(links: Links, tmp_path: Path) -> None:
+    async with a_stage(links, tmp_path) as stage:
+        first = await texts(stage, create("tx_keep_new", timeout=timedelta(milliseconds=29_998)))
+
+        assert await texts(stage, create("tx_keep_new", timeout=timedelta(milliseconds=29_983))) == first
+        assert len(stage.staged()) == 1
+        assert await texts(stage, create("tx_keep_now", timeout=timedelta(milliseconds=29_998))) != first
+        assert len(stage.staged()) == 2
+
+
+@scenario
 async def test_only_trying_it_waits_for_nobody(links: Links, tmp_path: Path) -> None:
     async with a_stage(links, tmp_path) as stage:
         (text,) = await texts(stage, create("tx_keep_new", validate_only=True))
@@ -271,6 +287,46 @@ async def test_one_client_cannot_fill_the_store(links: Links, tmp_path: Path, mo
         await texts(stage, create(*names[:10]))
         (text,) = await texts(stage, create("tx_keep_3"))
         assert text.endswith("others of yours that wait are too large together")
+
+
+@scenario
+async def test_who_has_several_roles_and_tenants_has_no_more_that_waits(
+    links: Links, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "MOST_WAITING", 1)
+    async with a_stage(links, tmp_path) as stage:
+        waiting = await stage.waits(delete("tx_keep"))
+        kept = Kept(call=replace(waiting.call, request=b"another"), demands=waiting.demands, told={})
+        for author in (
+            replace(waiting.author, tenant="Payments"),
+            replace(waiting.author, roles=frozenset({"owners"})),
+        ):
+            with pytest.raises(NotPossible, match="1 others of yours wait already"):
+                await stage.staging._wait(kept, "prod", author, TINA, ())
+        assert await stage.staging._wait(replace(kept, call=waiting.call), "prod", waiting.author, TINA, ()) == waiting
+
+
+@scenario
+async def test_who_takes_back_what_he_asks_for_again_and_again_fills_no_store(
+    links: Links, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "MOST_OVER", 3)
+    async with a_stage(links, tmp_path) as stage:
+        over = set()
+        for _ in range(6):
+            waiting = await stage.waits_besides(delete("tx_keep"))
+            over.add(waiting.id)
+            await stage.staging.withdraw(waiting.id, TINA)
+        other = await stage.waits_besides(delete("tx_keep"))
+
+        await stage.ledger.step()
+
+        known = {one.id for one in stage.staged()}
+        assert (len(known), len(known & over), other.id in known) == (4, 3, True)
+        async with a_stage(links, tmp_path, name="two") as another:
+            assert {one.id for one in another.staged()} == known
+            with pytest.raises(NoSuchMutation):
+                await another.staging.approve(next(iter(over - known)), OLGA)
 
 
 @scenario

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from kordon_proxy.config.model import Cluster, UpstreamTls
+from kordon_proxy.config.clusters import Cluster, UpstreamTls
 from kordon_proxy.identity.tls import TlsFault
 from kordon_proxy.upstream import TlsFiles, client_settings
 from tests.proxy.identity.test_tls import CA

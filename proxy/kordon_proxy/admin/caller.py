@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from kordon_policy.snapshot import Snapshot
+from kordon_proxy.audit.durable import until_on_disk
 from kordon_proxy.audit.event import Event, EventType, Outcome, What, Who, Why, new_id
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.identity.identify import identify_bearer
@@ -55,7 +56,7 @@ async def identify_caller(request: Request, credentials: Credentials, tenant: Ch
         token = _token(process, credentials)
     directory, snapshot = process.directory(), process.policies.current()
     if token is None:
-        detail = "a bearer token is needed" if credentials is None else "the bearer token opens nothing: is it over?"
+        detail = "a bearer token is needed" if credentials is None else "the bearer token opens nothing, or no more"
         await _failed(process, Who(principal="", mechanism=BEARER, peer=peer, listener=LISTENER), detail)
         raise Problem(HTTPStatus.UNAUTHORIZED, f"{detail}; `kordon tokens add` makes one", headers=_ASK)
     identity = identify_bearer(token, tenant, snapshot, directory)
@@ -81,6 +82,7 @@ def _token(process: Process, credentials: HTTPAuthorizationCredentials | None) -
 
 
 async def _failed(process: Process, who: Who, reason: str) -> None:
+    """Record it, and return when it is on disk."""
     event = Event(
         id=new_id(),
         type=EventType.LOGIN,
@@ -90,7 +92,7 @@ async def _failed(process: Process, who: Who, reason: str) -> None:
         why=Why(effect="Deny", reason=reason, epoch=process.policies.snapshot.epoch),
         outcome=Outcome(error_code=HTTPStatus.UNAUTHORIZED.value, error_name=HTTPStatus.UNAUTHORIZED.name),
     )
-    process.audit.login(event)
+    await until_on_disk(process.audit.login, event)
 
 
 Calling = Annotated[Caller, Depends(identify_caller)]

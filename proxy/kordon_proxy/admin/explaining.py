@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kordon_policy.findings import Finding
+from kordon_proxy.complaints import findings_of
 from kordon_proxy.config.findings import Mistake
+from kordon_proxy.explaining import wanted
 from kordon_proxy.explaining.answers import Answer, Who, explain_question, what_can_be_done, who_can_do
 from kordon_proxy.explaining.source import Source
 from kordon_proxy.explaining.wanted import instant_of
@@ -19,11 +20,13 @@ from .caller import Caller, Calling
 from .metadata import Metadata, metadata_of
 from .problems import Problem
 from .process import Process
-from .trail import count, refuse
+from .trail import count, must_be_admin
 from .working import Working
 
 router: Final = APIRouter(tags=["explain"])
 _LONGEST: Final = 1_000
+_STEPS: Final = 1_000_000
+"""A few seconds, of which the clients of the proxy get half. Asked of the files, it may take as long as it takes."""
 
 
 class _Body(BaseModel):
@@ -93,9 +96,10 @@ async def explain(process: Working, caller: Calling, body: Body) -> Explained:
 async def who_can(process: Working, caller: Calling, body: Body) -> Explained:
     """Who may do something, on which names, by which rules: over all names. For administrators."""
     request = _read(WhoCanRequest, body)
-    if not caller.is_admin:
-        raise await refuse(process, caller, "WHO_CAN", reason=f"{caller.identity.principal} is no administrator")
-    return await _answered(process, caller, lambda source: who_can_do(source, request.action, request.path))
+    await must_be_admin(process, caller, "WHO_CAN")
+    return await _answered(
+        process, caller, lambda source: who_can_do(source, request.action, request.path, steps=_STEPS)
+    )
 
 
 @router.post("/what-can", operation_id="whatCan", openapi_extra=documented(WhatCanRequest))
@@ -103,20 +107,22 @@ async def what_can(process: Working, caller: Calling, body: Body) -> Explained:
     """All that somebody may do. Who is no administrator may ask about himself."""
     request = _read(WhatCanRequest, body)
     who = await _who(process, caller, request, "WHAT_CAN")
-    return await _answered(process, caller, lambda source: what_can_be_done(source, who, request.cluster))
+
+    def answer(source: Source) -> Answer:
+        return what_can_be_done(source, who, request.cluster, openly=caller.is_admin, steps=_STEPS)
+
+    return await _answered(process, caller, answer)
 
 
-async def _who(process: Process, caller: Caller, asker: Asker, action: str) -> Who:
+async def _who(process: Process, caller: Caller, asker: Asker, action: str) -> Who | wanted.Asker:
     """Who is meant. Raises NotGranted for who asks about others and is no administrator."""
-    himself = Who(
-        principal=caller.identity.principal, roles=sorted(caller.identity.roles), tenant=caller.identity.tenant
-    )
+    identity = caller.identity
     asked = Who(principal=asker.principal, roles=asker.roles, tenant=asker.tenant, listener=asker.listener)
-    if not asked or asked == Who(principal=caller.identity.principal):
-        return himself
-    if not caller.is_admin:
-        reason = f"{caller.identity.principal} is no administrator, and may ask about himself alone"
-        raise await refuse(process, caller, action, reason=reason)
+    about_himself = asker.principal == identity.principal and asker.tenant in (None, identity.tenant)
+    if not asked or (about_himself and not asker.roles and asker.listener is None):
+        # As he is, and not as files say of a name: he may have come by a token.
+        return wanted.Asker(principal=identity.principal, roles=identity.roles, tenant=identity.tenant)
+    await must_be_admin(process, caller, action, also=", and may ask about himself alone")
     return asked
 
 
@@ -141,9 +147,6 @@ def _read(shape: type[Shape], body: object) -> Shape:
     try:
         return shape.model_validate(body)
     except ValidationError as error:
-        findings = [
-            Finding(message=one["msg"], path=".".join(map(str, one["loc"])), hint="", source="request")
-            for one in error.errors(include_url=False, include_input=False)
-        ]
+        findings = findings_of(error.errors(include_url=False, include_input=False), shape.model_fields)
         first = f"{findings[0].path}: {findings[0].message}"
         raise Problem(HTTPStatus.BAD_REQUEST, first, findings=findings) from None

@@ -13,6 +13,7 @@ from kordon_proxy.cluster.group_offsets import DEAD, GroupOffsets
 
 from .caller import Calling
 from .metadata import Metadata, metadata_of
+from .pages import Paged, page_of
 from .problems import NotThere
 from .tenants import seen_by
 from .trail import count
@@ -45,6 +46,8 @@ class Groups(BaseModel):
     """The groups of the tenant, by name."""
 
     groups: list[GroupShape]
+    next: str | None
+    """Where the next page begins; null if there is none."""
     metadata: Metadata
 
 
@@ -59,17 +62,14 @@ class Group(BaseModel):
 
 
 @router.get("", operation_id="listGroups")
-async def list_all(process: Working, caller: Calling, cluster: str) -> Groups:
+async def list_all(process: Working, caller: Calling, page: Paged, cluster: str) -> Groups:
     """The groups that are there and in the tenant."""
     upstream, view = seen_by(process, caller, cluster)
     count(process, caller, "GROUP_READ", "cluster", upstream.name)
     found = await GroupOffsets(upstream.cluster).states()
-    shapes = [
-        GroupShape(group=name, state=one.state, type=one.type)
-        for name, one in sorted(found.items())
-        if view.sees(Kind.GROUP, name)
-    ]
-    return Groups(groups=shapes, metadata=metadata_of(caller))
+    part, following = page_of((name for name in found if view.sees(Kind.GROUP, name)), lambda name: (name,), page)
+    shapes = [GroupShape(group=name, state=found[name].state, type=found[name].type) for name in part]
+    return Groups(groups=shapes, next=following, metadata=metadata_of(caller))
 
 
 @router.get("/{group:path}", operation_id="getGroup")

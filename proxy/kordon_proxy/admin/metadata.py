@@ -1,4 +1,4 @@
-"""What stands in each answer beside what was asked for, as in Kpow's."""
+"""What stands in answers of many kinds: the metadata, as in Kpow's, and how something ended."""
 
 from pydantic import BaseModel
 
@@ -13,6 +13,14 @@ class Metadata(BaseModel):
     response_id: str
     is_staged: bool
     tenant_id: str | None
+
+
+class EndedShape(BaseModel):
+    """When it was over (ms since the epoch), by whom (empty: by time), and why."""
+
+    ts: int
+    by: str
+    reason: str
 
 
 def metadata_of(caller: Caller, *, is_staged: bool = False) -> Metadata:

@@ -9,7 +9,8 @@ from kordon_proxy.identity.known import known_principals
 
 from .caller import Caller, Calling
 from .metadata import Metadata, metadata_of
-from .trail import count, refuse
+from .pages import Paged, page_of
+from .trail import count, must_be_admin
 from .working import Working
 
 router: Final = APIRouter(prefix="/principals", tags=["principals"])
@@ -32,16 +33,17 @@ class Principals(BaseModel):
     """The principals that could be in the caller's tenant, by name."""
 
     principals: list[PrincipalShape]
+    next: str | None
+    """Where the next page begins; null if there is none."""
     metadata: Metadata
 
 
 @router.get("", operation_id="listPrincipals")
-async def list_all(process: Working, caller: Calling) -> Principals:
+async def list_all(process: Working, caller: Calling, page: Paged) -> Principals:
     """Who could be in the tenant, and with which roles. For administrators."""
-    if not caller.is_admin:
-        raise await refuse(process, caller, "PRINCIPAL_READ", reason=f"{caller.identity.principal} is no administrator")
+    await must_be_admin(process, caller, "PRINCIPAL_READ")
     count(process, caller, "PRINCIPAL_READ", "cluster")
-    connections = process.connections()
+    connections = await process.connections()
     known = known_principals(process.directory(), process.fixed)
     shapes = [
         PrincipalShape(
@@ -54,9 +56,9 @@ async def list_all(process: Working, caller: Calling) -> Principals:
         )
         for one in known
     ]
-    return Principals(
-        principals=[one for one in shapes if caller.identity.tenant in one.tenants], metadata=metadata_of(caller)
-    )
+    seen = (one for one in shapes if caller.identity.tenant in one.tenants)
+    part, following = page_of(seen, lambda one: (one.principal,), page)
+    return Principals(principals=part, next=following, metadata=metadata_of(caller))
 
 
 def _tenants(caller: Caller, roles: frozenset[str]) -> list[str]:

@@ -16,16 +16,14 @@ from starlette.exceptions import HTTPException
 
 from kordon_policy.findings import Finding
 from kordon_policy.lifecycle import NotPossible
+from kordon_proxy.asking import Malformed, NoSuchMutation, NoSuchPolicy, NotGranted
 from kordon_proxy.cluster.errors import UpstreamError
 from kordon_proxy.cluster.errors import told as told_of_broker
-from kordon_proxy.grants import Malformed, NoSuchPolicy, NotGranted
+from kordon_proxy.complaints import findings_of
 from kordon_proxy.inspection import errors as inspection
 from kordon_proxy.inspection.errors import Busy, Unreachable, Unusable
 from kordon_proxy.inspection.plain import text
-from kordon_proxy.schedule import NoSuchMutation
 from kordon_proxy.store.interface import StoreUnavailable
-
-log = structlog.get_logger()
 
 log = structlog.get_logger()
 
@@ -151,10 +149,7 @@ def _unforeseen(error: Exception) -> Problem:
 
 def _malformed(error: RequestValidationError) -> Problem:
     """A parameter of the address that is not what it should be."""
-    findings = [
-        Finding(message=one["msg"], path=".".join(map(str, one["loc"])), hint="", source="request")
-        for one in error.errors()
-    ]
+    findings = findings_of(error.errors())
     first = f"{findings[0].path}: {findings[0].message}" if findings else "the request is malformed"
     return Problem(HTTPStatus.BAD_REQUEST, first, findings=findings)
 

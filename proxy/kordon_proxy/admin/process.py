@@ -1,6 +1,6 @@
 """What the API works with: the parts of the running process."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,10 @@ class Process:
     """The principal and roles of each listener without a login, by its name."""
     live: Live
     """What questions about the policy are asked of."""
-    connections: Callable[[], Mapping[str, int]]
+    connections: Callable[[], Awaitable[Mapping[str, int]]]
     """How many connections each principal has now."""
-    reload: Callable[[], Coroutine[Any, Any, None]]
-    """Look at the policy, users, groups and tokens files now."""
-    status: Callable[[], dict[str, Any]]
+    reload: Callable[[], Awaitable[list[dict[str, Any]]]]
+    """Look at the policy, users, groups and tokens files now. Says of each worker, or of the only process, what is in
+    force there: `epoch`, `failure`, and `worker` where there are several."""
+    status: Callable[[], Awaitable[dict[str, Any]]]
     """What the process is and how it is, for JSON."""

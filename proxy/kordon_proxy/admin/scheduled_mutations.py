@@ -1,28 +1,28 @@
 """Scheduled mutations: a group's offsets, moved once it is Empty."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from kordon_policy.model import Effect
 from kordon_policy.scheduled import ScheduledMutation, State
 from kordon_policy.scheduled_record import to_answer
 from kordon_policy.staged import StagedMutation
-from kordon_proxy.grants import NotGranted
-from kordon_proxy.schedule import NoSuchMutation
 
 from . import staged_mutations
 from .bodies import Body, documented
 from .caller import Calling
-from .metadata import Metadata, metadata_of
+from .metadata import EndedShape, Metadata, metadata_of
+from .pages import Paged, page_of
 from .problems import FindingShape, told
-from .temporary_policies import EndedShape
-from .trail import count, record
-from .working import Id, Working
+from .trail import count, recording_refusals
+from .working import Ended, Id, Working, without_haste
 
 _STAGED: Final = "The policy stages it: it is scheduled when somebody has approved it."
+_MOST_LISTED: Final = 20
+"""Partitions of each mutation in a list."""
 router: Final = APIRouter(prefix="/scheduled-mutations", tags=["scheduled mutations"])
 
 
@@ -59,6 +59,8 @@ class ScheduledMutationShape(BaseModel):
     staged_id: str | None
     started_ts: int | None
     offsets: list[OffsetShape]
+    more_offsets: int = 0
+    """How many are left out, in a list."""
     ended: EndedShape | None
     waits_for: str
 
@@ -75,6 +77,8 @@ class Several(BaseModel):
     """Scheduled mutations, the newest first."""
 
     scheduled_mutations: list[ScheduledMutationShape]
+    next: str | None
+    """Where the next page begins; null if there is none."""
     metadata: Metadata
 
 
@@ -117,17 +121,13 @@ class Request(BaseModel):
 
 
 @router.get("", operation_id="listScheduledMutations")
-async def list_all(
-    process: Working,
-    caller: Calling,
-    *,
-    ended: bool = Query(False, description="Also those that are over, for a month after their end."),
-) -> Several:
+async def list_all(process: Working, caller: Calling, page: Paged, *, ended: Ended = False) -> Several:
     """Those about groups of the tenant."""
     count(process, caller, "SCHEDULED_MUTATION_READ", "cluster")
-    seen = [one for one in process.schedule.seen_by(caller.who) if ended or not one[0].state.final]
-    seen.sort(key=lambda one: (-one[0].created_ts, one[0].id))
-    return Several(scheduled_mutations=[_shape(*one) for one in seen], metadata=metadata_of(caller))
+    seen = await without_haste(process.schedule.seen_by(caller.who, ended=ended))
+    part, following = page_of(seen, lambda one: (-one[0].created_ts, one[0].id), page)
+    shapes = await without_haste(_brief(*one) for one in part)
+    return Several(scheduled_mutations=shapes, next=following, metadata=metadata_of(caller))
 
 
 @router.post(
@@ -158,10 +158,8 @@ async def schedule(process: Working, caller: Calling, body: Body, response: Resp
 async def get(process: Working, caller: Calling, mutation_id: Id) -> One:
     """One of those that one may see."""
     count(process, caller, "SCHEDULED_MUTATION_READ", "cluster")
-    for one, waits_for in process.schedule.seen_by(caller.who):
-        if one.id == mutation_id:
-            return One(scheduled_mutation=_shape(one, waits_for), metadata=metadata_of(caller))
-    raise NoSuchMutation(f"there is no scheduled mutation {mutation_id}")
+    one, waits_for = process.schedule.find(mutation_id, caller.who)
+    return One(scheduled_mutation=_shape(one, waits_for), metadata=metadata_of(caller))
 
 
 @router.delete("/{mutation_id}", operation_id="cancelScheduledMutation")
@@ -173,14 +171,21 @@ async def cancel(
     reason: str = Query("", max_length=1_000, description="Why it is called off."),
 ) -> One:
     """Call one off before it is executed."""
-    try:
+    async with recording_refusals(process, caller, "SCHEDULED_MUTATION_CANCELLED", scheduled_mutation=mutation_id):
         mutation = await process.schedule.cancel(mutation_id, caller.who, reason)
-    except (NotGranted, NoSuchMutation) as refusal:
-        parameters = {"scheduled_mutation": mutation_id}
-        action = "SCHEDULED_MUTATION_CANCELLED"
-        await record(process, caller, action, effect=Effect.DENY, reason=str(refusal), parameters=parameters)
-        raise
     return One(scheduled_mutation=_shape(mutation, ""), metadata=metadata_of(caller))
+
+
+def _brief(mutation: ScheduledMutation, waits_for: str) -> ScheduledMutationShape:
+    """One of a list: there may be hundreds, each about thousands of partitions."""
+    claim, results = mutation.claim, mutation.results
+    moves = results or (() if claim is None else claim.moves)
+    brief = replace(
+        mutation,
+        claim=None if claim is None else replace(claim, moves=claim.moves[:_MOST_LISTED]),
+        results=results[:_MOST_LISTED],
+    )
+    return _shape(brief, waits_for).model_copy(update={"more_offsets": max(0, len(moves) - _MOST_LISTED)})
 
 
 def _shape(mutation: ScheduledMutation, waits_for: str) -> ScheduledMutationShape:

@@ -28,7 +28,9 @@ _GRACE: Final = 3
 class ApiServer:
     """Serves from `start` to `stop`."""
 
-    def __init__(self, settings: AdminApi, app: ASGIApp) -> None:
+    def __init__(self, settings: AdminApi, app: ASGIApp, *, shared: bool = False) -> None:
+        """shared: whether somebody else holds the port for it."""
+        self._shared = shared
         self._settings = settings
         self._app = app
         self._server: _Server | None = None
@@ -36,7 +38,7 @@ class ApiServer:
 
     async def start(self) -> None:
         """Bind and serve. Raises CannotServe, TlsFault."""
-        opened = _bind(self._settings.bind)
+        opened = _bind(self._settings.bind, shared=self._shared)
         tls = self._settings.tls
         config = uvicorn.Config(
             self._app,
@@ -71,8 +73,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bind(address: Address) -> socket.socket:
+def _bind(address: Address, *, shared: bool) -> socket.socket:
     try:
-        return socket.create_server(address, family=socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+        return socket.create_server(
+            address, family=socket.AF_INET6 if ":" in address.host else socket.AF_INET, reuse_port=shared
+        )
     except OSError as error:
         raise CannotServe("the admin API", address, "`admin.api.bind`", error) from error

@@ -7,18 +7,21 @@ from typing import Final
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from kordon_policy.model import Effect
+from kordon_policy.findings import Finding, Severity, nearest, shown
 from kordon_policy.temporary import State, TemporaryPolicy
 from kordon_policy.temporary_record import to_answer
-from kordon_proxy.grants import NoSuchPolicy, NotGranted
+from kordon_proxy.asking import NoSuchPolicy
+from kordon_proxy.complaints import SOURCE
+from kordon_proxy.identity.known import known_principals
 
 from .bodies import Body, documented
 from .caller import Caller, Calling
-from .metadata import Metadata, metadata_of
+from .metadata import EndedShape, Metadata, metadata_of
+from .pages import Paged, page_of
 from .problems import FindingShape, told
 from .process import Process
-from .trail import count, record
-from .working import Id, Working
+from .trail import count, recording_refusals
+from .working import Ended, Id, Working
 
 router: Final = APIRouter(prefix="/temporary-policies", tags=["temporary policies"])
 
@@ -30,14 +33,6 @@ class PolicyShape(BaseModel):
     actions: list[str]
     effect: str
     resource: list[str]
-
-
-class EndedShape(BaseModel):
-    """When it was over (ms since the epoch), by whom (empty: by time), and why."""
-
-    ts: int
-    by: str
-    reason: str
 
 
 class TemporaryPolicyShape(BaseModel):
@@ -70,6 +65,8 @@ class Several(BaseModel):
     """Temporary policies, the newest first."""
 
     temporary_policies: list[TemporaryPolicyShape]
+    next: str | None
+    """Where the next page begins; null if there is none."""
     metadata: Metadata
 
 
@@ -100,16 +97,12 @@ class Renewal(BaseModel):
 
 
 @router.get("", operation_id="listTemporaryPolicies")
-async def list_all(
-    process: Working,
-    caller: Calling,
-    *,
-    ended: bool = Query(False, description="Also those that are over, for a month after their end."),
-) -> Several:
+async def list_all(process: Working, caller: Calling, page: Paged, *, ended: Ended = False) -> Several:
     """Those in whose tenant one is: all for administrators, for others those that are about them."""
     count(process, caller, "TEMPORARY_POLICY_READ", "cluster")
-    found = sorted(_visible(process, caller, ended=ended), key=lambda one: (-one.created_ts, one.id))
-    return Several(temporary_policies=[_shape(one) for one in found], metadata=metadata_of(caller))
+    seen = _visible(process, caller, ended=ended)
+    part, following = page_of(seen, lambda one: (-one.created_ts, one.id), page)
+    return Several(temporary_policies=[_shape(one) for one in part], next=following, metadata=metadata_of(caller))
 
 
 @router.post(
@@ -119,10 +112,11 @@ async def create(process: Working, caller: Calling, body: Body) -> One:
     """Put a policy in force for a time. Only administrators may, and never more than they may do themselves."""
     asked = await process.grants.create(body, caller.who)
     assert asked.policy is not None
+    notices = [*asked.findings, *_stranger(asked.policy.principal, process)]
     return One(
         temporary_policy=_shape(asked.policy),
         metadata=metadata_of(caller),
-        notices=[FindingShape.model_validate(one) for one in told(asked.findings)],
+        notices=[FindingShape.model_validate(one) for one in told(notices)],
     )
 
 
@@ -139,11 +133,8 @@ async def get(process: Working, caller: Calling, policy_id: Id) -> One:
 @router.patch("/{policy_id}", operation_id="renewTemporaryPolicy", openapi_extra=documented(Renewal))
 async def renew(process: Working, caller: Calling, policy_id: Id, body: Body) -> One:
     """Give one another end, later or earlier."""
-    try:
+    async with recording_refusals(process, caller, "TEMPORARY_POLICY_RENEWED", temporary_policy=policy_id):
         policy = await process.grants.renew(policy_id, body, caller.who)
-    except (NotGranted, NoSuchPolicy) as refusal:
-        await _refused(process, caller, "RENEWED", policy_id, refusal)
-        raise
     return One(temporary_policy=_shape(policy), metadata=metadata_of(caller))
 
 
@@ -156,19 +147,19 @@ async def revoke(
     reason: str = Query("", max_length=1_000, description="Why it is revoked."),
 ) -> One:
     """End one before its time."""
-    try:
+    async with recording_refusals(process, caller, "TEMPORARY_POLICY_REVOKED", temporary_policy=policy_id):
         policy = await process.grants.revoke(policy_id, caller.who, reason)
-    except (NotGranted, NoSuchPolicy) as refusal:
-        await _refused(process, caller, "REVOKED", policy_id, refusal)
-        raise
     return One(temporary_policy=_shape(policy), metadata=metadata_of(caller))
 
 
-async def _refused(process: Process, caller: Caller, event: str, policy_id: str, refusal: Exception) -> None:
-    parameters = {"temporary_policy": policy_id}
-    await record(
-        process, caller, f"TEMPORARY_POLICY_{event}", effect=Effect.DENY, reason=str(refusal), parameters=parameters
-    )
+def _stranger(principal: str | None, process: Process) -> Iterator[Finding]:
+    """A notice if it is for somebody whom nobody knows yet, who may be a slip. Administrators may ask about anybody."""
+    known = [one.name for one in known_principals(process.directory(), process.fixed)]
+    if principal is not None and principal not in known:
+        near = nearest(principal, known)
+        message = f"nobody is called {shown(principal)} yet, so it is for nobody now"
+        hint = f"did you mean {shown(near)}?" if near else "`kordon principals` shows who is known"
+        yield Finding(severity=Severity.NOTICE, message=message, hint=hint, source=SOURCE, path="principal")
 
 
 def _visible(process: Process, caller: Caller, *, ended: bool) -> Iterator[TemporaryPolicy]:

@@ -1,14 +1,15 @@
 """What the audit is told of calls. An answer leaves when its event is on disk; what is only read is counted."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Effect
+from kordon_proxy.asking import NoSuchMutation, NoSuchPolicy, NotGranted
+from kordon_proxy.audit.durable import until_on_disk
 from kordon_proxy.audit.event import Event, EventType, Path, What, Why, new_id
 from kordon_proxy.clock import wall_ms
-from kordon_proxy.grants import NotGranted
 from kordon_proxy.upstream import Upstream
 
 from .caller import Caller
@@ -40,16 +41,30 @@ async def record(
         what=What(action=action, cluster=cluster, resources=resources, parameters=parameters or {}),
         why=Why(effect=effect, rules=rules, epoch=caller.snapshot.epoch, reason=reason),
     )
-    durable = asyncio.get_running_loop().create_future()
     # Of denials that are alike one is written in each window, and the others are counted, as those on the wire are.
-    process.audit.decision(event, lambda: None if durable.done() else durable.set_result(None))
-    await durable
+    await until_on_disk(process.audit.decision, event)
 
 
 async def refuse(process: Process, caller: Caller, action: str, *resources: Path, reason: str) -> NotGranted:
     """Record a refusal, and return what is to be raised."""
     await record(process, caller, action, *resources, effect=Effect.DENY, reason=reason)
     return NotGranted(reason)
+
+
+async def must_be_admin(process: Process, caller: Caller, action: str, *, also: str = "") -> None:
+    """Let nobody else go on. Raises NotGranted, when that is in the audit. also: what he is told besides."""
+    if not caller.is_admin:
+        raise await refuse(process, caller, action, reason=f"{caller.identity.principal} is no administrator{also}")
+
+
+@asynccontextmanager
+async def recording_refusals(process: Process, caller: Caller, action: str, **parameters: str) -> AsyncIterator[None]:
+    """Have it in the audit, before anybody is told, if a keeper refuses it. parameters: what is asked for."""
+    try:
+        yield
+    except (NotGranted, NoSuchPolicy, NoSuchMutation) as refusal:
+        await record(process, caller, action, effect=Effect.DENY, reason=str(refusal), parameters=parameters)
+        raise
 
 
 async def judge(

@@ -65,7 +65,7 @@ def may_have_resource(view: View, wanted: Any) -> bool:
     types = tuple(KINDS) if wanted.resource_type_filter == ANY else (wanted.resource_type_filter,)
     names = (name, EVERY_NAME) if wanted.pattern_type_filter == MATCH else (name,)
     return any(
-        has_resource(view, one, each, pattern) for one in types for each in names for pattern in _patterns(wanted)
+        has_resource(view, one, each, pattern) for one in types for each in names for pattern in patterns_of(wanted)
     )
 
 
@@ -76,10 +76,10 @@ def is_clear(view: View, wanted: Any) -> bool:
         return False
     if is_kordons_own(KINDS[resource_type], name) or not has_principal(view, wanted.principal_filter):
         return False
-    return all(has_resource(view, resource_type, name, pattern) for pattern in _patterns(wanted))
+    return all(has_resource(view, resource_type, name, pattern) for pattern in patterns_of(wanted))
 
 
-def _patterns(wanted: Any) -> tuple[int, ...]:
+def patterns_of(wanted: Any) -> tuple[int, ...]:
     """The types that the patterns have which a filter matches."""
     return (LITERAL, PREFIXED) if wanted.pattern_type_filter in (ANY, MATCH) else (wanted.pattern_type_filter,)
 

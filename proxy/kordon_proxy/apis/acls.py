@@ -26,11 +26,21 @@ from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_text, constant_texts, spoken, without_free_text
 from kordon_proxy.judging.verdict import Answer, Ask, Forward, Mended, Rewrite, Verdict
 
-from .acl_filters import exactly, is_clear, is_malformed, matches, may_have_resource, told_filter, widest
+from .acl_filters import (
+    exactly,
+    is_clear,
+    is_malformed,
+    matches,
+    may_have_resource,
+    patterns_of,
+    told_filter,
+    widest,
+)
 from .bindings import (
     ALLOW,
     ANY,
     DENY,
+    EVERY_NAME,
     EVERYBODY,
     KINDS,
     LITERAL,
@@ -70,7 +80,20 @@ def _may_edit(binding: Binding, may: May) -> Refusal | None:
     if binding.is_kordons_own:
         refusal = Refusal(CAF, f"{binding.resource} is Kordon's own")
         may.note(Ruling(Access.DENIED, Action.ACL_EDIT, binding.kind, name, None, refusal))
-    return refusal
+        return refusal
+    _note_seen(binding.resource_type, name, binding.pattern_type, may)
+    return None
+
+
+def _note_seen(resource_type: int, name: str, pattern_type: int, may: May) -> None:
+    """Note what an ACL is about, beside whom it is for: who approves it has to see that too."""
+    kind = KINDS[resource_type]
+    if kind is None:
+        may.note(Ruling(Access.ALLOWED, None, None, None, None, None))
+    else:
+        every = pattern_type != PREFIXED and name == EVERY_NAME
+        beginning = every or pattern_type == PREFIXED
+        may.note(Ruling(Access.ALLOWED, None, kind, "" if every else name, None, None, beginning))
 
 
 def _may_edit_those_of(principal: str, may: May) -> Refusal | None:
@@ -198,7 +221,11 @@ def _stand(wanted: Any, may: May) -> Stand | Refusal:
         refusal = _may_edit_some(may) if principal is None else _may_edit_those_of(principal, may)
     if refusal is not None:
         return refusal
-    return Stand.CLEAR if is_clear(may.standing.view, wanted) else Stand.UNCLEAR
+    if not is_clear(may.standing.view, wanted):
+        return Stand.UNCLEAR
+    for pattern in patterns_of(wanted):
+        _note_seen(wanted.resource_type_filter, wanted.resource_name_filter, pattern, may)
+    return Stand.CLEAR
 
 
 def _may_edit_some(may: May) -> Refusal | None:

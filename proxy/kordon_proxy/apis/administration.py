@@ -54,10 +54,25 @@ def judge_features(request: Any, may: May) -> Verdict:
     return Forward(constant_texts("results")) if refusal is None else refuse(request, spoken(refusal))
 
 
+UPGRADE_TYPES: Final = {1: "upgrade", 2: "safe_downgrade", 3: "unsafe_downgrade"}
+"""`FeatureUpdate.UpgradeType` of Kafka's client library. An unsafe one may lose metadata."""
+
+
 def _features(request: Any, _: Any) -> dict[str, object]:
-    """To which level each feature goes; 0 switches it off."""
-    levels = {update.feature: update.max_version_level for update in request.feature_updates}
-    return {"features": levels, "validate_only": getattr(request, "validate_only", False)}
+    """To which level each feature goes, and whether it may be lowered; 0 switches it off."""
+    updates = request.feature_updates
+    return {
+        "features": {update.feature: update.max_version_level for update in updates},
+        "upgrade_types": {update.feature: _upgrade_type(update) for update in updates},
+        "validate_only": getattr(request, "validate_only", False),
+    }
+
+
+def _upgrade_type(update: Any) -> str:
+    """v0 knows no unsafe one: brokers take what it allows for a safe one."""
+    if update.__version__ == 0:
+        return UPGRADE_TYPES[2 if update.allow_downgrade else 1]
+    return UPGRADE_TYPES.get(update.upgrade_type, str(update.upgrade_type))
 
 
 # UnregisterBroker

@@ -39,7 +39,7 @@ Placed = Mapping[str, bool | None]
 
 
 def judge_alter(request: Any, may: May) -> Verdict:
-    return _judge(request, may, {})
+    return _judge(request, may, None)
 
 
 def judge_replace(request: Any, may: May) -> Verdict | Ask:
@@ -53,7 +53,7 @@ def judge_replace(request: Any, may: May) -> Verdict | Ask:
     return Ask(_question(unclear), knowing)
 
 
-def _judge(request: Any, may: May, placed: Placed) -> Verdict:
+def _judge(request: Any, may: May, placed: Placed | None) -> Verdict:
     """`validate_only` needs the same rights, or it would be a free probe.
 
     A resource that is named twice never gets to the broker: to such an AlterConfigs it answers nothing at all.
@@ -79,7 +79,7 @@ def _judge(request: Any, may: May, placed: Placed) -> Verdict:
     )
 
 
-def _may_alter(entry: Any, may: May, placed: Placed) -> Refusal | None:
+def _may_alter(entry: Any, may: May, placed: Placed | None) -> Refusal | None:
     if entry.resource_type == TOPIC:
         return may.topic(Action.TOPIC_EDIT, entry.resource_name) or _may_place(entry, may, placed)
     if entry.resource_type == GROUP:
@@ -87,11 +87,17 @@ def _may_alter(entry: Any, may: May, placed: Placed) -> Refusal | None:
     return may_edit_broker(entry, may)
 
 
-def _may_place(entry: Any, may: May, placed: Placed) -> Refusal | None:
+def _may_place(entry: Any, may: May, placed: Placed | None) -> Refusal | None:
+    """placed: None where what is not mentioned is left as it is."""
     if _mentions_placement(entry):
         return may_place(may)
+    if placed is None:
+        return None
+    if sees_placement(may):
+        # He may take back whatever is set by the time that it is done, and whoever approves it has to be one who may.
+        return may_place(may)
     known = placed.get(entry.resource_name, False)
-    if known is None and not sees_placement(may):
+    if known is None:
         return NOT_KNOWN
     return may_place(may, REPLACES_PLACEMENT) if known else None
 

@@ -16,7 +16,7 @@ from kordon_policy.actions import Kind
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
 from kordon_proxy.judging.may import DENIED_CODE, Access, May, Refusal, Ruling
-from kordon_proxy.judging.parts import forward_rest, refuse
+from kordon_proxy.judging.parts import forward_rest, itself, refuse
 from kordon_proxy.judging.table import Api
 from kordon_proxy.judging.texts import constant_text
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Verdict
@@ -112,6 +112,7 @@ APIS = (
         name="FindCoordinator",
         versions=range(7),
         judge=judge,
+        repeated=itself,
         gives_away="addresses, which become Kordon's; texts, which become constant",
         needs=(),
     ),

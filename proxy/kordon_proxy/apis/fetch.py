@@ -14,6 +14,7 @@ and Kordon forgets them too: their numbers may come to be somebody else's.
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 
@@ -50,6 +51,13 @@ def judge(request: Any, may: May) -> Verdict:
     return _full(request, plain, may)
 
 
+def uses_session(request: Any) -> bool:
+    """Whether the request begins, continues or ends a session."""
+    if request.__version__ < 7:
+        return False
+    return bool(request.session_id != NO_SESSION or request.session_epoch != FULL_WITHOUT_SESSION)
+
+
 def as_consumer(request: Any) -> Any:
     """The request without claims that only a broker may make; the same object in the usual case.
 
@@ -66,9 +74,9 @@ def as_consumer(request: Any) -> Any:
     return replace(request, **changes) if changes else request
 
 
-def key(topic: Any) -> Hashable:
+def key(topic: Any) -> str | UUID | None:
     """Name or id of a topic in a request or a response; None for the zero id."""
-    found: Hashable = topic.topic if hasattr(topic, "topic") else topic.topic_id
+    found: str | UUID | None = topic.topic if hasattr(topic, "topic") else topic.topic_id
     return found
 
 
@@ -229,8 +237,8 @@ def sizes(response: Any, may: May) -> dict[str, int]:
     for topic in response.responses:
         size = sum(len(part.records or b"") for part in topic.partitions)
         if size:
-            named = getattr(topic, "topic", None)
-            found[named or may.picture.ids.get(topic.topic_id, str(topic.topic_id))] = size
+            named = key(topic)
+            found[may.picture.ids.get(named, str(named)) if isinstance(named, UUID) else str(named)] = size
     return found
 
 
@@ -244,5 +252,6 @@ APIS = (
         needs=(Action.TOPIC_INSPECT,),
         record=Record.COUNTED,
         sizes=sizes,
+        repeated=lambda request: None if uses_session(request) else request,
     ),
 )

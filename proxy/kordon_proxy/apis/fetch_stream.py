@@ -60,16 +60,24 @@ class FetchStream:
             topic if isinstance(topic, str) else ids.get(topic, str(topic)): size for topic, size in self._sizes.items()
         }
 
+    def runs(self) -> int:
+        return self._walker.records_left
+
+    def ran(self, size: int) -> None:
+        self._walker.step_over(size)
+        self._position += size
+        if self._left is not None:
+            self._left -= size
+
     def feed(self, data: bytes) -> Iterable[bytes]:
         self._count_down(data)
-        body = data
+        skipped = 0
         if self._to_skip:
             skipped = min(self._to_skip, len(data))
             self._to_skip -= skipped
-            body = data[skipped:]
             if not self._to_skip and self._flexible and data[skipped - 1]:
                 raise MalformedHeader("the header of a Fetch answer holds tagged fields that nobody knows")
-        for partition in self._walker.feed(body):
+        for partition in self._walker.feed(data, skipped):
             if partition.topic not in self._topics:
                 # The last line of defence: a number that the broker has given to somebody else's session meanwhile.
                 raise NotAsked("the broker answered a Fetch with a topic that was not asked for")
@@ -77,11 +85,11 @@ class FetchStream:
                 self._sizes[partition.topic] = self._sizes.get(partition.topic, 0) + partition.records_size
         if not self._followed and self._walker.head is not None:
             self._follow()
-        start, self._position = self._position, self._position + len(body)
+        start, self._position = self._position - skipped, self._position + len(data) - skipped
         end_of_topics = self._walker.end_of_topics
         if not self._has_hints or end_of_topics is None:
             return (data,)
-        return self._with_hints(data, body, end_of_topics - start)
+        return self._with_hints(data, max(end_of_topics - start, 0))
 
     def _count_down(self, data: bytes) -> None:
         if self._left is None:
@@ -104,10 +112,10 @@ class FetchStream:
         elif self._session is not None:
             sessions.start(head.session_id, self._session)
 
-    def _with_hints(self, data: bytes, body: bytes, end: int) -> Iterable[bytes]:
-        """`end` is where the topics end, in `body`; negative when that was in an earlier chunk."""
-        before = data[: len(data) - len(body) + max(end, 0)]
-        self._tail.append(body[max(end, 0) :])
+    def _with_hints(self, data: bytes, end: int) -> Iterable[bytes]:
+        """`end` is where the topics end in `data`; 0 when that was in an earlier chunk."""
+        before = data[:end]
+        self._tail.append(data[end:])
         if self._left:
             return (before,)
         section = b"".join(self._tail)

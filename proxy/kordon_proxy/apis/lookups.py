@@ -10,7 +10,7 @@ from typing import Any, Final
 from kordon_policy.actions import Action
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.may import May
-from kordon_proxy.judging.parts import judge_each
+from kordon_proxy.judging.parts import itself, judge_each, place_of
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Forward, Rewrite, Verdict
 
@@ -52,7 +52,7 @@ def deleted_records(request: Any, response: Any) -> dict[str, object]:
     if response is None:
         return asked
     begin = {
-        f"{topic.name}-{part.partition_index}": part.low_watermark
+        place_of(topic.name, part.partition_index): part.low_watermark
         for topic in response.topics
         for part in topic.partitions
         if not part.error_code
@@ -63,6 +63,7 @@ def deleted_records(request: Any, response: Any) -> dict[str, object]:
 APIS = (
     Api(
         key=ApiKey.LIST_OFFSETS,
+        repeated=itself,
         name="ListOffsets",
         versions=range(1, 12),
         judge=judge_lookup,

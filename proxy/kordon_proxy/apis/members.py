@@ -35,7 +35,7 @@ from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
 from kordon_proxy.judging.group_topics import any_topic, usable_by
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.member_ids import is_masked, knows_ids, told
-from kordon_proxy.judging.parts import refuse, refused_response
+from kordon_proxy.judging.parts import itself, refuse, refused_response
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Answer, Forward, Mend, Mended, Relay, Rewrite, Verdict
 
@@ -235,6 +235,7 @@ APIS = (
         judge=judge_heartbeat,
         gives_away="nothing",
         needs=(Action.GROUP_CONSUME,),
+        repeated=itself,
     ),
     Api(
         key=ApiKey.LEAVE_GROUP,

@@ -16,7 +16,7 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_protocol.codec import response_type
+from kordon_protocol.codec import encode, response_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.endpoints import moved
 from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
@@ -46,9 +46,15 @@ def _everything(request: Any, may: May) -> Verdict:
     names = may.visible_topics()
     if not names and request.__version__ == 0:
         return Answer(local_answer(request, may, ()))  # v0 has no way to ask for no topic
-    kind = struct_type(type(request), "topics")
-    topics = tuple(make(kind, name=name) for name in names)
-    return Rewrite(_without_creation(replace(request, topics=topics)), _plan(request, (), may, whole=False))
+    key = may.picture.version, _without_creation(replace(request, topics=None))
+    known = may.standing.everything
+    body = known.get(key)
+    if body is None:  # thousands of names take milliseconds
+        kind = struct_type(type(request), "topics")
+        topics = tuple(make(kind, name=name) for name in names)
+        body = encode(_without_creation(replace(request, topics=topics)))
+        known.keep(key, body)
+    return Rewrite([body], _plan(request, (), whole=False))
 
 
 def _without_creation(request: Any) -> Any:
@@ -78,7 +84,7 @@ def _named(request: Any, may: May) -> Verdict:
         return Answer(local_answer(request, may, said))
     new = any(topic.name is not None and topic.name not in may.picture.topics for topic in kept)
     may.unknown_topics |= new
-    plan = _plan(request, tuple(said), may, whole=new)
+    plan = _plan(request, tuple(said), whole=new)
     wanted = replace(request, topics=tuple(kept))
     if not creating:
         wanted = _without_creation(wanted)
@@ -138,8 +144,8 @@ def local_answer(request: Any, may: May, topics: Iterable[Any]) -> Any:
     )
 
 
-def _plan(request: Any, said: tuple[Any, ...], asked: May, *, whole: bool) -> Plan:
-    mend = _mend(request, said, asked)
+def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
+    mend = _mend(request, said)
     asks_bits = any(getattr(request, f"include_{what}_authorized_operations", False) for what in ("topic", "cluster"))
     if whole or asks_bits:
         return Mended(mend)
@@ -147,7 +153,7 @@ def _plan(request: Any, said: tuple[Any, ...], asked: May, *, whole: bool) -> Pl
     return Streamed(lambda may: MetadataStream(version, said, may), mend)
 
 
-def _mend(request: Any, said: tuple[Any, ...], asked: May) -> Mend:
+def _mend(request: Any, said: tuple[Any, ...]) -> Mend:
     everything = is_all(request)
     ids = {topic_id for topic in request.topics or () if (topic_id := getattr(topic, "topic_id", None)) is not None}
 
@@ -157,7 +163,7 @@ def _mend(request: Any, said: tuple[Any, ...], asked: May) -> Mend:
             # What the broker answers was in the view when it was asked; the epoch may have moved since.
             if topic.name is None or may.sees(Kind.TOPIC, topic.name):
                 topics.append(_with_bits(topic, may))
-                asked.news |= topic.error_code is ErrorCode.none and topic.name not in may.picture.topics
+                may.news |= topic.error_code is ErrorCode.none and topic.name not in may.picture.topics
             elif not everything:
                 topics.append(_gone(topic, may, by_id=getattr(topic, "topic_id", None) in ids))
         changes: dict[str, Any] = {
@@ -210,6 +216,7 @@ APIS = (
         ),
         needs=(Action.TOPIC_CREATE,),
         needs_fresh_picture=is_all,
+        repeated=lambda request: None if is_all(request) else request,
         parameters=_created,
     ),
 )

@@ -25,7 +25,16 @@ from kordon_protocol.shapes import Entity
 from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
 from kordon_proxy.judging.group_topics import committed_topics, judge_topic
 from kordon_proxy.judging.may import May, Refusal
-from kordon_proxy.judging.parts import TOO_OFTEN, forward_rest, judge_each, keep_each, name_or_id, refuse, too_often
+from kordon_proxy.judging.parts import (
+    TOO_OFTEN,
+    forward_rest,
+    judge_each,
+    keep_each,
+    name_or_id,
+    place_of,
+    refuse,
+    too_often,
+)
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import RELAY, Answer, Forward, Mend, Mended, Rewrite, Verdict, unchanged
 
@@ -66,7 +75,7 @@ def judge_committed_topics(request: Any, may: May, *, edit: bool) -> Verdict:
 def committed(request: Any, _: Any) -> dict[str, object]:
     """The new offsets of a commit, for the audit."""
     offsets = {
-        f"{name_or_id(topic)}-{partition.partition_index}": partition.committed_offset
+        place_of(name_or_id(topic), partition.partition_index): partition.committed_offset
         for topic in request.topics
         for partition in topic.partitions
     }
@@ -222,7 +231,7 @@ def _not_deleted(request: Any, topic: Any, code: ErrorCode) -> Any:
 
 def _deleted(request: Any, _: Any) -> dict[str, object]:
     partitions = [
-        f"{topic.name}-{partition.partition_index}" for topic in request.topics for partition in topic.partitions
+        place_of(topic.name, partition.partition_index) for topic in request.topics for partition in topic.partitions
     ]
     return {"group": request.group_id, "partitions": partitions}
 

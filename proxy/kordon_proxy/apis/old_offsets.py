@@ -12,7 +12,7 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import request_type
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import make, struct_type
-from kordon_proxy.judging.parts import name_or_id
+from kordon_proxy.judging.parts import name_or_id, place_of
 from kordon_proxy.judging.table import Learns
 
 UNKNOWN: Final = "unknown"
@@ -45,7 +45,7 @@ def _told(places: Iterable[tuple[Any, int]], known: Mapping[tuple[Any, int], int
     """`known` None: nobody answered. What was asked and not answered is unknown as well."""
     if known is None:
         return UNKNOWN
-    return {f"{name}-{index}": known.get((name, index), UNKNOWN) for name, index in places}
+    return {place_of(name, index): known.get((name, index), UNKNOWN) for name, index in places}
 
 
 # Groups of consumers
@@ -91,7 +91,7 @@ def _offset(offset: int) -> int | None:
 
 def _tell_committed(request: Any, answer: Any) -> dict[str, object]:
     new = {
-        f"{name_or_id(topic)}-{part.partition_index}": part.committed_offset
+        place_of(name_or_id(topic), part.partition_index): part.committed_offset
         for topic in request.topics
         for part in topic.partitions
     }
@@ -139,7 +139,7 @@ def _started(answer: Any) -> dict[tuple[Any, int], int | None] | None:
 
 def _tell_altered_share(request: Any, answer: Any) -> dict[str, object]:
     new = {
-        f"{topic.topic_name}-{part.partition_index}": part.start_offset
+        place_of(topic.topic_name, part.partition_index): part.start_offset
         for topic in request.topics
         for part in topic.partitions
     }

@@ -9,7 +9,7 @@ is scanned for the places where they stand, and cut.
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kordon_policy.actions import Action
 from kordon_protocol.codec import request_type, response_type
@@ -52,6 +52,11 @@ class ProduceRequest:
         return ProduceNames(scan.transactional_id, scan.acks, topics)
 
     @property
+    def only_partition(self) -> int:
+        """Where in the request's first chunk its only partition begins; 0 where it has more, or none."""
+        return self.names.only
+
+    @property
     def scan(self) -> ProduceScan:
         """Where everything stands in the frame."""
         return self._scanned()[1]
@@ -73,7 +78,23 @@ class ProduceRequest:
         return self._scan
 
 
-def has_answer(request: ProduceRequest) -> bool:
+class ProduceWithoutRecords(NamedTuple):
+    """What is left of a request without its records: for those that say the same, and until the answer comes."""
+
+    names: ProduceNames
+
+
+def repeated(request: ProduceRequest) -> ProduceWithoutRecords | None:
+    """What stands for a request of one partition, whatever its records are."""
+    return kept(request) if request.only_partition else None
+
+
+def kept(request: ProduceRequest) -> ProduceWithoutRecords:
+    """What is kept until the answer comes: not the records, with which a client could fill the memory."""
+    return ProduceWithoutRecords(request.names)
+
+
+def has_answer(request: ProduceRequest | ProduceWithoutRecords) -> bool:
     """With acks=0 no response exists, not even for errors: a frame would be taken for the next request's answer."""
     return request.names.acks != 0
 
@@ -131,10 +152,10 @@ def _refuse_topic(request: ProduceRequest, topic: ScannedTopic, refusal: Refusal
 
 def _put_back(request: ProduceRequest, refused: Mapping[int, Refusal]) -> Any:
     order = {topic: place for place, topic in enumerate(request.names.topics)}
+    said = _answer(request, refused).responses  # now, as the request is not kept
 
     def put_back(response: Any, may: May) -> Any:
         response = mend(response, may)
-        said = _answer(request, refused).responses
         return replace(response, responses=in_order((*response.responses, *said), order, name_or_id))
 
     return put_back
@@ -173,6 +194,8 @@ APIS = (
         needs=(Action.TOPIC_PRODUCE, Action.TRANSACTION_PRODUCE),
         record=Record.COUNTED,
         decode=ProduceRequest,
+        repeated=repeated,
+        kept=kept,
         has_answer=has_answer,
     ),
 )

@@ -15,7 +15,6 @@ from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.judging.brokers import is_seen
 from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
 from kordon_proxy.judging.may import May, Refusal
 from kordon_proxy.judging.parts import judge_each, keep_each, list_each, mend_each, refuse
@@ -110,11 +109,11 @@ RESPONSES: Final = ("responses", "partitions")
 def judge_reassign(request: Any, may: May) -> Verdict:
     """Each partition by itself: a topic's replicas may go to brokers of the view, and to no other."""
     refused: dict[int, dict[int, Refusal]] = {}
-    outside: dict[int, Refusal] = {}
+    brokers: dict[int, Refusal | None] = {}
     for place, topic in enumerate(request.topics):
         refusal = _may(Action.TOPIC_ALTER_REASSIGNMENTS, topic.name, may)
         for at, partition in enumerate(topic.partitions):
-            why = refusal or _to_outside(partition.replicas or (), outside, may)
+            why = refusal or _to_outside(partition.replicas or (), brokers, may)
             if why is not None:
                 refused.setdefault(place, {})[at] = why
         if refusal is not None and not topic.partitions:
@@ -128,15 +127,18 @@ def judge_reassign(request: Any, may: May) -> Verdict:
     return Rewrite(replace(request, topics=kept), Mended(lambda response, _: _with_own(request, own, response)))
 
 
-def _to_outside(replicas: Iterable[int], outside: dict[int, Refusal], may: May) -> Refusal | None:
-    """The refusal where one of these brokers is outside the view; `outside` keeps those that were found, noted once."""
+def _to_outside(replicas: Iterable[int], brokers: dict[int, Refusal | None], may: May) -> Refusal | None:
+    """The refusal where one of these brokers is outside the view; `brokers` keeps what was found, each noted once.
+
+    Those of the view are noted too: whoever approves the move has to see where it goes.
+    """
     for broker in replicas:
-        if is_seen(may, str(broker)):
-            continue
-        if broker not in outside:
-            may.ask(None, Kind.BROKER, str(broker))
-            outside[broker] = may.told(may.outside(Kind.BROKER, str(broker)))
-        return outside[broker]
+        if broker not in brokers:
+            name = str(broker)
+            refusal = may.ask(None, Kind.BROKER, name)
+            brokers[broker] = refusal and may.told(may.outside(Kind.BROKER, name))
+        if (outside := brokers[broker]) is not None:
+            return outside
     return None
 
 

@@ -55,6 +55,12 @@ class ShareFetchStream:
         self._held = b""
         """What has come and is not understood yet."""
 
+    def runs(self) -> int:
+        return 0
+
+    def ran(self, size: int) -> None:
+        assert size <= self.runs()
+
     def sizes(self) -> Mapping[str, int]:
         """Topic -> bytes of records in this answer."""
         ids = self._may.picture.ids

@@ -24,7 +24,7 @@ from kordon_proxy.cluster.picture import Picture
 from kordon_proxy.judging.entries import answer_type, in_place, make, respond, struct_type
 from kordon_proxy.judging.group_topics import judge_topic_name
 from kordon_proxy.judging.may import May, Refusal
-from kordon_proxy.judging.parts import forward_rest, refuse
+from kordon_proxy.judging.parts import forward_rest, place_of, refuse
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.texts import constant_text, constant_texts, spoken, without_free_texts
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
@@ -175,7 +175,7 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
 
 def _altered(request: Any, _: Any) -> dict[str, object]:
     offsets = {
-        f"{topic.topic_name}-{part.partition_index}": part.start_offset
+        place_of(topic.topic_name, part.partition_index): part.start_offset
         for topic in request.topics
         for part in topic.partitions
     }

@@ -19,7 +19,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
 from kordon_proxy.judging.may import Access, May, Refusal, Ruling
-from kordon_proxy.judging.parts import refuse
+from kordon_proxy.judging.parts import place_of, refuse
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Verdict
 
@@ -99,7 +99,9 @@ def _marked(request: Any, _: Any) -> dict[str, object]:
                 "producer_id": marker.producer_id,
                 "producer_epoch": marker.producer_epoch,
                 "committed": marker.transaction_result,
-                "partitions": [f"{topic.name}-{index}" for topic in marker.topics for index in topic.partition_indexes],
+                "partitions": [
+                    place_of(topic.name, index) for topic in marker.topics for index in topic.partition_indexes
+                ],
             }
             for marker in request.markers
         ]

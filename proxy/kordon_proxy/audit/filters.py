@@ -15,6 +15,8 @@ VERDICTS: Final = (*(effect.lower() for effect in Effect), SHADOW)
 """What may have been decided, in lower case; `shadow`: what a policy on trial would have decided."""
 KINDS: Final = tuple(kind.kind for kind in EventType)
 
+_ASKED_FOR: Final = frozenset({EventType.TEMPORARY_POLICY, EventType.SCHEDULED_MUTATION, EventType.STAGED_MUTATION})
+"""What one asks for, and others or Kordon itself go on with: `what.parameters.tenant` is that of who has asked."""
 _TIME: Final = re.compile(rb'"time":"([^"]{24})"')
 _TIME_IS_WITHIN: Final = 1_000
 """Bytes of a line. Before the time stand the event's id, source and type."""
@@ -50,7 +52,7 @@ class Filter:
             self._is_then(event["time"])
             and _any(self.who, who.get("principal"))
             and (not self.roles or not set(self.roles).isdisjoint(who.get("roles", ())))
-            and _any(self.tenants, who.get("tenant"))
+            and (not self.tenants or any(_any(self.tenants, tenant) for tenant in tenants_of(event)))
             and (not self.verdicts or verdict_of(event) in self.verdicts)
             and (not self.kinds or kind_of(event) in self.kinds)
             and (not self.what or any(_any(self.what, word) for word in _words(data.get("what", {}))))
@@ -64,6 +66,15 @@ def kind_of(event: Mapping[str, Any]) -> str:
     """Return the middle of the type's name: `decision`, `login`, ..."""
     kind: str = event["type"]
     return kind.split(".")[2] if kind.count(".") >= 2 else kind
+
+
+def tenants_of(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the tenant that whoever did it is in, and that of whoever asked for it before."""
+    data = event["data"]
+    parameters = data.get("what", {}).get("parameters") or {}
+    asked = parameters.get("tenant") if event["type"] in _ASKED_FOR else None
+    found = (data.get("who", {}).get("tenant"), asked)
+    return tuple(dict.fromkeys(tenant for tenant in found if isinstance(tenant, str) and tenant))
 
 
 def verdict_of(event: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from .event import KORDON, Event, EventType, Why, Window, new_id
 from .forward import AUDIT_TOPIC, Forwarder, Queue, Sink
 from .given_up import GivenUp, event_of
 from .journal import Callback, Journal
+from .journals import common_directory
 from .stdout import Stdout
 
 log = structlog.get_logger()
@@ -251,7 +252,7 @@ class AuditLog:
 
 
 def _configured_sinks(config: AuditConfig, kafka: Mapping[str, Any] | None) -> list[Sink]:
-    sinks: list[Sink] = [Stdout()] if config.stdout else []
+    sinks: list[Sink] = [Stdout(lock=common_directory(config.directory) / "stdout.lock")] if config.stdout else []
     if config.kafka is not None:
         if kafka is None:
             raise ValueError("the audit topic needs the settings of its cluster")

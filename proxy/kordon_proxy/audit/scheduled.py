@@ -10,8 +10,8 @@ from kordon_policy.scheduled_record import to_answer
 from . import event as audit
 from .event import KORDON, EventType, What, Who, Why, rfc3339
 
-MOST_OFFSETS: Final = 1_000
-"""Partitions of which an event tells the offsets; the store has all of them for a month."""
+MOST_OFFSETS: Final = 200
+"""Topics that an event names, and partitions of which it tells the offsets; the store has all of them for a month."""
 
 
 def event_of(change: Change, *, who: Who = KORDON, judgement: Judgement | None = None, epoch: int) -> audit.Event:
@@ -43,7 +43,7 @@ def _topics(mutation: ScheduledMutation) -> list[tuple[str, ...]]:
     """The topics that it is about, as far as is known."""
     moves = mutation.results or (() if mutation.claim is None else mutation.claim.moves)
     named = {mutation.aim.topic} if mutation.aim.topic else {move.topic for move in moves}
-    return [("cluster", mutation.cluster, "topic", name) for name in sorted(named)]
+    return [("cluster", mutation.cluster, "topic", name) for name in sorted(named)[:MOST_OFFSETS]]
 
 
 def _parameters(mutation: ScheduledMutation) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reads the audit topic: as another place for what is in the journals of all processes."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,14 +54,15 @@ async def read_topic(
 
 
 async def forwarded(
-    settings: Mapping[str, Any], topic: str, writer: str, *, since: int | None = None
-) -> dict[int, bytes | None]:
-    """Return the chain values that the topic has of one writer, by number. Raises as `read_topic` does."""
-    found: dict[int, bytes | None] = {}
+    settings: Mapping[str, Any], topic: str, writers: Iterable[str], *, since: int | None = None
+) -> dict[str, dict[int, bytes | None]]:
+    """Return the chain values that the topic has of these writers, by number. Raises as `read_topic` does."""
+    found: dict[str, dict[int, bytes | None]] = {writer: {} for writer in writers}
     async for batch in read_topic(settings, topic, since=since):
         for place in filter(None, map(place_of, batch.values)):
-            if place.writer == writer and found.setdefault(place.sequence, place.chain) != place.chain:
-                found[place.sequence] = OTHERS
+            known = found.get(place.writer)
+            if known is not None and known.setdefault(place.sequence, place.chain) != place.chain:
+                known[place.sequence] = OTHERS
     return found
 
 

@@ -1,4 +1,4 @@
-"""The command's words and options."""
+"""The command's words and options, all of them."""
 
 import sys
 from enum import Enum
@@ -12,16 +12,11 @@ from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Severity
 from kordon_proxy.reasons import reason_of
 
-from . import audit, explain, grants, groups, inspect, process, scheduled, staged, tokens, users, who_can
+from . import audit, explain, grants, groups, inspect, process, root, scheduled, staged, tokens, users, who_can
+from .options import TextFormat
 from .report import MISTAKES, UNTRIED, TextOutput, complain, findings_json, print_findings
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
-    help="An authorization proxy for Apache Kafka: tenants, role policies and audit on the wire.",
-    epilog="To see it: kordon demo. To use it: write kordon.yaml and rbac.yaml, then users add, check, serve.",
-)
+app = root.app
 app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(tokens.app, name="tokens")
@@ -44,33 +39,6 @@ class SchemaOf(Enum):
     KORDON = "kordon"
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib import metadata
-
-        sys.stdout.write(f"kordon {metadata.version('kordon')}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def _kordon(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command()
-def serve(
-    config: Annotated[Path, typer.Option("--config", "-c", help="Where it is described.")] = Path("kordon.yaml"),
-) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    from .serve import serve as run
-
-    raise typer.Exit(run(config))
-
-
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(help="kordon.yaml, rbac.yaml, users.yaml: told apart by their keys.")],
@@ -78,7 +46,7 @@ def check(
     without_secrets: Annotated[
         bool, typer.Option("--without-secrets", help="Do not look at secrets, keys and users: they are not here.")
     ] = False,
-    output: TextOutput = TextOutput.TEXT,
+    output: TextFormat = TextOutput.TEXT,
 ) -> None:
     """Tell every mistake in configuration and policy, with its place and what to do.
 

@@ -10,6 +10,7 @@ import typer
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Mistake
 
+from .options import TextFormat
 from .report import UNTRIED, Output, TextOutput, complain
 
 app = typer.Typer()
@@ -48,7 +49,9 @@ def read(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with events as they come, until Ctrl-C.")
     ] = False,
-    output: Annotated[Output, typer.Option(help="json: one event a line, exactly as it is stored.")] = Output.TABLE,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="json: one event a line, exactly as it is stored.")
+    ] = Output.TABLE,
 ) -> None:
     """Read the audit log. An option that is given several times takes any of its values.
 
@@ -111,7 +114,7 @@ def verify(
     against_topic: Annotated[
         bool, typer.Option("--against-topic", help="Compare with the audit topic (`audit.kafka`) as well.")
     ] = False,
-    output: TextOutput = TextOutput.TEXT,
+    output: TextFormat = TextOutput.TEXT,
 ) -> None:
     """Tell every event that was changed, deleted, added or moved since it was written.
 

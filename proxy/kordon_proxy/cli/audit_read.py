@@ -4,38 +4,30 @@ import heapq
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kordon_proxy.audit.filters import Filter
+from kordon_proxy.audit.journals import journal_directories
 from kordon_proxy.audit.line import place_of
-from kordon_proxy.audit.reading import journal_segments, lines_of
 from kordon_proxy.audit.seen import Seen
-from kordon_proxy.audit.segments import AuditError, Segment
-from kordon_proxy.audit.tail import Tail
+from kordon_proxy.audit.segments import AuditError
 from kordon_proxy.logs import configure_logging
+from kordon_proxy.reasons import reason_and_file
 
+from .audit_journal import Found, SearchedJournal
 from .audit_source import Topic, Unreadable, ask, audit_topic, journal_directory
 from .audit_table import NOT_OURS, Table
-from .report import OK, UNTRIED, complain, reason_and_file
+from .report import OK, UNTRIED, complain
 
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks at a journal that is followed."""
 _BATCH: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An event that is wanted, as it is stored, without the end of the line, and as a value."""
-
-    text: bytes
-    event: dict[str, Any]
 
 
 Show = Callable[[Sequence[Found]], None]
@@ -106,20 +98,27 @@ class Search:
     follow: bool = False
     shown: int = 0
     unreadable: int = 0
-    _last: bytes = b""
     _seen: Seen = field(default_factory=Seen)
 
     def journal(self, directory: Path) -> None:
-        """Show what is in a journal, and then what comes. Raises OSError and AuditError."""
-        segments = journal_segments(directory)
-        found = self._all(segments) if self.limit is None else self._newest(segments, self.limit)
-        self._show(found)
+        """Show what is in the journals of a directory in order of time, and then what comes.
+
+        Raises OSError and AuditError.
+        """
+        journals = [SearchedJournal(one, self._wanted) for one in journal_directories(directory)]
+        limit = self.limit
+        if limit is None:
+            self._show(_in_order([one.all() for one in journals]))
+        else:
+            newest = list(_in_order([one.newest(limit) for one in journals]))
+            self._show(newest[max(0, len(newest) - limit) :])
         if self.follow:
             configure_logging(level="error", format="console")  # of the reader of a journal that is being written
-            place = place_of(self._last)
-            tail = Tail(directory, segments[-1].first - 1 if place is None else place.sequence)
             while True:
-                self._show(filter(None, (self._wanted(line.text) for line in tail.read(float("inf")))))
+                known = {one.directory for one in journals}
+                begun = [one for one in journal_directories(directory) if one not in known]  # by a new worker
+                journals += [SearchedJournal(one, self._wanted) for one in begun]
+                self._show(_in_order([list(one.more()) for one in journals]))
                 time.sleep(LOOK_EVERY)
 
     async def topic(self, topic: Topic) -> None:
@@ -145,27 +144,6 @@ class Search:
         since = self.filter.since
         return None if since is None else round(datetime.fromisoformat(since).timestamp() * 1000)
 
-    def _all(self, segments: Iterable[Segment]) -> Iterator[Found]:
-        for segment in segments:
-            yield from self._of(segment)
-
-    def _newest(self, segments: Sequence[Segment], limit: int) -> list[Found]:
-        newest: list[Found] = []
-        for segment in reversed(segments):
-            last = self._last
-            newest = [*deque(self._of(segment), maxlen=limit - len(newest)), *newest]
-            self._last = last or self._last
-            if len(newest) == limit:
-                break
-        return newest
-
-    def _of(self, segment: Segment) -> Iterator[Found]:
-        for line in lines_of(segment):
-            if line.endswith(b"\n"):
-                self._last = line
-                if (found := self._wanted(line[:-1])) is not None:
-                    yield found
-
     def _new(self, text: bytes) -> Found | None:
         """An event of the topic that is wanted, and has not been there before."""
         place = place_of(text)
@@ -190,6 +168,11 @@ class Search:
         while batch := list(islice(some, _BATCH)):
             self.shown += len(batch)
             self.show(batch)
+
+
+def _in_order(journals: Sequence[Iterable[Found]]) -> Iterable[Found]:
+    """The events of several journals in order of time; those of one as they were written."""
+    return journals[0] if len(journals) == 1 else heapq.merge(*journals, key=_instant)
 
 
 def _instant(found: Found) -> tuple[str, str]:

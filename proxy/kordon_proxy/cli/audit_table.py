@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from kordon_proxy.audit.filters import SHADOW, kind_of, verdict_of
+from kordon_proxy.audit.filters import SHADOW, kind_of, tenants_of, verdict_of
 
+from .audit_details import details_of
 from .report import shown
 
 Event = Mapping[str, Any]
 
-COLUMNS: Final = ("time", "who\ntenant", "action\non", "verdict, outcome\nreason")
+COLUMNS: Final = ("time", "who\ntenant", "action\non", "verdict, outcome\nwhat changed, reason")
 STYLES: Final = {"allow": "green", "deny": "bold red", "stage": "yellow", SHADOW: "cyan"}
 WIDTH: Final = 120
 """Of a file or a pipe, which have none."""
@@ -48,6 +49,7 @@ class Row:
     verdict: str
     outcome: str
     reason: str
+    details: tuple[str, ...] = ()
 
 
 def row_of(event: Event) -> Row:
@@ -58,12 +60,13 @@ def row_of(event: Event) -> Row:
     return Row(
         time=f"{str(event['time'])[:19]}Z",
         who=str(who["principal"]),
-        tenant=str(who.get("tenant") or ""),
+        tenant=next(iter(tenants_of(event)), ""),
         action=str(what.get("action") or kind_of(event)),
         things=tuple(_things(what.get("resources", ()))),
         verdict=verdict.capitalize(),
         outcome=", ".join(_outcome(data)),
         reason=str(why.get("reason") or ""),
+        details=tuple(details_of(event)),
     )
 
 
@@ -132,7 +135,8 @@ def _cells(row: Row, *, is_roomy: bool) -> Iterator[Text]:
     yield _lines([row.who, row.tenant])
     yield _lines([row.action, *row.things])
     ended = Text(" ").join(_said(decided, row.outcome))
-    yield Text("\n").join(part for part in (ended, Text(shown(row.reason), "dim")) if part)
+    told = (*map(Text, map(shown, row.details)), Text(shown(row.reason), "dim"))
+    yield Text("\n").join(part for part in (ended, *told) if part)
 
 
 def _said(verdict: tuple[str, str], outcome: str) -> Iterator[Text]:

@@ -3,23 +3,23 @@
 import json
 import re
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from kordon_proxy.audit.breaks import Break, Noted, Summary
+from kordon_proxy.audit.journals import journal_directories
 from kordon_proxy.audit.line import BEGINNING
 from kordon_proxy.audit.reading import cursors, first_event, journal_segments
 from kordon_proxy.audit.reading import verify as verify_journal
 from kordon_proxy.audit.segments import AuditError
 from kordon_proxy.audit.verification import Verifier
+from kordon_proxy.reasons import reason_and_file
 
 from .audit_source import Topic, Unreadable, ask, audit_topic, journal_directory
-from .report import MISTAKES, OK, UNTRIED, complain, reason_and_file, shown
+from .report import MISTAKES, OK, UNTRIED, complain, shown
 
 MOST_TOLD: Final = 1_000
 """Breaks that are told one by one. Of a journal that is not one at all, nobody reads more."""
@@ -52,29 +52,62 @@ def _noted(text: str) -> Noted:
 
 
 def _verify(directory: Path, noted: list[Noted], topic: Topic | None, *, as_json: bool) -> int:
-    # What others know is looked at first: the journal may be written meanwhile, and then it has more than they.
-    verifier = Verifier([*noted, *cursors(directory)], None if topic is None else _in_topic(directory, topic))
-    found = verify_journal(directory, verifier)
+    """Verify all journals of a directory. One for each worker; with one journal it is as if there were no others."""
+    # What others know is looked at first: the journals may be written meanwhile, and then they have more than they.
+    journals = _journals(directory, noted)
+    known = {} if topic is None else _in_topic(journals, topic)
+    verified = [_verified(one, known.get(one.writer), topic, as_json=as_json) for one in journals]
     if as_json:
-        told = list(islice(found, MOST_TOLD))
-        deque(found, maxlen=0)
-        sys.stdout.write(json.dumps(_as_json(verifier.summary, told), indent=2) + "\n")
-    else:
-        for number, one in enumerate(found):
-            if number < MOST_TOLD:
-                sys.stdout.write(f"{shown(str(one))}\n")
+        several = {"number_of_breaks": sum(one["number_of_breaks"] for one in verified), "journals": verified}
+        sys.stdout.write(json.dumps(several if len(journals) > 1 else verified[0], indent=2) + "\n")
+    return MISTAKES if any(one["number_of_breaks"] for one in verified) else OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    """A journal, and what others know of it."""
+
+    directory: Path
+    writer: str
+    noted: list[Noted]
+
+
+def _journals(directory: Path, noted: list[Noted]) -> list[_Journal]:
+    found = [(one, journal_segments(one)[0].writer) for one in journal_directories(directory)]
+    writers = {writer for _, writer in found}
+    # What is noted of a writer that is not here is not as noted, and the first of them says so.
+    nobodys = [one for one in noted if one.writer not in writers]
+    journals = []
+    for where, writer in found:
+        own = [one for one in noted if one.writer == writer]
+        journals.append(_Journal(where, writer, [*nobodys, *own, *cursors(where)]))
+        nobodys = []
+    return journals
+
+
+def _verified(
+    journal: _Journal, in_topic: Mapping[int, bytes | None] | None, topic: Topic | None, *, as_json: bool
+) -> dict[str, Any]:
+    verifier = Verifier(journal.noted, in_topic)
+    found = verify_journal(journal.directory, verifier)
+    told = []
+    for number, one in enumerate(found):
+        if number < MOST_TOLD and as_json:
+            told.append(one)
+        elif number < MOST_TOLD:
+            sys.stdout.write(f"{shown(str(one))}\n")
+    if not as_json:
         for line in _told(verifier.summary, topic):
             sys.stdout.write(f"{line}\n")
-    return MISTAKES if verifier.summary.breaks else OK
+    return _as_json(verifier.summary, told)
 
 
-def _in_topic(directory: Path, topic: Topic) -> dict[int, bytes | None]:
+def _in_topic(journals: Iterable[_Journal], topic: Topic) -> dict[str, dict[int, bytes | None]]:
     from kordon_proxy.audit.topic import forwarded
 
-    writer = journal_segments(directory)[0].writer
-    first = first_event(directory)
-    since = None if first is None else round(datetime.fromisoformat(first["time"]).timestamp() * 1000)
-    return ask(topic, forwarded(topic.settings, topic.name, writer, since=since))
+    firsts = [first for one in journals if (first := first_event(one.directory)) is not None]
+    since = min((round(datetime.fromisoformat(one["time"]).timestamp() * 1000) for one in firsts), default=None)
+    return ask(topic, forwarded(topic.settings, topic.name, [one.writer for one in journals], since=since))
 
 
 def _told(summary: Summary, topic: Topic | None) -> Iterator[str]:

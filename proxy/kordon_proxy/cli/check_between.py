@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from kordon_policy import model, tenants
+from kordon_policy.model import roles_in
 from kordon_proxy.config.document import Document, Path
 from kordon_proxy.config.findings import Finding, Severity
 from kordon_proxy.config.mistakes import finding
 from kordon_proxy.config.parts import Parts
 from kordon_proxy.identity.groups import Groups
-from kordon_proxy.identity.identify import roles_in
 from kordon_proxy.identity.tokens import LoadedTokens
 from kordon_proxy.identity.users import LoadedUsers
 

@@ -4,8 +4,7 @@ import json
 import os
 import re
 import sys
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,20 +16,25 @@ import typer
 from kordon_proxy.config.findings import Mistake
 from kordon_proxy.reasons import reason_of
 
-from .options import DEFAULT_URL
+from .options import DEFAULT_URL, CaFile, Tenant, TokenFile, Url
 from .report import MISTAKES, UNTRIED, complain, json_text, print_told, shown
 
 PREFIX: Final = "/admin/v1"
 _SECONDS: Final = 30.0
-_LOOK_EVERY: Final = 0.5
 _HINTS: Final = {
-    "there is no cluster ": "; --cluster or KORDON_CLUSTER names another one",
+    "there is no cluster ": "; --cluster or KORDON_CLUSTER names another one, and `kordon status` shows them",
     "no tenant ": "; `kordon status` without --tenant or KORDON_TENANT tells which ones there are",
     "there is no temporary policy ": "; `kordon grants --ended` shows all",
     "there is no scheduled mutation ": "; `kordon scheduled list --ended` shows all",
     "there is no staged mutation ": "; `kordon staged list --ended` shows all",
 }
 """What to do about what the API says, in the words of the command."""
+
+
+_OF_TLS: Final = {
+    "WRONG_VERSION_NUMBER": "there is no TLS at that port; say http:// in --url",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not to be trusted; --ca names the file of its authorities",
+}
 
 
 class Failure(Exception):
@@ -67,6 +71,10 @@ class Client:
         url = f"{self.url.rstrip('/')}{PREFIX}{path}"
         try:
             verify = ssl.create_default_context(cafile=self.ca) if self.ca else True
+        except OSError as error:
+            reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else reason_of(error)
+            raise Failure(f"cannot read the authorities in {self.ca}: {reason}") from None
+        try:
             # Not by a proxy of the environment: it would see the token.
             with httpx.Client(verify=verify, timeout=_SECONDS, trust_env=False) as client:
                 answer = client.request(method, url, headers=headers, params=asked, json=body)
@@ -75,10 +83,16 @@ class Client:
         except httpx.TimeoutException:
             raise Failure(f"{self.url} has not answered within {_SECONDS:.0f} s") from None
         except (httpx.HTTPError, OSError) as error:
-            reason = _said(error)
-            hint = "is Kordon running, with `admin.api` in its configuration? --url names another address"
-            raise Failure(f"cannot reach {self.url}: {reason}; {hint}") from None
+            raise Failure(f"cannot reach {self.url}: {_said(error)}") from None
         return _read(answer.status_code, answer.text, url)
+
+    def listed(self, path: str, name: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Call an operation that lists, page by page, and return all of it in one answer. Raises Failure."""
+        answer = self.call("GET", path, query=query)
+        while answer["next"] is not None:
+            more = self.call("GET", path, query={**(query or {}), "after": answer["next"]})
+            answer = {**more, name: [*answer[name], *more[name]]}
+        return answer
 
 
 def _read(status: int, text: str, url: str) -> dict[str, Any]:
@@ -99,12 +113,16 @@ def _read(status: int, text: str, url: str) -> dict[str, Any]:
 
 
 def _said(error: Exception) -> str:
-    """What the library says, as a part of a sentence and without the number that the system has for it."""
+    """What the library says, as a part of a sentence and without the number that the system has for it; what to do."""
     said = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).rstrip(".")
-    return said[:1].lower() + said[1:] or type(error).__name__
+    for sign, meaning in _OF_TLS.items():
+        if sign in said:
+            return meaning
+    hint = "is Kordon running, with `admin.api` in its configuration? --url names another address"
+    return f"{said[:1].lower() + said[1:] or type(error).__name__}; {hint}"
 
 
-def client_of(url: str, token_file: Path | None, tenant: str | None, ca: Path | None) -> Client:
+def client_of(url: Url = DEFAULT_URL, token_file: TokenFile = None, tenant: Tenant = None, ca: CaFile = None) -> Client:
     """The client that options and environment describe. Raises Failure."""
     return Client(url=url, token=_token(token_file), tenant=tenant, ca=ca)
 
@@ -123,13 +141,26 @@ def _token(file: Path | None) -> str:
         where = f"{file} is empty" if file is not None else "there is no token"
         raise Failure(f"{where}: put one into KORDON_TOKEN or a --token-file; `kordon tokens add` makes one")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise Failure("the token is none: it has letters in it that no token has")
+        where = f"{file} holds no token" if file is not None else "KORDON_TOKEN is no token"
+        raise Failure(f"{where}: it has letters in it that no token has")
     return token
 
 
-def cluster_path(cluster: str, *parts: str) -> str:
-    """The path of a cluster, or of what is in it."""
-    return "/".join(["/clusters", *(quote(part, safe="") for part in (cluster, *parts))])
+def cluster_of(client: Client, cluster: str | None) -> str:
+    """The cluster that is meant: the one that is named, or the only one that there is. Raises Failure."""
+    if cluster is not None:
+        return cluster
+    known: list[str] = client.call("GET", "/status")["clusters"]
+    if not known:
+        raise Failure("there is no cluster in your tenant", MISTAKES)
+    if len(known) > 1:
+        raise Failure(f"which cluster? There are {', '.join(known)}: --cluster or KORDON_CLUSTER names one")
+    return known[0]
+
+
+def cluster_path(client: Client, cluster: str | None, *parts: str) -> str:
+    """The path of a cluster, or of what is in it. Raises Failure."""
+    return "/".join(["/clusters", *(quote(part, safe="") for part in (cluster_of(client, cluster), *parts))])
 
 
 def checked_id(text: str, what: str, shows: str) -> str:
@@ -137,14 +168,6 @@ def checked_id(text: str, what: str, shows: str) -> str:
     if not text.isascii() or not text.isalnum():
         raise Mistake(f"`{text}` is no id of a {what}", f"`{shows}` shows them")
     return text
-
-
-def until_over(client: Client, path: str, answer: dict[str, Any], name: str, final: Collection[str]) -> dict[str, Any]:
-    """Ask again and again for what an answer has under that name, until it is in a final state. Raises Failure."""
-    while answer[name]["state"] not in final:
-        time.sleep(_LOOK_EVERY)
-        answer = client.call("GET", f"{path}/{answer[name]['id']}")
-    return answer
 
 
 @contextmanager

@@ -1,36 +1,22 @@
 """`kordon explain`: why somebody may or may not do something, and the least that would change it."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kordon_proxy.clock import wall_ms
 from kordon_proxy.config.findings import Mistake
 
-from .client import client_of, complaining, print_json
-from .options import DEFAULT_URL, CaFile, Format, TokenFile, Url
-from .report import MISTAKES, OK, Output
+from .inquiry import FILES, Inquiry, asking
+from .report import MISTAKES, OK
 
 if TYPE_CHECKING:
     from kordon_proxy.explaining.answers import Who
 
-CONFIG: Final = Path("kordon.yaml")
-FILES: Final = "Which files"
-Config = Annotated[
-    Path, typer.Option("--config", "-c", help="The kordon.yaml that names policy and users.", rich_help_panel=FILES)
-]
-Policy = Annotated[
-    Path | None,
-    typer.Option("--policy", help="A policy file alone, without users.", show_default=False, rich_help_panel=FILES),
-]
 As = Annotated[
     str | None,
     typer.Option("--as", help="Who: somebody in the users file, as dee or dee@Trading.", show_default=False),
-]
-Live = Annotated[
-    bool, typer.Option("--live", help="Ask a running Kordon, which knows what is granted and what groups read.")
 ]
 Roles = Annotated[
     list[str] | None, typer.Option("--roles", help="Or: a holder of these roles, as devs,owners.", show_default=False)
@@ -44,7 +30,9 @@ AtListener = Annotated[
 ]
 
 
+@asking
 def explain(
+    inquiry: Inquiry,
     action: Annotated[
         str | None, typer.Argument(help="What, as GROUP_EDIT; VIEW: is it seen at all?", show_default=False)
     ] = None,
@@ -72,14 +60,6 @@ def explain(
             rich_help_panel=FILES,
         ),
     ] = None,
-    config: Config = CONFIG,
-    policy: Policy = None,
-    live: Live = False,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    ca: CaFile = None,
-    full: Annotated[bool, typer.Option("--full", help="Leave nothing out of the table.")] = False,
-    output: Format = Output.TABLE,
 ) -> None:
     """Tell why somebody may or may not do something, by which rule in which line, and the least that would change it.
 
@@ -89,36 +69,28 @@ def explain(
     from kordon_proxy.explaining.wanted import instant_of
 
     from .explain_event import explain_event
-    from .explain_source import read_source
+    from .explain_shown import print_explanation
 
-    with complaining():
-        now = wall_ms()
-        asker = Who(principal=who, roles=roles or (), tenant=tenant, listener=listener)
-        if event is not None and (asker or at is not None):
-            raise Mistake("--event brings its own roles, tenant and time: leave the other options out")
-        if event is None and directory is not None:
-            raise Mistake("--directory is where an --event is looked for")
-        if live:
-            if event is not None or action is None or path is None:
-                raise Mistake("a running Kordon is asked about an ACTION and a PATH")
-            asked = asked_of(asker) | {"action": action, "path": path} | ({} if at is None else {"at": at})
-            answer = client_of(url, token_file, None, ca).call("POST", "/explain", body=asked)["explained"]
-            _show(answer, output, full=full)
-        source = read_source(config, policy, now=now if at is None else instant_of(at, now))
+    now = wall_ms()
+    asker = Who(principal=who, roles=roles or (), tenant=tenant, listener=listener)
+    if event is not None and (asker or at is not None):
+        raise Mistake("--event brings its own roles, tenant and time: leave the other options out")
+    if event is None and directory is not None:
+        raise Mistake("--directory is where an --event is looked for")
+    if inquiry.live:
+        if event is not None:
+            raise Mistake("--event is explained by files: leave --live out")
+        if action is None or path is None:
+            raise Mistake("a running Kordon is asked about an ACTION and a PATH")
+        asked = asked_of(asker) | {"action": action, "path": path} | ({} if at is None else {"at": at})
+        answer = inquiry.ask_running("/explain", asked)
+    else:
+        source = inquiry.ask_files(now if at is None else instant_of(at, now))
         if event is None:
             answer = explain_question(source, asker, action, path)
         else:
             answer = explain_event(source, event, directory, [word for word in (action, path) if word is not None])
-        _show(answer, output, full=full)
-
-
-def _show(answer: dict[str, Any], output: Output, *, full: bool) -> NoReturn:
-    from .explain_shown import print_explanation
-
-    if output is Output.JSON:
-        print_json(answer)
-    else:
-        print_explanation(answer, sys.stdout, full=full)
+    inquiry.show(answer, print_explanation)
     raise typer.Exit(OK if answer["answer"] == "allowed" else MISTAKES)
 
 

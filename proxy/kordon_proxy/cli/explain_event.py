@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from kordon_policy.actions import Domain, Kind
 from kordon_policy.question import Question
+from kordon_proxy.audit.journals import journal_directories
 from kordon_proxy.audit.line import place_of
 from kordon_proxy.audit.reading import journal_segments, lines_of
 from kordon_proxy.audit.segments import AuditError
@@ -57,7 +59,7 @@ def find_event(directory: Path, event_id: str) -> Event:
 def _search(directory: Path, event_id: str) -> list[Event]:
     letters = json.dumps(event_id)[:-1].encode()
     found = {}
-    for segment in journal_segments(directory):
+    for segment in chain.from_iterable(map(journal_segments, journal_directories(directory))):
         for line in lines_of(segment):
             # Few lines are worth the reading.
             if letters in line and place_of(line) is not None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import typer
 
 from kordon_proxy.config.findings import Mistake, Refused
+from kordon_proxy.reasons import reason_and_file
 
-from .report import MISTAKES, UNTRIED, complain, print_findings, reason_and_file
+from .report import MISTAKES, UNTRIED, complain, print_findings
 
 
 @contextmanager

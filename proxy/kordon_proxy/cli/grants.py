@@ -13,8 +13,9 @@ from kordon_proxy.config.quantities import UNLIMITED
 from kordon_proxy.explaining.paths import split_path
 from kordon_proxy.times import duration_ms, moment, shown_date
 
-from .client import checked_id, client_of, complaining, print_json
-from .options import DEFAULT_URL, CaFile, Format, Reason, Tenant, Ticket, TokenFile, Url
+from .calling import calling
+from .client import Client, checked_id, print_json
+from .options import Ended, Format, Reason, Ticket
 from .report import Output, print_table, print_told
 
 PATH: Final = "/temporary-policies"
@@ -31,7 +32,9 @@ class Effect(Enum):
     STAGE = "Stage"
 
 
+@calling
 def grant(
+    client: Client,
     role: Annotated[str, typer.Argument(help="Who is to have it.", show_default=False)],
     actions: Annotated[list[str], typer.Argument(help="What they may do, as GROUP_EDIT.", show_default=False)],
     on: Annotated[str, typer.Option("--on", help="On what, as cluster/prod/group/trade_b2.", show_default=False)],
@@ -47,84 +50,66 @@ def grant(
     ] = None,
     reason: Reason = None,
     ticket: Ticket = None,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Put a policy in force for a time. For administrators, and never more than they may do themselves."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        policy = {"role": role, "actions": actions, "effect": effect.value, "resource": split_path(on)}
-        said = {"principal": principal, "reason": reason, "ticket": ticket, "starts_ts": _instant(starts)}
-        body = {key: value for key, value in said.items() if value is not None}
-        answer = client.call("POST", PATH, body=body | {"policy": policy, "duration_ms": _duration(duration)})
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            print_told(answer["notices"], sys.stderr)
-            _print([answer["temporary_policy"]])
+    policy = {"role": role, "actions": actions, "effect": effect.value, "resource": split_path(on)}
+    said = {"principal": principal, "reason": reason, "ticket": ticket, "starts_ts": _instant(starts)}
+    body = {key: value for key, value in said.items() if value is not None}
+    answer = client.call("POST", PATH, body=body | {"policy": policy, "duration_ms": _duration(duration)})
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        print_told(answer["notices"], sys.stderr)
+        _print([answer["temporary_policy"]])
 
 
+@calling
 def grants(
+    client: Client,
     policy_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this one.", show_default=False)] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Also those that are over.")] = False,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    ended: Ended = False,
     output: Format = Output.TABLE,
 ) -> None:
     """Show the temporary policies of the tenant; without being an administrator, those that are about you."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        if policy_id is not None:
-            answer = client.call("GET", f"{PATH}/{_one(policy_id)}")
-            found = [answer["temporary_policy"]]
-        else:
-            answer = client.call("GET", PATH, query={"ended": ended})
-            found = answer["temporary_policies"]
-        if output is Output.JSON:
-            print_json(answer)
-        elif found:
-            _print(found)
-        else:
-            sys.stderr.write(f"no temporary policy {'was' if ended else 'is'} here\n")
+    if policy_id is not None:
+        answer = client.call("GET", f"{PATH}/{_one(policy_id)}")
+        found = [answer["temporary_policy"]]
+    else:
+        answer = client.listed(PATH, "temporary_policies", {"ended": ended})
+        found = answer["temporary_policies"]
+    if output is Output.JSON:
+        print_json(answer)
+    elif found:
+        _print(found)
+    else:
+        sys.stderr.write(f"no temporary policy {'was' if ended else 'is'} here\n")
 
 
+@calling
 def renew(
+    client: Client,
     policy_id: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
     duration: Duration,
     reason: Reason = None,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Give a temporary policy another end, counted from now."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        body = {"duration_ms": _duration(duration)} | ({} if reason is None else {"reason": reason})
-        answer = client.call("PATCH", f"{PATH}/{_one(policy_id)}", body=body)
-        _show(answer, output)
+    body = {"duration_ms": _duration(duration)} | ({} if reason is None else {"reason": reason})
+    answer = client.call("PATCH", f"{PATH}/{_one(policy_id)}", body=body)
+    _show(answer, output)
 
 
+@calling
 def revoke(
+    client: Client,
     policy_id: Annotated[str, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
     reason: Reason = None,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
     output: Format = Output.TABLE,
 ) -> None:
     """End a temporary policy before its time. The next request of every connection is judged without it."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        answer = client.call("DELETE", f"{PATH}/{_one(policy_id)}", query={"reason": reason})
-        _show(answer, output)
+    answer = client.call("DELETE", f"{PATH}/{_one(policy_id)}", query={"reason": reason})
+    _show(answer, output)
 
 
 def _show(answer: dict[str, Any], output: Output) -> None:

@@ -6,11 +6,12 @@ import typer
 
 from kordon_proxy.times import duration_ms
 
-from . import staged
-from .client import Client, client_of, cluster_path, complaining, print_json, until_over
-from .options import DEFAULT_CLUSTER, DEFAULT_URL, CaFile, Cluster, Format, Reason, Tenant, Ticket, TokenFile, Url, Wait
+from .calling import calling
+from .client import Client, cluster_of, cluster_path, print_json
+from .options import Cluster, Format, Reason, Ticket, Wait
 from .report import MISTAKES, OK, Output, complain, print_table
-from .scheduled import FINAL, PATH, print_mutations
+from .scheduled import SCHEDULED
+from .staged import STAGED
 
 app = typer.Typer(no_args_is_help=True, help="Show groups, and move their offsets once they are Empty.")
 
@@ -24,47 +25,43 @@ Waits = Annotated[str, typer.Option("--for", help="How long it waits for the gro
 
 
 @app.command("list")
+@calling
 def list_groups(
-    cluster: Cluster = DEFAULT_CLUSTER,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    client: Client,
+    cluster: Cluster = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Show the groups of the tenant."""
-    with complaining():
-        answer = client_of(url, token_file, tenant, ca).call("GET", cluster_path(cluster, "groups"))
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            rows = [(one["group"], one["state"], one["type"]) for one in answer["groups"]]
-            print_table(("group", "state", "type"), rows)
+    answer = client.listed(cluster_path(client, cluster, "groups"), "groups")
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        rows = [(one["group"], one["state"], one["type"]) for one in answer["groups"]]
+        print_table(("group", "state", "type"), rows)
 
 
 @app.command()
+@calling
 def show(
+    client: Client,
     group: Name,
-    cluster: Cluster = DEFAULT_CLUSTER,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    cluster: Cluster = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Show what a group has read, and what is left."""
-    with complaining():
-        path = cluster_path(cluster, "groups", group)
-        answer = client_of(url, token_file, tenant, ca).call("GET", path)
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            keys = ("topic", "partition", "offset", "latest", "lag", "error")
-            print_table(keys, [tuple(_cell(one[key]) for key in keys) for one in answer["offsets"]])
+    path = cluster_path(client, cluster, "groups", group)
+    answer = client.call("GET", path)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        keys = ("topic", "partition", "offset", "latest", "lag", "error")
+        print_table(keys, [tuple(_cell(one[key]) for key in keys) for one in answer["offsets"]])
 
 
 @app.command()
+@calling
 def skip(
+    client: Client,
     group: Name,
     topic: Topic = None,
     partition: Partition = None,
@@ -73,22 +70,18 @@ def skip(
     wait: Wait = False,
     reason: Reason = None,
     ticket: Ticket = None,
-    cluster: Cluster = DEFAULT_CLUSTER,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    cluster: Cluster = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Go on behind the next record, as soon as the group is Empty."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        body = _body("skip", cluster, group, topic, partition, waits, reason, ticket) | {"count": count}
-        _schedule(client, body, output, wait=wait)
+    body = _body("skip", cluster_of(client, cluster), group, topic, partition, waits, reason, ticket) | {"count": count}
+    _schedule(client, body, output, wait=wait)
 
 
 @app.command()
+@calling
 def reset(
+    client: Client,
     group: Name,
     to: Annotated[
         str,
@@ -100,22 +93,18 @@ def reset(
     wait: Wait = False,
     reason: Reason = None,
     ticket: Ticket = None,
-    cluster: Cluster = DEFAULT_CLUSTER,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    cluster: Cluster = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Set offsets to a place or a time, as soon as the group is Empty."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        body = _body("reset", cluster, group, topic, partition, waits, reason, ticket) | {"to": _to(to)}
-        _schedule(client, body, output, wait=wait)
+    body = _body("reset", cluster_of(client, cluster), group, topic, partition, waits, reason, ticket) | {"to": _to(to)}
+    _schedule(client, body, output, wait=wait)
 
 
 @app.command()
+@calling
 def clear(
+    client: Client,
     group: Name,
     topic: Topic = None,
     partition: Partition = None,
@@ -123,17 +112,16 @@ def clear(
     wait: Wait = False,
     reason: Reason = None,
     ticket: Ticket = None,
-    cluster: Cluster = DEFAULT_CLUSTER,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    cluster: Cluster = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Delete offsets, as soon as the group is Empty."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        _schedule(client, _body("clear", cluster, group, topic, partition, waits, reason, ticket), output, wait=wait)
+    _schedule(
+        client,
+        _body("clear", cluster_of(client, cluster), group, topic, partition, waits, reason, ticket),
+        output,
+        wait=wait,
+    )
 
 
 def _body(
@@ -160,20 +148,15 @@ def _to(text: str) -> Any:
 
 
 def _schedule(client: Client, body: dict[str, Any], output: Output, *, wait: bool) -> None:
-    answer = client.call("POST", PATH, body=body)
-    if "staged_mutation" in answer:
-        staged.print_answer(answer, [answer["staged_mutation"]], output)
+    answer = client.call("POST", SCHEDULED.path, body=body)
+    if STAGED.name in answer:
+        STAGED.print_one(answer, output)
         complain("it waits for somebody's approval, and is scheduled then: see `kordon staged`")
         raise typer.Exit(MISTAKES if wait else OK)
     if wait:
-        answer = until_over(client, PATH, answer, "scheduled_mutation", FINAL)
-    mutation = answer["scheduled_mutation"]
-    if output is Output.JSON:
-        print_json(answer)
+        SCHEDULED.print_over(client, answer, output)
     else:
-        print_mutations([mutation], answer.get("notices", ()))
-    if wait and mutation["state"] != "succeeded":
-        raise typer.Exit(MISTAKES)
+        SCHEDULED.print_one(answer, output)
 
 
 def _cell(value: object) -> str:

@@ -7,13 +7,16 @@ import typer
 
 from kordon_proxy.inspection.asked import Format as As
 
-from .client import client_of, cluster_path, complaining, print_json
+from .calling import calling
+from .client import Client, cluster_path, print_json
 from .inspect_records import print_inspected
-from .options import DEFAULT_CLUSTER, DEFAULT_URL, CaFile, Cluster, Format, Tenant, TokenFile, Url
+from .options import Cluster, Format
 from .report import Output
 
 
+@calling
 def inspect(
+    client: Client,
     topic: Annotated[str, typer.Argument(help="Which topic.", show_default=False)],
     partition: Annotated[
         int | None, typer.Option("--partition", "-p", help="Only this one; else all.", show_default=False)
@@ -32,21 +35,15 @@ def inspect(
     uncommitted: Annotated[
         bool, typer.Option("--uncommitted", help="Also what transactions have not committed.")
     ] = False,
-    cluster: Cluster = DEFAULT_CLUSTER,
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    cluster: Cluster = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Show records of a topic, read by Kordon: no group is joined, and nothing is committed."""
-    with complaining():
-        client = client_of(url, token_file, tenant, ca)
-        said = {"topic": topic, "partition": partition, "filter": filter_by}
-        body = {name: value for name, value in said.items() if value is not None}
-        body |= {"start": offset, "count": count, "key": key.value, "value": value.value, "committed": not uncommitted}
-        answer = client.call("POST", cluster_path(cluster, "inspect"), body=body)
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            print_inspected(answer["inspected"], sys.stdout)
+    said = {"topic": topic, "partition": partition, "filter": filter_by}
+    body = {name: value for name, value in said.items() if value is not None}
+    body |= {"start": offset, "count": count, "key": key.value, "value": value.value, "committed": not uncommitted}
+    answer = client.call("POST", cluster_path(client, cluster, "inspect"), body=body)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        print_inspected(answer["inspected"], sys.stdout)

@@ -5,10 +5,9 @@ from typing import Annotated, Final
 
 import typer
 
-from .report import Output
+from .report import Output, TextOutput
 
 DEFAULT_URL: Final = "http://127.0.0.1:9181"
-DEFAULT_CLUSTER: Final = "prod"
 _PANEL: Final = "Where and who"
 Url = Annotated[
     str,
@@ -44,8 +43,18 @@ CaFile = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Cluster = Annotated[str, typer.Option("--cluster", envvar="KORDON_CLUSTER", help="The cluster, by one of its names.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        envvar="KORDON_CLUSTER",
+        help="The cluster, by one of its names; not needed where there is one.",
+        show_default=False,
+    ),
+]
 Reason = Annotated[str | None, typer.Option(help="Why; it stands in the audit.", show_default=False)]
 Ticket = Annotated[str | None, typer.Option(help="Where it was asked for.", show_default=False)]
 Format = Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")]
+TextFormat = Annotated[TextOutput, typer.Option("--output", "-o", help="For people, or for programs.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it is over; exit code 0 if it has succeeded.")]
+Ended = Annotated[bool, typer.Option("--ended", help="Also those that are over.")]

@@ -3,60 +3,53 @@
 import sys
 from typing import Any
 
-from .client import Failure, client_of, complaining, print_json
-from .options import DEFAULT_URL, CaFile, Format, Tenant, TokenFile, Url
+from .calling import calling
+from .client import Client, Failure, print_json
+from .options import Format
 from .report import MISTAKES, Output, print_table
 
 
+@calling
 def status(
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    client: Client,
     output: Format = Output.TABLE,
 ) -> None:
     """Show who you are at a running Kordon, and, to administrators, how it is."""
-    with complaining():
-        answer = client_of(url, token_file, tenant, ca).call("GET", "/status")
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            _print(answer)
+    answer = client.call("GET", "/status")
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        _print(answer)
 
 
+@calling
 def principals(
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    client: Client,
     output: Format = Output.TABLE,
 ) -> None:
     """Show who could be in the tenant, and with which roles. For administrators."""
-    with complaining():
-        answer = client_of(url, token_file, tenant, ca).call("GET", "/principals")
-        if output is Output.JSON:
-            print_json(answer)
-        else:
-            print_table(("principal", "roles", "tenants", "by", "connections"), map(_known, answer["principals"]))
+    answer = client.listed("/principals", "principals")
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        print_table(("principal", "roles", "tenants", "by", "connections"), map(_known, answer["principals"]))
 
 
+@calling
 def reload(
-    url: Url = DEFAULT_URL,
-    token_file: TokenFile = None,
-    tenant: Tenant = None,
-    ca: CaFile = None,
+    client: Client,
     output: Format = Output.TABLE,
 ) -> None:
     """Have a running Kordon read its policy, users, groups and tokens files now."""
-    with complaining():
-        answer = client_of(url, token_file, tenant, ca).call("POST", "/reload")
-        if output is Output.JSON:
-            print_json(answer)
-        elif answer["failure"] is None:
-            sys.stdout.write(f"the policy file is in force, as epoch {answer['epoch']}\n")
-        if answer["failure"] is not None:
-            told = f"epoch {answer['epoch']} stays in force: {answer['failure']}; `kordon check` tells every mistake"
-            raise Failure(told, MISTAKES)
+    answer = client.call("POST", "/reload")
+    if output is Output.JSON:
+        print_json(answer)
+    elif answer["failure"] is None:
+        at_all = f" at all {len(answer['workers'])} workers" if answer.get("workers") else ""
+        sys.stdout.write(f"the policy file is in force{at_all}, as epoch {answer['epoch']}\n")
+    if answer["failure"] is not None:
+        told = f"epoch {answer['epoch']} stays in force: {answer['failure']}; `kordon check` tells every mistake"
+        raise Failure(told, MISTAKES)
 
 
 def _print(answer: dict[str, Any]) -> None:
@@ -64,18 +57,27 @@ def _print(answer: dict[str, Any]) -> None:
     rows = [
         ("you", f"{answer['principal']} ({', '.join(answer['roles'])}{admin})"),
         ("tenant", f"{answer['tenant'] or 'none'} (of {', '.join(answer['tenants']) or 'none'})"),
+        ("clusters", ", ".join(answer["clusters"]) or "none"),
     ]
     kordon = answer["kordon"]
     rows += [(key, str(kordon[key])) for key in ("version", "instance", "epoch", "policy") if key in kordon]
     rows += [("ready", "yes" if kordon["ready"] else "no")] if "ready" in kordon else []
     rows += [(f"connections of {name}", str(count)) for name, count in kordon.get("connections", {}).items()]
     rows += [(one["name"], _checked(one)) for one in kordon.get("checks", ())]
+    rows += [(f"process of worker {one['worker']}", _process(one)) for one in kordon.get("workers", ())]
     print_table(("", ""), rows)
 
 
 def _known(one: dict[str, Any]) -> tuple[str, ...]:
     roles = ", ".join(one["roles"]) + (" (administrator)" if one["is_admin"] else "")
     return one["principal"], roles, ", ".join(one["tenants"]), ", ".join(one["sources"]), str(one["connections"])
+
+
+def _process(worker: dict[str, Any]) -> str:
+    if worker["pid"] is None:
+        return "none now"
+    connections = sum((worker["connections"] or {}).values())
+    return f"{worker['pid']}, started again {worker['restarts']} times, with {connections} connections"
 
 
 def _checked(check: dict[str, Any]) -> str:

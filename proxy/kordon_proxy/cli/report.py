@@ -6,11 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from kordon_proxy.config.findings import Finding, Severity
-from kordon_proxy.reasons import reason_of
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -45,12 +43,6 @@ _LEAST_LAST: Final = 16
 def complain(message: str) -> None:
     """Say in one line on standard error why it did not work."""
     sys.stderr.write(f"kordon: {' '.join(message.split())}\n")
-
-
-def reason_and_file(error: OSError, told: Path | None = None) -> str:
-    """Say what the system says, with the file where it names one that has not been `told`."""
-    reason, file = reason_of(error), error.filename
-    return reason if file is None or not error.strerror or str(file) == str(told) else f"{reason}: {file}"
 
 
 def print_findings(findings: Sequence[Finding], stream: TextIO) -> None:

@@ -14,6 +14,7 @@ from kordon_proxy.config.quantities import spell_instant
 from kordon_proxy.times import end_of
 
 from .files import complaining_about
+from .options import Format
 from .report import Output, json_text, print_table
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def remove(
 
 
 @app.command("list")
-def list_tokens(file: File = TOKENS_FILE, output: Output = Output.TABLE) -> None:
+def list_tokens(file: File = TOKENS_FILE, output: Format = Output.TABLE) -> None:
     """Show whose tokens there are, with their ids and roles."""
     from kordon_proxy.identity.tokens import load_tokens
 

@@ -15,6 +15,7 @@ from kordon_proxy.config.quantities import spell_instant
 from kordon_proxy.times import end_of
 
 from .files import complaining_about
+from .options import Format
 from .report import MISTAKES, UNTRIED, Output, complain, json_text, print_table
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def retire(
 
 
 @app.command("list")
-def list_users(file: File = USERS_FILE, output: Output = Output.TABLE) -> None:
+def list_users(file: File = USERS_FILE, output: Format = Output.TABLE) -> None:
     """Show users, roles, and the ids of their passwords."""
     from kordon_proxy.identity.users import load_users
 

@@ -1,5 +1,7 @@
 """The committed offsets of one group: asked and set over Kordon's own connections, with its own credentials.
 
+What is asked is loaded when it is asked: offsets are moved now and then, and schemas take their time to load.
+
 What a broker answers as a whole with an error (it is not the coordinator any more, it is still loading) is raised and
 may be tried again; what it answers for one partition is told for that partition.
 """
@@ -8,13 +10,9 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kio.schema.errors import ErrorCode
-from kio.schema.list_offsets.v7 import request as list_offsets
-from kio.schema.offset_commit.v8 import request as offset_commit
-from kio.schema.offset_delete.v0 import request as offset_delete
-from kio.schema.offset_fetch.v8 import request as offset_fetch
 from kio.schema.types import BrokerId, GroupId, TopicName
 from kio.static.primitive import i8, i32, i64
 
@@ -28,6 +26,10 @@ from .connection import BrokerConnection
 from .errors import UpstreamRefused
 from .watch import Cluster
 from .whereabouts import NOBODY, coordinator_of, leaders_of
+
+if TYPE_CHECKING:
+    from kio.schema.offset_commit.v8 import request as offset_commit
+    from kio.schema.offset_delete.v0 import request as offset_delete
 
 EARLIEST: Final = -2
 LATEST: Final = -1
@@ -68,6 +70,8 @@ class GroupOffsets:
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
         """All offsets that the group has committed. While a transaction may still change one, the whole is refused."""
+        from kio.schema.offset_fetch.v8 import request as offset_fetch
+
         asked = offset_fetch.OffsetFetchRequestGroup(group_id=GroupId(group), topics=None)
         connection = await self._coordinator(group)
         answer = await self._ask(connection, offset_fetch.OffsetFetchRequest(groups=(asked,), require_stable=True))
@@ -159,6 +163,8 @@ class GroupOffsets:
     async def _ask_leader(
         self, leader: int, partitions: Iterable[TopicPartition], ts: int
     ) -> dict[TopicPartition, int | ErrorCode]:
+        from kio.schema.list_offsets.v7 import request as list_offsets
+
         topics = tuple(
             list_offsets.ListOffsetsTopic(
                 name=TopicName(name),
@@ -203,8 +209,10 @@ def _why_not(at: TopicPartition, leaders: Mapping[TopicPartition, int], *positio
     return "it has no leader" if leaders[at] == NOBODY else ""
 
 
-def _commit(group: str, moves: Iterable[Move]) -> offset_commit.OffsetCommitRequest:
+def _commit(group: str, moves: Iterable[Move]) -> "offset_commit.OffsetCommitRequest":
     """As Kafka's tools do: by nobody of the group, so that it is refused where the group has members."""
+    from kio.schema.offset_commit.v8 import request as offset_commit
+
     return offset_commit.OffsetCommitRequest(
         group_id=GroupId(group),
         generation_id_or_member_epoch=i32(-1),
@@ -228,7 +236,9 @@ def _commit(group: str, moves: Iterable[Move]) -> offset_commit.OffsetCommitRequ
     )
 
 
-def _delete(group: str, moves: Iterable[Move]) -> offset_delete.OffsetDeleteRequest:
+def _delete(group: str, moves: Iterable[Move]) -> "offset_delete.OffsetDeleteRequest":
+    from kio.schema.offset_delete.v0 import request as offset_delete
+
     return offset_delete.OffsetDeleteRequest(
         group_id=GroupId(group),
         topics=tuple(

@@ -47,19 +47,21 @@ class GroupWatch:
         """Groups to look at, and how many tries are left."""
         self._all_hinted = False
 
-    def hint(self, group: str, topics: Iterable[str]) -> None:
-        """A group may consume from other topics now; unless they are all inferred already, look soon."""
+    def hint(self, group: str, topics: Iterable[str]) -> bool:
+        """A group may consume from other topics now; unless they are all inferred already, look soon. Says whether it
+        is going to."""
         if not self._survey.wanted(group):
-            return
+            return False
         named = frozenset(topics)
         known = self._survey.inferred.get(group, frozenset())
         if named and all(topic in known or topic.startswith(INTERNAL) for topic in named):
-            return
+            return False
         if len(self._hinted) < MOST_HINTS:
             self._hinted[group] = TRIES
             self._bell.ring()
         else:
             self.hint_all()
+        return True
 
     def hint_all(self) -> None:
         """Other groups may be wanted now."""

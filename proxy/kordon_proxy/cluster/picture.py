@@ -75,9 +75,11 @@ class Layout:
     topics: Mapping[str, Topic]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Picture:
     """One cluster at one moment.
+
+    Whoever only wants to know whether it is still this one keeps a weak reference: with many topics it is large.
 
     `version` grows with every change. `taken_at` is the monotonic time (seconds) at which the newest part of it was
     asked for: the picture is at least as new as that. Mappings are shared between pictures and never written to.

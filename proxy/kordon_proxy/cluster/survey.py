@@ -8,15 +8,12 @@ when its own coordinator says so, and only then: one that no broker lists may ju
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from itertools import islice
 from typing import Any, Final
 
 import structlog
-from kio.schema.describe_share_group_offsets.v0 import request as share_offsets_v0
-from kio.schema.describe_share_group_offsets.v1 import request as share_offsets_v1
 from kio.schema.errors import ErrorCode
-from kio.schema.offset_fetch.v8 import request as offset_fetch_v8
-from kio.schema.offset_fetch.v9 import request as offset_fetch_v9
 from kio.schema.types import GroupId
 
 from kordon_protocol.codec import request_type
@@ -210,7 +207,7 @@ def _questions(
 
 def _offset_fetch(connection: BrokerConnection, groups: tuple[str, ...]) -> Any:
     version = connection.version(ApiKey.OFFSET_FETCH, OFFSET_FETCH)
-    module = offset_fetch_v8 if version == 8 else offset_fetch_v9
+    module = import_module(f"kio.schema.offset_fetch.v{version}.request")  # only what the broker speaks
     return module.OffsetFetchRequest(
         groups=tuple(module.OffsetFetchRequestGroup(group_id=GroupId(group), topics=None) for group in groups)
     )
@@ -218,7 +215,7 @@ def _offset_fetch(connection: BrokerConnection, groups: tuple[str, ...]) -> Any:
 
 def _share_offsets(connection: BrokerConnection, groups: tuple[str, ...]) -> Any:
     version = connection.version(ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS, SHARE_OFFSETS)
-    module = share_offsets_v0 if version == 0 else share_offsets_v1
+    module = import_module(f"kio.schema.describe_share_group_offsets.v{version}.request")
     return module.DescribeShareGroupOffsetsRequest(
         groups=tuple(
             module.DescribeShareGroupOffsetsRequestGroup(group_id=GroupId(group), topics=None) for group in groups

@@ -79,6 +79,9 @@ class Cluster:
         self._error: UpstreamError | None = None
         self._subscribers: list[Callable[[Picture], None]] = []
         self._bell = Bell(SPACING)
+        self.echo: Callable[[str | None], None] | None = None
+        """Told of what was seen here and others may want to look at: a group, or None for topics. Not all the time."""
+        self._echoed = float("-inf")
         self._loops: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -171,14 +174,24 @@ class Cluster:
     def hint(self) -> None:
         """Topics may have changed: something was created or deleted, or an unknown id was seen. Looks soon."""
         self._bell.ring()
+        if self.echo is not None and (now := time.monotonic()) - self._echoed >= SPACING:
+            self._echoed = now
+            self.echo(None)
 
     def hint_group(self, group: str, topics: Iterable[str] = ()) -> None:
         """A group may consume from other topics now: a rebalance or a commit was seen. Looks soon.
 
         topics: all that a commit named, if the caller knows; when they are inferred already nothing is looked for.
         """
-        if self._groups is not None:
-            self._groups.hint(group, topics)
+        if self._groups is not None and self._groups.hint(group, topics) and self.echo is not None:
+            self.echo(group)
+
+    def heard(self, group: str | None) -> None:
+        """Another worker has seen what its `echo` tells. Looks soon."""
+        if group is None:
+            self._bell.ring()
+        elif self._groups is not None:
+            self._groups.hint(group, ())
 
     def hint_groups(self) -> None:
         """Other groups may be wanted now: the tenants changed. Looks at all soon."""

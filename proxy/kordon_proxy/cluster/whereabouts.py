@@ -24,13 +24,22 @@ _GONE: Final = frozenset({ErrorCode.unknown_topic_or_partition, ErrorCode.unknow
 
 async def coordinator_of(cluster: Cluster, group: str) -> int:
     """The id of the broker that coordinates a group. Raises UpstreamError."""
-    answer = await cluster.ask(find_coordinator.FindCoordinatorRequest(key_type=_GROUP, coordinator_keys=(group,)))
-    for one in answer.coordinators:
+    return (await coordinators_of(cluster, (group,)))[group]
+
+
+async def coordinators_of(cluster: Cluster, groups: Iterable[str]) -> dict[str, int]:
+    """Group to the id of the broker that coordinates it. Raises UpstreamError unless each has one."""
+    keys = tuple(groups)
+    answer = await cluster.ask(find_coordinator.FindCoordinatorRequest(key_type=_GROUP, coordinator_keys=keys))
+    found = {one.key: one for one in answer.coordinators}
+    for group in keys:
+        one = found.get(group)
+        if one is None:
+            raise UpstreamUnavailable(f"no broker coordinates group {printable(group)}")
         if one.error_code is not ErrorCode.none:
             what = f"no broker coordinates group {printable(group)}: {error_name(one.error_code)}"
             raise UpstreamRefused(what, one.error_code)
-        return int(one.node_id)
-    raise UpstreamUnavailable(f"no broker coordinates group {printable(group)}")
+    return {group: int(found[group].node_id) for group in keys}
 
 
 async def leaders_of(cluster: Cluster, topics: Iterable[str]) -> dict[TopicPartition, int]:

@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 from .addresses import MAX_PORT, Address
 from .audit import KafkaTopic
+from .clusters import Cluster, SchemaRegistry
 from .document import Document, Path, Plain
 from .findings import Finding, Severity
+from .listeners import Listener
 from .mistakes import finding
-from .model import Cluster, Listener, SchemaRegistry, Store
+from .model import Store
 from .parts import Parts
 
 ONE_OF_LIMIT: Final = 10

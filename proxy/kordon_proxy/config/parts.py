@@ -12,9 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from . import values
 from .audit import AuditConfig
+from .clusters import Cluster, SchemaRegistry, UpstreamTls
 from .document import Document, Path, Plain
+from .listeners import Listener, UsersProvider
 from .mistakes import UNKNOWN_KEY
-from .model import Admin, Cluster, Config, Listener, SchemaRegistry, UpstreamTls, UsersProvider
+from .model import Admin, Config
 from .section import Section
 from .values import Surroundings
 

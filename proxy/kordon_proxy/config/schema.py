@@ -3,9 +3,12 @@
 `python -m kordon_proxy.config.schema` writes it anew where it is shipped.
 """
 
+import ast
+import inspect
 import json
 from collections.abc import Callable
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,12 +42,34 @@ def shipped_schema() -> str:
 
 
 class _Spelt(GenerateJsonSchema):
-    """Shows defaults as a file would spell them: `10min` rather than 600.0."""
+    """Shows defaults as a file would spell them, `10min` rather than 600.0, and the texts under the fields."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
+        made: Schema = super().model_schema(schema)
+        for name, text in _texts_under_fields(schema["cls"]).items():
+            made["properties"][name]["description"] = text
+        return made
 
     def get_default_value(self, schema: core_schema.WithDefaultSchema) -> Any:
         default = super().get_default_value(schema)
         spell = _spelling(schema["schema"])
         return default if spell is None or default is None else spell(default)
+
+
+def _texts_under_fields(model: type) -> dict[str, str]:
+    """Read the texts in a class's source, each under its field.
+
+    pydantic does so with `use_attribute_docstrings` when the class is made: each time that Kordon starts, where nobody
+    asks for the texts.
+    """
+    (definition,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(definition, ast.ClassDef)
+    texts = {}
+    for field, under in pairwise(definition.body):
+        match field, under:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                texts[name] = inspect.cleandoc(text)
+    return texts
 
 
 def _spelling(schema: Any) -> Callable[[Any], str] | None:

@@ -84,7 +84,7 @@ def check_store_topic(text: str) -> str:
 def check_principal(name: str) -> str:
     """Refuse what nobody can be called."""
     if fault := fault_of(name):
-        raise Mistake(f"this name {fault}")
+        raise Mistake(f"this name {fault}", "take another one")
     return name
 
 

@@ -1,9 +1,9 @@
 """How events are told to others by HTTP: the `audit.webhooks` part of `kordon.yaml`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, ValidationError, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 
 from kordon_proxy.secrets import Secret
 
@@ -14,16 +14,16 @@ from .values import Duration, FilePath, Name, SecretText, reads_secrets
 
 Verbosity = Literal["MUTATIONS", "QUERIES", "ALL"]
 
-_URL: Final = TypeAdapter(HttpUrl)
-
 
 def _check_url(url: Secret, info: ValidationInfo) -> Secret:
     """Refuse what is no URL, and what would show the events to whoever is on the way. Never repeats the URL."""
     text = url.reveal()
     if not text and not reads_secrets(info):
         return url
+    from pydantic import HttpUrl, TypeAdapter  # only here: it takes a while to load
+
     try:
-        parsed = _URL.validate_python(text)
+        parsed = TypeAdapter(HttpUrl).validate_python(text)
     except ValidationError:
         raise Mistake("this is no URL", "as in https://hooks.example.com/kordon") from None
     host = (parsed.host or "").strip("[]")

@@ -4,6 +4,7 @@ with Kordon(clusters={"prod": kafka.bootstrap}, policy=POLICY) as kordon:
     kordon.bootstrap  # '127.0.0.1:23456'
 """
 
+import heapq
 import json
 import os
 import signal
@@ -14,14 +15,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from kordon_proxy.audit.journals import journal_directories
 from kordon_proxy.audit.tail import read_events
 from kordon_proxy.identity import tokens_edit
 
-from . import ports
+from . import ports, processes
 
 BROKERS: Final = 8
 """Ports for broker ids 0 to 7."""
@@ -156,8 +159,9 @@ class Kordon:
             return error.code, error.read().decode()
 
     def audit(self) -> list[dict[str, Any]]:
-        """All audit events that are on disk."""
-        return list(read_events(self.folder / "audit"))
+        """All audit events that are on disk, of each worker as it wrote them; of several workers in order of time."""
+        journals = [list(read_events(journal)) for journal in journal_directories(self.folder / "audit")]
+        return list(heapq.merge(*journals, key=itemgetter("time")))
 
     # ---- start, stop
 
@@ -228,10 +232,12 @@ class Kordon:
             raise KordonFailed(f"kordon did not stop within {timeout} s:\n{self.log}") from None
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """End it at once, as a crash does, and return when none of its workers is left either."""
         if self._process is not None:
+            workers = processes.children(self._process.pid)
             self._process.kill()
             self._process.wait()
+            processes.wait_for_the_end_of(workers)
 
     def stop(self) -> None:
         """Stop it if it runs, and delete its folder."""

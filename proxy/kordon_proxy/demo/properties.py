@@ -11,7 +11,7 @@ from kordon_proxy.demo.ports import HOST
 Listener = Literal["PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL", "CONTROLLER"]
 SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
-# Small, quick to start, and quick to notice a node that is gone.
+# Small, quick to start, quick to notice a node that is gone, and quiet while nobody wants anything of it.
 _SMALL: Final[Mapping[str, object]] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
@@ -31,6 +31,11 @@ _SMALL: Final[Mapping[str, object]] = {
     "log.index.size.max.bytes": 1 << 20,
     "log.cleaner.dedupe.buffer.size": 8 << 20,
     "log.segment.delete.delay.ms": 1_000,
+    "num.network.threads": 1,
+    "num.io.threads": 3,
+    "background.threads": 2,
+    "group.coordinator.threads": 1,
+    "metadata.max.idle.interval.ms": 5_000,
 }
 
 

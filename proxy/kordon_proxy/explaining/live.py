@@ -7,7 +7,7 @@ from kordon_policy.model import Document
 from kordon_policy.question import Cluster, World
 from kordon_policy.snapshot import Compiled
 from kordon_policy.temporary import expected
-from kordon_proxy.config.model import Listener
+from kordon_proxy.config.listeners import Listener
 from kordon_proxy.grants import Grants
 from kordon_proxy.identity.directory import Directory
 from kordon_proxy.policies import Policies

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kordon_policy.holders import Person
-from kordon_policy.model import EVERYBODY, Document
+from kordon_policy.model import EVERYBODY, Document, roles_in
 from kordon_policy.question import World
-from kordon_proxy.config.model import Listener
+from kordon_proxy.config.listeners import Listener
 from kordon_proxy.identity.groups import Groups
-from kordon_proxy.identity.identify import roles_in
 from kordon_proxy.identity.users import User
 
 

@@ -8,12 +8,11 @@ from kordon_policy.access import SEEING
 from kordon_policy.actions import KINDS, Action, Domain, Kind
 from kordon_policy.decision import listed
 from kordon_policy.findings import nearest
-from kordon_policy.model import EVERYTHING
+from kordon_policy.model import EVERYTHING, roles_in
 from kordon_policy.patterns import STAR, Pattern, pattern
 from kordon_policy.question import SOMEBODY, Cluster, named_in
 from kordon_policy.read_policies import ACTION_NAMES
 from kordon_proxy.config.findings import Mistake
-from kordon_proxy.identity.identify import roles_in
 from kordon_proxy.times import moment
 
 from .paths import EXAMPLE, split_path
@@ -56,8 +55,8 @@ def action_of(text: str) -> Action | None:
 # ---- paths
 
 
-def thing_of(text: str, action: Action | None, source: Source) -> Thing:
-    """The one thing that a path names. Raises Mistake."""
+def thing_of(text: str, action: Action | None, source: Source, *, openly: bool = True) -> Thing:
+    """The one thing that a path names. Raises Mistake. openly: as for `_one_cluster`."""
     domain, cluster, kind, name = _parts(text)
     if STAR in cluster:
         raise Mistake(f"`{text}`: ask about one {domain}, as in {EXAMPLE}; `kordon who-can` is for patterns")
@@ -69,7 +68,7 @@ def thing_of(text: str, action: Action | None, source: Source) -> Thing:
             raise Mistake(f"`{text}` names no {kind.words}, as in {EXAMPLE}; `kordon who-can` is for all of them")
         name = ""
     if domain is Domain.CLUSTER:
-        cluster = _one_cluster(cluster, source).name
+        cluster = _one_cluster(cluster, source, openly=openly).name
     return Thing(domain, cluster, kind, name)
 
 
@@ -88,12 +87,14 @@ def region_of(text: str, action: Action, source: Source) -> Region:
     return Region(kind, None if name is None else pattern(name), clusters_of(cluster, domain, source))
 
 
-def clusters_of(text: str, domain: Domain, source: Source) -> tuple[Cluster, ...]:
-    """The clusters (registries, ...) that a name or a star stands for. Raises Mistake."""
+def clusters_of(text: str, domain: Domain, source: Source, *, openly: bool = True) -> tuple[Cluster, ...]:
+    """The clusters (registries, ...) that a name or a star is for. Raises Mistake. openly: as for `_one_cluster`."""
     if text != STAR:
         if STAR in text:
             raise Mistake(f'`{text}`: there are no patterns of {domain} names; name one, or write "*" for all')
-        return (_one_cluster(text, source),) if domain is Domain.CLUSTER else (Cluster(text, frozenset({text})),)
+        if domain is not Domain.CLUSTER:
+            return (Cluster(text, frozenset({text})),)
+        return (_one_cluster(text, source, openly=openly),)
     if domain is Domain.CLUSTER and source.world.clusters:
         return source.world.clusters
     return named_in(source.document, domain)
@@ -127,9 +128,16 @@ def _check_action(text: str, action: Action | None, domain: Domain, kind: Kind |
     raise Mistake(f"{action} is no action on `{text}`: it is about {wanted}")
 
 
-def _one_cluster(name: str, source: Source) -> Cluster:
+def _one_cluster(name: str, source: Source, *, openly: bool) -> Cluster:
+    """The cluster of this name. Raises Mistake.
+
+    openly: to an administrator. Nobody else is told which clusters there are: one that is not known is as one of which
+    he sees nothing, and each is called as he calls it.
+    """
     known = source.world.clusters
     found = [one for one in known if one.name == name] or [one for one in known if name in one.names]
+    if not openly:
+        return Cluster(name, found[0].names if len(found) == 1 else frozenset({name}))
     if len(found) > 1:
         raise Mistake(f"{name} is the environment of {listed(one.name for one in found)}: name one of them")
     if found or not known:

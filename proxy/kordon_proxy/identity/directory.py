@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from kordon_proxy.config.files import is_open
 from kordon_proxy.config.findings import Finding, Refused
-from kordon_proxy.config.model import Config, Listener
+from kordon_proxy.config.listeners import Listener
+from kordon_proxy.config.model import Config
 from kordon_proxy.watched import WatchedFile
 
 from .groups import Groups, parse_groups

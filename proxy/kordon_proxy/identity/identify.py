@@ -1,9 +1,9 @@
 """From what was proved to who that is: principal, roles, tenant. Pure, and done again for every new snapshot."""
 
 from functools import lru_cache
+from typing import Final
 
 from kordon_policy import tenants
-from kordon_policy.model import EVERYBODY, Document
 from kordon_policy.question import not_admitted
 from kordon_policy.snapshot import Snapshot
 from kordon_proxy.principals import fault_of
@@ -14,6 +14,7 @@ from .users import User
 from .values import Facts, Identity, Peer, Refused
 
 NO_DOOR = Door()
+MOST_KNOWN: Final = 10_000
 
 
 def identify(facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory) -> Identity | Refused:
@@ -37,11 +38,36 @@ def identify(facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory)
     return _in_tenant(facts, next(iter(chosen), None), default, roles, snapshot)
 
 
+class Identities:
+    """The identities at one listener, each made once for all who have proved the same.
+
+    They hold under one snapshot and one directory: under another, all of them are made again.
+    """
+
+    __slots__ = ("_directory", "_known", "_snapshot")
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._directory: Directory | None = None
+        self._known: dict[Facts, Identity] = {}
+
+    def of(self, facts: Facts, peer: Peer, snapshot: Snapshot, directory: Directory) -> Identity | Refused:
+        """Return what `identify` does. The peer is at the listener of these identities."""
+        if snapshot is not self._snapshot or directory is not self._directory or len(self._known) >= MOST_KNOWN:
+            self._snapshot, self._directory, self._known = snapshot, directory, {}
+        found: Identity | Refused | None = self._known.get(facts)
+        if found is None:
+            found = identify(facts, peer, snapshot, directory)
+            if isinstance(found, Identity):
+                self._known[facts] = found
+        return found
+
+
 def identify_bearer(token: Token, tenant: str | None, snapshot: Snapshot, directory: Directory) -> Identity | Refused:
     """Return who the bearer of a token is under this snapshot, in the tenant of his choice, or why he may not be in."""
     facts = Facts(mechanism=BEARER, name=token.principal, credential=token.id, tenant=tenant)
     held = directory.groups.get(token.principal, NO_ROLES) | token.roles
-    roles = _shared(held & _known_roles(snapshot))
+    roles = _shared(held & snapshot.roles)
     if not snapshot.admits(roles):
         return _refused(facts, not_admitted(token.principal))
     return _in_tenant(facts, tenant, token.default_tenant, roles, snapshot)
@@ -74,7 +100,7 @@ def _roles(facts: Facts, door: Door, user: User | None, snapshot: Snapshot, dire
     held = directory.groups.get(facts.name, frozenset()) | (door.roles if facts.provider is None else frozenset())
     if user is not None:
         held |= user.roles
-    return _shared(held & _known_roles(snapshot))
+    return _shared(held & snapshot.roles)
 
 
 @lru_cache(maxsize=4_096)
@@ -97,18 +123,3 @@ def _in_tenant(
 
 def _refused(facts: Facts, reason: str) -> Refused:
     return Refused(reason=reason, told=f"Authentication failed: {reason}", name=facts.name)
-
-
-@lru_cache(maxsize=2)
-def _known_roles(snapshot: Snapshot) -> frozenset[str]:
-    """The roles that mean something under this snapshot; others are dropped, so that they multiply nothing."""
-    lent = (temporary.rule.roles for temporary in snapshot.temporary)
-    return roles_in(snapshot.document).union(*lent) - {EVERYBODY}
-
-
-def roles_in(document: Document) -> frozenset[str]:
-    """Return the roles that a policy file names, in its shadow parts too."""
-    named = [document.admin_roles, document.authorized_roles or frozenset()]
-    named += [rule.roles for rule in document.policies]
-    named += [tenant.roles for tenant in document.tenants]
-    return frozenset().union(*named) - {EVERYBODY}

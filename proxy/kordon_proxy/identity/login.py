@@ -19,7 +19,7 @@ from kordon_protocol.frames import with_prefix
 from kordon_protocol.header import RequestHead, peek_request
 from kordon_protocol.keys import ApiKey
 
-from .sasl_answers import failure_answer, handshake_answer, out_of_turn, token_answer
+from .sasl_answers import failure_answer, handshake_answer, mechanism_of, out_of_turn, token_answer
 from .software import Software, answer_versions, strangeness
 from .values import Challenge, Exchange, Facts, Identity, Mechanism, Outcome, Peer, Proved, Refused, Trouble
 
@@ -99,7 +99,7 @@ Action = Answer | Wait | Ready | Close
 class Surroundings(Protocol):
     """What a conversation asks of who has it."""
 
-    def api_versions(self, head: RequestHead, frame: bytes) -> bytes:
+    def api_versions(self, head: RequestHead) -> bytes:
         """Make the answer (a whole frame) to an ApiVersions request."""
         ...
 
@@ -187,7 +187,7 @@ class Conversation:
         if (fault := self._over_limits(frame)) is not None:
             return self._close(now, fault)
         if self.state is State.RAW:
-            return self._judge(frame)
+            return self._judge(frame, now)
         return self._before(frame, now)
 
     def proved(self, outcome: Outcome, now: float) -> list[Action]:
@@ -244,7 +244,7 @@ class Conversation:
             client_id=None,
             body_offset=len(frame),
         )
-        return [Answer(self._surroundings.api_versions(head, frame), now)]
+        return [Answer(self._surroundings.api_versions(head), now)]
 
     def _versions(self, head: RequestHead, frame: bytes, now: float) -> list[Action]:
         answer = answer_versions(head, frame, self._surroundings.api_versions)
@@ -254,7 +254,7 @@ class Conversation:
         return [Answer(answer.frame, now)]
 
     def _handshake(self, head: RequestHead, frame: bytes, now: float) -> list[Action]:
-        mechanism = decode_request(head.api_key, head.api_version, frame, head.body_offset).mechanism
+        mechanism = mechanism_of(head, frame)
         if mechanism not in self._mechanisms:
             answer = handshake_answer(head, self._mechanisms, ErrorCode.unsupported_sasl_mechanism)
             return self._answer_and_close(answer, "a mechanism that is not offered here", now)
@@ -275,10 +275,13 @@ class Conversation:
             # Not the error's own text: nothing of a token goes anywhere.
             return self._close(now, "a SaslAuthenticate request that cannot be read")
         self._head = head
-        return self._judge(request.auth_bytes)
+        return self._judge(request.auth_bytes, now)
 
-    def _judge(self, token: bytes) -> list[Action]:
+    def _judge(self, token: bytes, now: float) -> list[Action]:
         assert self._exchange is not None
+        proved = self._exchange.at_once(token, now)
+        if proved is not None:
+            return self._accept(proved, now)
         self._waiting = True
         return [Wait(self._exchange, bytes(token))]
 
@@ -343,7 +346,7 @@ class Conversation:
     def _handshake_again(self, head: RequestHead, frame: bytes, now: float) -> list[Action]:
         assert self._known is not None
         try:
-            mechanism = decode_request(head.api_key, head.api_version, frame, head.body_offset).mechanism
+            mechanism = mechanism_of(head, frame)
         except ProtocolError as error:
             return self._close(now, str(error))
         if mechanism != self._known[0].mechanism:

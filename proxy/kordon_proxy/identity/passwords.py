@@ -1,10 +1,12 @@
 """Check passwords without stopping the event loop, and without hashing the same good one for every connection."""
 
 import asyncio
+import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Final
 
 from .scrypt import HASH_SIZE, SALT_SIZE, ScryptHash, matches
@@ -24,8 +26,9 @@ class QueueFull(Exception):
 class PasswordChecker:
     """Checks passwords in a few threads (the hash leaves Python's lock), shared by all connections of a process.
 
-    A success is remembered as an HMAC under a key of this process, so that a thousand connections of one service cost
-    one hash; those that come while it is computed wait for it. An unknown user costs the same hash, of nothing.
+    A success is remembered as a BLAKE2b (RFC 7693) with a key of this process, so that a thousand connections of one
+    service cost one hash; those that come while it is computed wait for it. An unknown user costs the same hash, of
+    nothing.
     """
 
     def __init__(self, *, threads: int = THREADS, queue: int = QUEUE, compute: Hash = matches) -> None:
@@ -37,16 +40,35 @@ class PasswordChecker:
         self._running: dict[bytes, asyncio.Future[frozenset[int]]] = {}
         self._nobody = (secrets.token_bytes(SALT_SIZE), secrets.token_bytes(HASH_SIZE))
 
+    def recall(self, users: Users, name: str, password: str, now: float) -> tuple[User, Credential] | None:
+        """Return what `check` would, where the password is remembered as right for a credential that is live.
+
+        None: it has to be checked, which costs its hash whatever is wrong.
+        """
+        user = users.by_name.get(name)
+        if user is None:
+            return None
+        for credential in user.credentials:
+            label = _label(credential)
+            known = self._remembered.get(label)
+            if (
+                known is not None
+                and credential.is_live(now)
+                and hmac.compare_digest(known, self._seal(label, password))
+            ):
+                return user, credential
+        return None
+
     async def check(self, users: Users, name: str, password: str, now: float) -> tuple[User, Credential] | None:
         """Return the user and the credential that the password is right for; None for a wrong one or an unknown user.
 
         Raises QueueFull.
         """
+        if (known := self.recall(users, name, password, now)) is not None:
+            return known
         user = users.by_name.get(name)
         credentials = user.credentials if user is not None else ()
         live = tuple(credential for credential in credentials if credential.is_live(now))
-        if user is not None and (known := self._recall(live, password)) is not None:
-            return user, known
         # Ended credentials are hashed too, or the time would tell that they have ended.
         hashes = tuple(credential.scrypt for credential in credentials) or (self._stand_in(users),)
         right = await self._hash(password, hashes)
@@ -73,25 +95,20 @@ class PasswordChecker:
         # Shielded: who disconnects must not cancel the hash that others wait for.
         return await asyncio.shield(running)
 
-    def _recall(self, live: tuple[Credential, ...], password: str) -> Credential | None:
-        for credential in live:
-            known = self._remembered.get(_label(credential))
-            if known is not None and hmac.compare_digest(known, self._seal(_label(credential), password)):
-                return credential
-        return None
-
     def _remember(self, credential: Credential, password: str) -> None:
         if len(self._remembered) >= REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         self._remembered[_label(credential)] = self._seal(_label(credential), password)
 
     def _seal(self, label: str, password: str) -> bytes:
-        return hmac.digest(self._key, f"{label}\0{password}".encode("utf-8", "surrogatepass"), "sha256")
+        text = f"{label}\0{password}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
 
     def _stand_in(self, users: Users) -> ScryptHash:
         return ScryptHash(users.usual_cost, *self._nobody)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _label(credential: Credential) -> str:
     # The hash belongs to it: a password that is changed under the same id is another credential.
     return f"{credential.id}\0{credential.scrypt}"

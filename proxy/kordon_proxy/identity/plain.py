@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .passwords import PasswordChecker, QueueFull
-from .users import MAX_LOGIN_NAME, Users
+from .users import MAX_LOGIN_NAME, Credential, User, Users
 from .values import Facts, Outcome, Peer, Proved, Refused, Trouble
 
 PLAIN: Final = "PLAIN"
@@ -42,6 +42,16 @@ class PlainExchange:
 
     mechanism: PlainMechanism
 
+    def at_once(self, token: bytes, now: float) -> Proved | None:
+        """Let in who comes with a password that is remembered."""
+        try:
+            login, password = parse_plain(token)
+        except ValueError:
+            return None
+        name, tenant = self._split(login)
+        found = self.mechanism.checker.recall(self.mechanism.users(), name, password, now)
+        return None if found is None else self._proved(*found, tenant)
+
     async def step(self, token: bytes, now: float) -> Outcome:
         """Judge `authzid NUL user NUL password`."""
         try:
@@ -55,7 +65,9 @@ class PlainExchange:
             return Trouble(reason=str(full), name=name)
         if found is None:
             return Refused(reason="wrong password, unknown user or ended credential", told=FAILED, name=name)
-        user, credential = found
+        return self._proved(*found, tenant)
+
+    def _proved(self, user: User, credential: Credential, tenant: str | None) -> Proved:
         return Proved(
             Facts(
                 mechanism=PLAIN,
@@ -85,7 +97,7 @@ def parse_plain(token: bytes) -> tuple[str, str]:
     if len(parts) != 3:
         raise ValueError(f"a token of {len(parts)} parts, expected 3")
     try:
-        acting_for, user, password = (part.decode("utf-8") for part in parts)
+        acting_for, user, password = token.decode("utf-8").split("\0")
     except UnicodeDecodeError:
         raise ValueError("a token that is not UTF-8") from None
     if not user or not password:

@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.memo import Memo
 from kordon_protocol.codec import decode_request, response_frame, response_type
 from kordon_protocol.header import RequestHead
 from kordon_protocol.keys import ApiKey
+
+from .bodies import Body, is_short
 
 NAMED_FROM: Final = 3
 MAX_PART: Final = 255
@@ -21,7 +24,7 @@ _STRANGERS: Final = (
     (re.compile(rb"SSH-"), "SSH"),
     (re.compile(rb"PROXY |\r\n\r\n\x00\r\nQUIT\n"), "a PROXY header"),
 )
-ApiVersions = Callable[[RequestHead, bytes], bytes]
+ApiVersions = Callable[[RequestHead], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class Software:
 
     name: str
     version: str
+
+
+BAD: Final = Software("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +53,25 @@ def answer_versions(head: RequestHead, frame: bytes, api_versions: ApiVersions) 
     A software name that Kafka would not take is answered with INVALID_REQUEST (`ApiVersionsRequest.isValid`), so that
     names in metrics and audit are harmless. `api_versions` makes the frame otherwise.
     """
-    request: Any = decode_request(head.api_key, head.api_version, frame, head.body_offset)
-    software = None
-    if head.api_version >= NAMED_FROM:
-        software = Software(request.client_software_name, request.client_software_version)
-        if not (_is_good(software.name) and _is_good(software.version)):
-            return VersionsAnswer(_refusal(head), None, good=False)
-    answer = api_versions(head, frame)
+    software = _SAID[head.api_version, frame[head.body_offset :]]
+    if software is BAD:
+        return VersionsAnswer(_refusal(head), None, good=False)
+    answer = api_versions(head)
     # The error code stands behind length and correlation id, whatever the version is (KIP-511).
     return VersionsAnswer(answer, software, good=answer[8:10] == b"\0\0")
+
+
+def _said(body: Body) -> Software | None:
+    """Who the client says that it is: None where it does not, BAD where Kafka would not take it."""
+    version, said = body
+    request: Any = decode_request(ApiKey.API_VERSIONS, version, said)
+    if version < NAMED_FROM:
+        return None
+    software = Software(request.client_software_name, request.client_software_version)
+    return software if _is_good(software.name) and _is_good(software.version) else BAD
+
+
+_SAID: Final = Memo(_said, bound=512, keeps=is_short)  # of one client library all connections say the same
 
 
 def strangeness(data: bytes) -> str | None:

@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from kordon_proxy.config.model import UpstreamTls
+from kordon_proxy.config.clusters import UpstreamTls
 
 
 class TlsFault(OSError):

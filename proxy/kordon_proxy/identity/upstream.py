@@ -15,7 +15,7 @@ from kordon_protocol.errors import ProtocolError
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import error_name
-from kordon_proxy.config.model import OwnLogin
+from kordon_proxy.config.clusters import OwnLogin
 
 HANDSHAKE_VERSION: Final = 1
 AUTHENTICATE_VERSION: Final = 2

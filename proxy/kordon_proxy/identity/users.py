@@ -158,7 +158,7 @@ def _check(entry: UsersEntry, document: Document, separators: tuple[str, ...]) -
     for name, user in entry.users.items():
         where = ("users", name)
         if fault := fault_of(name) or _too_long(name):
-            yield finding(document, where, f"the name {fault}", key=True)
+            yield finding(document, where, f"the name {fault}", "take another one", key=True)
         for separator in separators:
             if separator in name:
                 message = f"the name holds `{separator}`, behind which a listener expects a tenant"

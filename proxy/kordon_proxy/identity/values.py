@@ -82,6 +82,13 @@ Outcome = Challenge | Proved | Refused | Trouble
 class Exchange(Protocol):
     """One login by one mechanism. It may wait, for a hash or for keys."""
 
+    def at_once(self, token: bytes, now: float) -> Proved | None:
+        """Give the verdict on the client's next token where it is good and nothing has to be waited for.
+
+        None: `step` takes the token, and says what there is to say.
+        """
+        ...
+
     async def step(self, token: bytes, now: float) -> Outcome:
         """Take the client's next token."""
         ...

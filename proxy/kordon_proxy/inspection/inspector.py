@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
-from kordon_proxy.config import model as config
+from kordon_proxy.config.clusters import Cluster, SchemaRegistry
 from kordon_proxy.upstream import own_reach
 
 from .asked import Inspection
@@ -29,13 +29,13 @@ class Inspector:
 
     def __init__(
         self,
-        clusters: Iterable[config.Cluster],
-        registries: Mapping[str, config.SchemaRegistry] | None = None,
+        clusters: Iterable[Cluster],
+        registries: Mapping[str, SchemaRegistry] | None = None,
         *,
         bounds: Bounds = DEFAULT,
         at_once: int = AT_ONCE,
     ) -> None:
-        self._clusters: Mapping[str, config.Cluster] = {one.name: one for one in clusters}
+        self._clusters: Mapping[str, Cluster] = {one.name: one for one in clusters}
         self._registries = {name: Registry(settings) for name, settings in (registries or {}).items()}
         self._bounds = bounds
         self._left = at_once
@@ -68,6 +68,6 @@ class Inspector:
             self._asking += Counter()  # forgets who asks for nothing
 
 
-def _brokers(cluster: config.Cluster, inspection: Inspection) -> Brokers:
+def _brokers(cluster: Cluster, inspection: Inspection) -> Brokers:
     addresses = [(one.host, one.port) for one in cluster.bootstrap]
     return Brokers(own_reach(cluster), addresses, inspection.topic, committed=inspection.committed)

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import math
-import os
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +13,7 @@ from typing import Any, Final, Self
 import structlog
 
 from kordon_protocol.frames import FrameSplitter, with_prefix
+from kordon_proxy.own_processes import bare_environment, command
 
 from .asked import Inspection
 from .bounds import Bounds, MiB
@@ -28,8 +27,6 @@ log = structlog.get_logger()
 _MOST: Final = 16 * MiB
 """Bytes of one message: a record has bounds that are far below."""
 _READ: Final = 1 << 16
-_KEPT: Final = ("LD_LIBRARY_PATH", "PYTHONHOME")
-"""What some installations need to start Python at all."""
 
 FindSchema = Callable[[SchemaRef], Awaitable[dict[str, Any]]]
 """The schema as JSON, or `{"problem": why}`. Raises nothing."""
@@ -149,19 +146,13 @@ class WorkerProcess:
 
 
 async def _spawn() -> Process:
-    # It finds what this process finds, and gets nothing else of the environment, which may hold secrets.
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
     try:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "kordon_proxy.inspection.worker",
+            *command("kordon_proxy.inspection.worker"),
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
-            env=environment,
+            env=bare_environment(),
             cwd="/",
             start_new_session=True,  # Ctrl-C in a terminal is for Kordon
         )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from kordon_proxy.config.model import SchemaRegistry, UpstreamTls
+from kordon_proxy.config.clusters import SchemaRegistry, UpstreamTls
 from kordon_proxy.identity.tls import TlsFault, tls_context
 
 from .bounds import MiB

@@ -1,31 +1,18 @@
 """What the body of a request asks to inspect: its shape for the API's document, and every mistake in it at once."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
-from kordon_policy.findings import Finding, nearest
+from kordon_policy.findings import Finding
+from kordon_proxy.complaints import SOURCE, findings_of
 
 from .asked import AtOffset, Format, Inspection, Start, parse_start
 from .bounds import LONGEST_FILTER, MOST_RECORDS
 from .errors import Malformed, Unusable
 
-SOURCE: Final = "request"
-_SENTENCES: Final = {
-    "missing": "`{last}` is missing",
-    "int_type": "this is no whole number",
-    "string_type": "this is no text",
-    "bool_type": "this is neither true nor false",
-    "string_pattern_mismatch": "this is no name of a topic",
-    "string_unicode": "this is no text",
-    "string_too_long": "this may have at most {max_length} letters",
-    "greater_than_equal": "this must be at least {ge}",
-    "less_than_equal": "this must be at most {le}",
-    "model_type": "a request is a mapping of keys to values",
-    "model_attributes_type": "a request is a mapping of keys to values",
-    "enum": "this is no format",
-}
+_SENTENCES: Final = {"string_pattern_mismatch": "this is no name of a topic", "enum": "this is no format"}
+_HINTS: Final = {"enum": f"one of {', '.join(Format)}"}
 
 
 class Request(BaseModel):
@@ -53,7 +40,8 @@ def read_request(body: object) -> Inspection:
     try:
         request = Request.model_validate(body)
     except ValidationError as error:
-        raise Malformed(_distinct(error.errors(include_url=False, include_input=False))) from None
+        errors = error.errors(include_url=False, include_input=False)
+        raise Malformed(findings_of(errors, Request.model_fields, sentences=_SENTENCES, hints=_HINTS)) from None
     try:
         start = _start(request.start)
         said = {name: getattr(request, name) for name in Request.model_fields if name != "start"}
@@ -67,26 +55,3 @@ def _start(start: int | str) -> Start:
     if isinstance(start, int):
         return AtOffset(start)
     return parse_start(start)
-
-
-def _distinct(errors: list[ErrorDetails]) -> list[Finding]:
-    """One finding for each place: of a union, pydantic tells what is wrong with each of its parts."""
-    found: dict[str, Finding] = {}
-    for error in errors:
-        path = str(error["loc"][0]) if error["loc"] else ""
-        found.setdefault(path, _finding(path, error))
-    return list(found.values())
-
-
-def _finding(path: str, error: ErrorDetails) -> Finding:
-    context: dict[str, Any] = error.get("ctx", {})
-    hint = ""
-    if error["type"] == "extra_forbidden":
-        message = f"unknown key `{path}`"
-        near = nearest(path, Request.model_fields)
-        hint = f"did you mean `{near}`?" if near else f"known here: {', '.join(sorted(Request.model_fields))}"
-    else:
-        message = _SENTENCES.get(error["type"], error["msg"]).format(last=path, **context)
-        if error["type"] == "enum":
-            hint = f"one of {', '.join(Format)}"
-    return Finding(message=message, hint=hint, source=SOURCE, path=path)

@@ -27,7 +27,10 @@ def demands_of(rulings: Iterable[Ruling]) -> tuple[Demand, ...]:
 
 def demand_of(ruling: Ruling) -> Demand:
     """What was asked for."""
-    return Demand(action=ruling.action, kind=ruling.kind, name=ruling.name, explicit=ruling.action in CREATES)
+    explicit = ruling.action in CREATES
+    return Demand(
+        action=ruling.action, kind=ruling.kind, name=ruling.name, explicit=explicit, beginning=ruling.beginning
+    )
 
 
 def with_text(ruling: Ruling, text: str) -> Ruling:

@@ -4,9 +4,9 @@ The view is asked first and the policies second. Answers are remembered per stan
 under one snapshot), so that a question costs a dictionary look-up, and noted per request, for the audit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from kio.schema.errors import ErrorCode
@@ -15,7 +15,7 @@ from kordon_policy.access import SEEING, access_by, decide, is_in_view
 from kordon_policy.access import Access as Access
 from kordon_policy.actions import Action, Kind
 from kordon_policy.decision import Decision, outside
-from kordon_policy.memo import Memo, has_short_name
+from kordon_policy.memo import Bounded, Memo, has_short_name
 from kordon_policy.model import EVERY_BROKER as EVERY_BROKER
 from kordon_policy.model import EVERY_PRINCIPAL as EVERY_PRINCIPAL
 from kordon_policy.model import Outside
@@ -30,6 +30,10 @@ from .synthetic import SyntheticCluster
 
 MEMO_LIMIT: Final = 50_000
 """Rulings kept per standing."""
+REQUESTS: Final = 1_000
+"""Requests per standing of which it is kept what became of them."""
+QUESTIONS: Final = 16
+"""Questions per standing for all topics, each of which may have megabytes."""
 PATTERNS: Final = 256
 """Patterns per standing of which it is kept what they match."""
 
@@ -46,7 +50,8 @@ class Refusal:
 class Ruling:
     """One question and its answer.
 
-    `action` is None where only seeing was asked; `decision` is None outside the view.
+    `action` is None where only seeing was asked; `decision` is None outside the view. `beginning`: it is about all
+    names that begin like this one.
     """
 
     access: Access
@@ -55,6 +60,7 @@ class Ruling:
     name: str | None
     decision: Decision | None
     refusal: Refusal | None
+    beginning: bool = False
     quiet: bool = field(init=False, repr=False, compare=False)
     """Whether it is a plain Allow, of which no shadow policy has anything to say."""
     asked: str = field(init=False, repr=False, compare=False)
@@ -93,7 +99,7 @@ class Standing:
     Shared by all connections of the same kind. Its memo is bounded.
     """
 
-    __slots__ = ("_visible", "matches", "rights", "rulings", "snapshot", "view")
+    __slots__ = ("__weakref__", "_visible", "everything", "judged", "matches", "rights", "rulings", "snapshot", "view")
 
     def __init__(self, snapshot: Snapshot, view: View, rights: Rights) -> None:
         self.snapshot = snapshot
@@ -103,6 +109,10 @@ class Standing:
         """Question (explicit view?, action, kind, name) -> ruling, worked out when it is asked for."""
         self.matches: Memo[tuple[str, str], Matches] = Memo(lambda _: Matches(), bound=PATTERNS)
         """Group and pattern -> which topics its members find by it, so that it is worked out once for all of them."""
+        self.judged: Bounded[tuple[SyntheticCluster, bytes], Any] = Bounded(REQUESTS)
+        """What became of requests, by the tenant's cluster and what they say (`repeats`)."""
+        self.everything: Bounded[Hashable, bytes] = Bounded(QUESTIONS)
+        """How a broker is asked for all topics that may be seen, by what distinguishes the questions."""
         self._visible: tuple[int, tuple[str, ...]] = (-1, ())
 
     def ruling(self, action: Action | None, kind: Kind | None, name: str | None, *, explicit: bool = False) -> Ruling:

@@ -24,6 +24,11 @@ Finish = Callable[[Any, Any], Any]
 Order = Callable[[Refusal | None], int]
 
 
+def itself(request: Any) -> Any:
+    """The request, where it stands for all that say the same (`Api.repeated`)."""
+    return request
+
+
 AUTHORIZATION: Final = frozenset(
     {
         ErrorCode.cluster_authorization_failed,
@@ -37,6 +42,14 @@ AUTHORIZATION: Final = frozenset(
 def is_authorization(refusal: Refusal | None) -> bool:
     """Whether this says what Kafka says before it looks whether a thing is there. (A Stage is our own such answer.)"""
     return refusal is not None and refusal.code in AUTHORIZATION
+
+
+def place_of(topic: Any, partition: int) -> str:
+    """A partition as the audit tells it, as in `tx_trade1-3`; a negative one, which is none, as in `tx_trade1[-3]`.
+
+    So no two are told alike: `a-` may be a topic as well as `a`.
+    """
+    return f"{topic}[{partition}]" if partition < 0 else f"{topic}-{partition}"
 
 
 def name_or_id(entry: Any) -> Any:

@@ -11,8 +11,6 @@ kept for all who ask the same.
 from collections.abc import Callable
 from typing import Any, Final
 
-import re2
-
 LONGEST: Final = 4096
 """Letters of a pattern. To read the worst one of so many takes a quarter of a second."""
 MEMORY: Final = 1 << 20
@@ -52,6 +50,8 @@ def compile_pattern(text: str) -> Pattern | None:
         return None
     if len(text) > LONGEST:
         raise InvalidPattern(f"invalid pattern: {len(text)} letters, limit {LONGEST}")
+    import re2  # only now: it takes 2.5 MB, and hardly any client has a pattern
+
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MEMORY

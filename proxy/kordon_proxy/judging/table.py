@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
@@ -31,6 +31,10 @@ def event_unless_tried(request: Any) -> Record:
     return Record.COUNTED if getattr(request, "validate_only", False) else Record.EVENT
 
 
+LEARN_WITHIN: Final = 5.0
+"""Seconds that a change waits for what the audit wants to know of it, at most: it is done without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learns:
     """What the audit wants to know of a change that only the cluster knows, and only before: what there was."""
@@ -40,6 +44,8 @@ class Learns:
     tell: Callable[[Any, Any | None], dict[str, object]]
     """The request as it was sent on, and the answer to the question (None: it did not come in time) -> what the event
     says of it beside `parameters`, or in their place."""
+    within: float = LEARN_WITHIN
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,12 @@ class Api:
     decode: Callable[[int, Collected, int], Any] | None = None
     """Reads the request's body (version, request, offset of the body in its frame) where the codec would do too much,
     and the judge sees to what may not be passed on; None: the codec."""
+    repeated: Callable[[Any], Any | None] | None = None
+    """Whether the verdict follows from the bytes, the rights, the picture and the tenant's cluster alone, so that a
+    request that says the same need not be judged again: what stands for the request then, or None where it does not.
+    That must hold nothing of the connection, and no records. None: it never does."""
+    kept: Callable[[Any], Any] | None = None
+    """What is kept of a request that has gone to the broker, until its answer comes, where that is less than all."""
     needs_fresh_picture: Callable[[Any], bool] | None = None
     """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
     has_answer: Callable[[Any], bool] | None = None

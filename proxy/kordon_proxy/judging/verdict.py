@@ -29,6 +29,14 @@ class Stream(Protocol):
         """Take the next bytes of the frame, length prefix included; give what may leave now."""
         ...
 
+    def runs(self) -> int:
+        """How many of the next bytes leave as they come, whatever they are: records, mostly."""
+        ...
+
+    def ran(self, size: int) -> None:
+        """So many of them have left, without `feed`."""
+        ...
+
     def sizes(self) -> Mapping[str, int]:
         """For reads: topic -> bytes of records that have come. Empty for what reads no records."""
         ...

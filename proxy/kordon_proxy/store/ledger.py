@@ -1,24 +1,24 @@
 """What this process and its store tell each other: what others have changed, what is changed here, what is due.
 
 Several processes may use one store. Each of them looks for news a few times a second, takes the transitions that are
-due (of each, the store lets one process through), and tells the audit. What the records mean is for the *books* to
-know: there is one for each kind.
+due (of each, the store lets one process through), and tells the audit. Of each kind of record there is a *book*; what
+is in it means something to its *keeper*.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
 from kordon_policy.records import UnreadableRecord
+from kordon_proxy.audit.durable import until_on_disk
 from kordon_proxy.audit.event import Event
-from kordon_proxy.clock import wall_ms
+from kordon_proxy.clock import CLOCK, Clock
 
-from .interface import Key, Kind, Record, Step, Store, StoreUnavailable
+from .book import Book, T
+from .interface import Key, Kind, Record, Store, StoreUnavailable
 from .outbox import Audit, Outbox
 
 log = structlog.get_logger()
@@ -31,36 +31,18 @@ STALE: Final = 30.0
 """Seconds behind the store after which no more clients are to be sent here."""
 KEPT: Final = 30 * 86_400_000
 """Ms for which what is over stays in the store. The audit has it for as long as the audit is kept."""
+_ATTEMPTS: Final = 10
+"""How often a change is made anew, as somebody else has just changed the same thing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """What time it is, in ms: since the epoch, and by a clock that nobody sets."""
-
-    wall: Callable[[], int] = wall_ms
-    monotonic: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
-
-
-class Book(Protocol):
-    """All records of one kind, as one process knows them."""
-
-    @property
-    def kind(self) -> Kind: ...
-
-    def read(self, record: Record) -> None:
-        """Learn of a record as it is now. Raises UnreadableRecord."""
+class Keeper(Protocol):
+    """Whoever knows what the records in a book mean, and what becomes of them."""
 
     def refresh(self) -> None:
         """Do what time asks for and needs no store. Called at each beat, also while the store is away."""
 
     async def do_what_is_due(self) -> None:
         """Take what is due into the store, by `Ledger.take`. Raises StoreUnavailable."""
-
-    def over(self, before: int) -> Collection[str]:
-        """The ids of what was over before that instant (ms since the epoch)."""
-
-    def forget(self, ids: Collection[str]) -> None:
-        """Know no more of these."""
 
 
 class Ledger:
@@ -69,21 +51,23 @@ class Ledger:
     writer: names this process in the store.
     """
 
-    def __init__(self, store: Store, audit: Audit, *, writer: str, clock: Clock = Clock()) -> None:
+    def __init__(self, store: Store, audit: Audit, *, writer: str, clock: Clock = CLOCK) -> None:
         self.writer = writer
         self.clock = clock
         self._store = store
         self._audit = audit
         self._outbox = Outbox(store, audit, writer, clock.monotonic)
-        self._books: dict[Kind, Book] = {}
+        self._books: dict[Kind, Book[Any]] = {}
+        self._keepers: list[Keeper] = []
         self._unreadable: dict[Key, str] = {}
         self._one_at_a_time = asyncio.Lock()
         self._failure: str | None = None
         self._answered = clock.monotonic()
 
-    def keep(self, book: Book) -> None:
+    def keep(self, book: Book[Any], keeper: Keeper) -> None:
         """Have this book know what there is of its kind. Before the start."""
         self._books[book.kind] = book
+        self._keepers.append(keeper)
 
     @property
     def problem(self) -> str | None:
@@ -132,8 +116,8 @@ class Ledger:
             async with self._one_at_a_time:
                 await self.look()
                 self._refresh()
-                for book in self._books.values():
-                    await book.do_what_is_due()
+                for keeper in self._keepers:
+                    await keeper.do_what_is_due()
                 self._refresh()
                 await self._outbox.drain()
                 await self._forget()
@@ -155,7 +139,7 @@ class Ledger:
                     await self.step()
         await self._store.close()
 
-    # ---- for the books
+    # ---- for the keepers
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
@@ -168,11 +152,31 @@ class Ledger:
             self._must_be_usable()
             yield
 
-    async def take(self, step: Step) -> bool:
-        """Bring a change into the store, and let its book know. False if somebody was quicker.
+    async def change(self, book: Book[T], make: Callable[[], tuple[T, Event]]) -> T:
+        """Change something, by what is known just before, and return it as it is then. Not while `changing`.
 
-        Only while `changing`, or in what is due. Raises StoreUnavailable.
+        make: the thing after the change, and the event; called anew if somebody was quicker. Raises StoreUnavailable,
+        and what `make` raises.
         """
+        async with self.changing():
+            for _ in range(_ATTEMPTS):
+                await self.look()
+                after, event = make()
+                if await self.take(book, after, event):
+                    return after
+        raise StoreUnavailable(f"others change the same {book.kind.words} all the time; try again")
+
+    async def add(self, book: Book[T], new: T, *events: Event) -> None:
+        """Bring something new into the store. Only while `changing`. Raises StoreUnavailable."""
+        if not await self.take(book, new, *events):
+            raise StoreUnavailable(f"the store has {book.kind.words} {new.id} already")
+
+    async def take(self, book: Book[T], after: T, *events: Event) -> bool:
+        """Bring changes of one thing into the store, and let its book know. False if somebody was quicker.
+
+        events: of each change one. Only while `changing`, or in what is due. Raises StoreUnavailable.
+        """
+        step = book.step(after, events)
         if not await self._store.take(step):
             return False
         self._read(step.kind, step.record)
@@ -189,9 +193,7 @@ class Ledger:
 
     async def tell(self, event: Event) -> None:
         """Record what is not kept, and return when it is on disk. Not while `changing`: nothing is to wait for that."""
-        durable = asyncio.get_running_loop().create_future()
-        self._audit.record(event, lambda: None if durable.done() else durable.set_result(None))
-        await durable
+        await until_on_disk(self._audit.record, event)
 
     def _must_be_usable(self) -> None:
         if self.problem is not None:
@@ -207,8 +209,8 @@ class Ledger:
             self._unreadable.pop(key, None)
 
     def _refresh(self) -> None:
-        for book in self._books.values():
-            book.refresh()
+        for keeper in self._keepers:
+            keeper.refresh()
 
     async def _forget(self) -> None:
         before = self.clock.wall() - KEPT

@@ -83,8 +83,15 @@ async def an_api(folder: Path, upstreams: Mapping[str, Upstream] | None = None) 
             )
             directory = Directory(tokens=known)
 
-            async def reload() -> None:
+            async def reload() -> list[dict[str, Any]]:
                 api.reloads += 1
+                return [{"epoch": granted.policies.snapshot.epoch, "failure": granted.policies.last_failure}]
+
+            async def connections() -> dict[str, int]:
+                return {"dana": 3}
+
+            async def status() -> dict[str, Any]:
+                return {"version": "0", "epoch": granted.policies.snapshot.epoch, "instance": "one"}
 
             schedule = Schedule(granted.ledger, granted.policies, {}, Rules(places=lambda: granted.places))
             process = Process(
@@ -98,10 +105,10 @@ async def an_api(folder: Path, upstreams: Mapping[str, Upstream] | None = None) 
                 inspector=Inspector(()),
                 upstreams=upstreams or {},
                 fixed={"side": ("svc", frozenset({"devs"}))},
-                live=Live(granted.policies, granted.grants, lambda: directory, {}, ()),
-                connections=lambda: {"dana": 3},
+                live=Live(granted.policies, granted.grants, lambda: directory, upstreams or {}, ()),
+                connections=connections,
                 reload=reload,
-                status=lambda: {"version": "0", "epoch": granted.policies.snapshot.epoch, "instance": "one"},
+                status=status,
             )
             transport = httpx.ASGITransport(create_app(process), client=("192.0.2.9", 7))
             async with httpx.AsyncClient(transport=transport) as client:

@@ -11,6 +11,7 @@ import pytest
 from kordon_policy.own_rights import Author
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.admin.working import without_haste
 from kordon_proxy.audit.event import Who
 from kordon_proxy.calls import Case
 from kordon_proxy.staged_requests import Asked
@@ -25,6 +26,7 @@ from tests.proxy.sessions import FakeCluster, spoken
 
 PATH: Final = "/staged-mutations"
 DANA: Final = Who(principal="dana", roles=("devs",), tenant="Trading", client_id="reset.sh", peer="192.0.2.7:1")
+ANN: Final = Who(principal="ann", roles=("owners",), tenant="Trading")
 STAGED: Final = """\
   - {resource: [cluster, prod, group, "trade_*"], effect: Allow, actions: [GROUP_DELETE], roles: [owners, devs]}
   - {resource: [cluster, prod, group, "trade_*"], effect: Stage, actions: [GROUP_DELETE], role: devs}
@@ -47,9 +49,9 @@ def run(folder: Path, work: Work) -> None:
     asyncio.run(all_of_it())
 
 
-async def staged(api: Api, group: str = "trade_b2") -> str:
+async def staged(api: Api, *groups: str) -> str:
     """The id of what dana has asked for."""
-    request = a_request(ApiKey.DELETE_GROUPS, 2, groups_names=(group,))
+    request = a_request(ApiKey.DELETE_GROUPS, 2, groups_names=groups or ("trade_b2",))
     upstream = api.process.upstreams["prod"]
     author = Author(principal=DANA.principal, roles=frozenset(DANA.roles), tenant=DANA.tenant)
     may = Case(upstream=upstream, policies=api.process.policies, author=author).may_by_approval(())
@@ -66,7 +68,7 @@ async def staged(api: Api, group: str = "trade_b2") -> str:
         author=author,
         who=DANA,
     )
-    (told,) = await api.process.staging.stage(asked, upstream, recordable=True)
+    told, *_ = await api.process.staging.stage(asked, upstream, recordable=True)
     assert told.refusal is not None
     return str(told.refusal.text).rpartition(" ")[2]
 
@@ -89,7 +91,8 @@ def test_what_waits_is_told_to_its_author_and_to_administrators_of_its_tenant(tm
         one = answer["staged_mutation"]
         assert (one["state"], one["api"], one["api_version"], one["cluster"]) == ("pending", "DeleteGroups", 2, "prod")
         assert (one["created_by"], one["tenant"], one["request"]) == ("dana", "Trading", {"groups": ["trade_b2"]})
-        assert one["demands"] == [{"action": "GROUP_DELETE", "kind": "group", "name": "trade_b2", "explicit": False}]
+        demand = {"action": "GROUP_DELETE", "kind": "group", "name": "trade_b2", "explicit": False, "beginning": False}
+        assert one["demands"] == [demand]
         assert one["client"] == {"client_id": "reset.sh", "peer": "192.0.2.7:1"}
         assert one["rules"] == ["policies[2] (rbac.yaml:5)"]
         assert (answer["metadata"]["is_staged"], answer["metadata"]["tenant_id"]) == (True, "Trading")
@@ -179,5 +182,36 @@ def test_every_mistake_in_what_is_said_is_told(tmp_path: Path) -> None:
         assert answer.status_code == 400
         assert {finding["path"] for finding in answer.json()["findings"]} == {"reasn", "reason"}
         assert (await api.call("GET", f"{PATH}/{mutation_id}")).json()["staged_mutation"]["state"] == "pending"
+
+    run(tmp_path, work)
+
+
+def test_a_list_says_little_of_each_and_holds_up_nobody(tmp_path: Path) -> None:
+    async def work(api: Api) -> None:
+        groups = [f"trade_{number:0200}" for number in range(30)]
+        mutation_id = await staged(api, *groups)
+        for number in range(5):
+            await staged(api, f"trade_{number}")
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(others())
+        await asyncio.sleep(0)
+        before, seen = turns, await without_haste(api.process.staging.seen_by(ANN))
+        task.cancel()
+
+        assert (len(seen), turns - before >= len(seen)) == (6, True)
+        listed = (await api.call("GET", PATH)).json()["staged_mutations"]
+        (brief,) = (one for one in listed if one["id"] == mutation_id)
+        assert (len(brief["demands"]), brief["more_demands"]) == (20, 10)
+        assert brief["request"] == {"left_out": "it is too long for a list"}
+        whole = (await api.call("GET", f"{PATH}/{mutation_id}")).json()["staged_mutation"]
+        assert (len(whole["demands"]), whole["more_demands"]) == (30, 0)
+        assert whole["request"] == {"groups": groups}
 
     run(tmp_path, work)

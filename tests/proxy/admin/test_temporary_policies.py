@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.admin.calling import Api, an_api
-from tests.proxy.granting import HOUR, NOON, a_body, stepped
+from tests.proxy.granting import HOUR, NOON, a_body, until_taken_out
 
 PATH = "/temporary-policies"
 Work = Callable[[Api], Coroutine[Any, Any, None]]
@@ -134,7 +134,7 @@ def test_one_is_renewed_and_revoked_and_the_audit_says_by_whom(tmp_path: Path) -
         ended = (await api.call("GET", f"{PATH}?ended=true")).json()["temporary_policies"]
         assert [one["state"] for one in ended] == ["revoked"]
 
-        await stepped(api.granted, times=3)
+        await until_taken_out(api.folder, by=[api.granted])
         assert sorted(actions(api)) == [
             ("ann", "TEMPORARY_POLICY_CREATED", "Allow"),
             ("ann", "TEMPORARY_POLICY_RENEWED", "Allow"),
@@ -158,8 +158,37 @@ def test_who_may_not_change_one_is_refused_and_that_is_in_the_audit(
 
         assert answer.status_code == status
         assert api.granted.may_edit()
-        await stepped(api.granted, times=3)
+        await until_taken_out(api.folder, by=[api.granted])
         assert (who, f"TEMPORARY_POLICY_{event}", "Deny") in actions(api)
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("principal", "told"),
+    [
+        (None, []),
+        ("dana", []),
+        ("svc", []),
+        ("dan", [('nobody is called "dan" yet, so it is for nobody now', 'did you mean "dana"?')]),
+        (
+            "somebody-else",
+            [
+                (
+                    'nobody is called "somebody-else" yet, so it is for nobody now',
+                    "`kordon principals` shows who is known",
+                )
+            ],
+        ),
+    ],
+)
+def test_a_name_that_nobody_has_is_told(tmp_path: Path, principal: str | None, told: list[tuple[str, str]]) -> None:
+    async def work(api: Api) -> None:
+        answer = await api.call("POST", PATH, body=a_body(**({} if principal is None else {"principal": principal})))
+
+        assert answer.status_code == 201, answer.text
+        assert [(one["message"], one["hint"]) for one in answer.json()["notices"]] == told
+        assert {one["severity"] for one in answer.json()["notices"]} <= {"notice"}
 
     run(tmp_path, work)
 

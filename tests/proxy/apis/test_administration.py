@@ -224,7 +224,31 @@ def test_features_are_recorded_unless_they_are_only_tried() -> None:
     assert FEATURES.record_for(updating(0)) is Record.EVENT
     assert FEATURES.record_for(updating(2)) is Record.EVENT
     assert FEATURES.record_for(updating(2, validate_only=True)) is Record.COUNTED
-    assert FEATURES.parameters(updating(2), None) == {"features": {"group.version": 1}, "validate_only": False}
+    assert FEATURES.parameters(updating(2), None) == {
+        "features": {"group.version": 1},
+        "upgrade_types": {"group.version": "upgrade"},
+        "validate_only": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "told"),
+    [
+        (0, {"allow_downgrade": False}, "upgrade"),
+        (0, {"allow_downgrade": True}, "safe_downgrade"),
+        (1, {"upgrade_type": 2}, "safe_downgrade"),
+        (2, {"upgrade_type": 3}, "unsafe_downgrade"),
+        (2, {"upgrade_type": 9}, "9"),
+    ],
+)
+def test_whoever_lowers_a_feature_is_heard_to(version: int, said: dict[str, Any], told: str) -> None:
+    update = asked(FEATURES.key, version, "feature_updates", feature="group.version", max_version_level=0, **said)
+    parameters = FEATURES.parameters
+    assert parameters is not None
+
+    assert parameters(a_request(FEATURES.key, version, feature_updates=(update,)), None)["upgrade_types"] == {
+        "group.version": told
+    }
 
 
 # UnregisterBroker

@@ -5,10 +5,13 @@ from typing import Any, cast
 import pytest
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Action, Kind
+from kordon_policy.mutation_rights import Demand
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import config_changes
 from kordon_proxy.apis.configs import APIS, BROKER, CLIENT_METRICS, GROUP, LOGGER, NO_GROUP, TOPIC, broker_name
+from kordon_proxy.judging.approvals import demands_of
 from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.table import Api, Record
 from kordon_proxy.judging.verdict import Ask, Verdict
@@ -632,6 +635,18 @@ def test_where_the_data_of_a_topic_lies_is_not_taken_back_by_who_may_not_say_it(
     assert "IncrementalAlterConfigs" in passage.got.responses[0].error_message
     placing = pass_through(REPLACE, request, of("owners", tenant="platform"), replacer)
     assert names(placing.heard) == [(TOPIC, "acme.a")]
+
+
+@pytest.mark.parametrize("version", REPLACE.versions)
+def test_whoever_approves_what_may_take_it_back_may_say_where_data_lies(version: int) -> None:
+    may = of("owners", tenant="platform")
+
+    pass_through(REPLACE, replacing(version, (TOPIC, "acme.a")), may, replacer)
+
+    assert demands_of(may.notes) == (
+        Demand(action=Action.TOPIC_EDIT, kind=Kind.TOPIC, name="acme.a"),
+        Demand(action=Action.BROKER_EDIT, kind=Kind.BROKER, name=""),
+    )
 
 
 @pytest.mark.parametrize("version", REPLACE.versions)

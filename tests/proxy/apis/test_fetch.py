@@ -80,7 +80,12 @@ def run(stream: FetchStream, response: Any, sizes: tuple[int, ...] = (1 << 20,))
     data, out, position, turn = response_frame(response, 77), b"", 0, 0
     while position < len(data):
         size = sizes[turn % len(sizes)]
-        out += b"".join(stream.feed(data[position : position + size]))
+        chunk = data[position : position + size]
+        if len(chunk) < stream.runs():
+            stream.ran(len(chunk))
+            out += chunk
+        else:
+            out += b"".join(stream.feed(chunk))
         position, turn = position + size, turn + 1
     return out
 

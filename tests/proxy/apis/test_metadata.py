@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action
-from kordon_protocol.codec import decode_response, encode, response_frame
+from kordon_protocol.codec import decode_request, decode_response, encode, response_frame
 from kordon_protocol.header import response_header
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.apis import metadata
@@ -18,7 +18,7 @@ from kordon_proxy.judging.may import Access, May
 from kordon_proxy.judging.operations import cluster_operations
 from kordon_proxy.judging.verdict import Answer, Forward, Mended, Rewrite, Streamed
 from tests.proxy.apis.messages import a_request, a_response, asked, said
-from tests.proxy.judging.worlds import make_may, topic_id
+from tests.proxy.judging.worlds import a_picture, make_may, topic_id
 
 POLICY: Final = """
 policies:
@@ -71,6 +71,12 @@ def names_of(message: Any) -> list[str | None]:
     return [topic.name for topic in message.topics]
 
 
+def asked_instead(verdict: Any, version: int) -> Any:
+    """What the broker is asked in place of the client's own request."""
+    assert isinstance(verdict, Rewrite)
+    return decode_request(ApiKey.METADATA, version, b"".join(verdict.request))
+
+
 def leave(verdict: Forward | Rewrite, response: Any, rights: May, sizes: tuple[int, ...] = (1 << 20,)) -> Any:
     """The answer that the client reads when the broker gives this one."""
     plan = verdict.plan
@@ -89,11 +95,23 @@ def leave(verdict: Forward | Rewrite, response: Any, rights: May, sizes: tuple[i
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_asking_for_everything_asks_the_broker_for_the_view_alone(version: int) -> None:
-    verdict = metadata.judge(everything(version), may())
+    rights = may()
 
-    assert isinstance(verdict, Rewrite)
-    assert names_of(verdict.request) == ["a1", "a2"]
-    assert not getattr(verdict.request, "allow_auto_topic_creation", False)
+    for _ in range(2):  # the second time it is remembered
+        wanted = asked_instead(metadata.judge(everything(version), rights), version)
+        assert names_of(wanted) == ["a1", "a2"]
+        assert not getattr(wanted, "allow_auto_topic_creation", False)
+
+
+@pytest.mark.parametrize("version", range(8, 14))
+def test_questions_for_everything_that_differ_are_asked_differently(version: int) -> None:
+    rights = may()
+    for bits in (False, True, False):
+        question = request(version, topics=None, include_topic_authorized_operations=bits)
+        wanted = asked_instead(metadata.judge(question, rights), version)
+        assert (names_of(wanted), wanted.include_topic_authorized_operations) == (["a1", "a2"], bits)
+    later = May(rights.standing, a_picture(["a3"], version=2), rights.cluster, rights.connection)
+    assert names_of(asked_instead(metadata.judge(everything(version), later), version)) == ["a3"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -106,8 +124,8 @@ def test_in_an_empty_tenant_everything_is_nothing(version: int) -> None:
         assert isinstance(verdict, Answer)
         response = verdict.response
     else:
+        assert asked_instead(verdict, version).topics == ()
         assert isinstance(verdict, Rewrite)
-        assert verdict.request.topics == ()
         response = leave(verdict, answer(version), rights)
     assert response.topics == ()
     assert {broker.host for broker in response.brokers} == {"kordon.example"}
@@ -324,6 +342,33 @@ def test_splicing_gives_the_same_answer_as_decoding_and_encoding(
 
     assert spliced == mended
     assert b"real" not in encode(spliced)
+
+
+@given(
+    version=st.sampled_from(VERSIONS),
+    brokers=st.lists(st.sets(st.integers(1, 4), min_size=1), min_size=2, max_size=6),
+    hidden=st.lists(st.sampled_from(["foreign", "nowhere"]), unique=True),
+    sizes=st.lists(st.integers(1, 80), min_size=1, max_size=4),
+    data=st.data(),
+)
+def test_what_began_an_answer_before_begins_it_again_only_where_the_brokers_said_the_same(
+    version: int, brokers: list[set[int]], hidden: list[str], sizes: list[int], data: st.DataObject
+) -> None:
+    rights = may()
+    for ids in brokers:
+        names = data.draw(st.lists(st.sampled_from(["a1", "a2"]), min_size=1, unique=True))
+        nodes = tuple(
+            said(ApiKey.METADATA, version, "brokers", node_id=one, host=f"real-{one}.internal", port=9092, rack=None)
+            for one in ids
+        )
+        response = answer(version, *names, brokers=nodes, controller_id=min(ids))
+        verdict = metadata.judge(request(version, *names, *hidden), rights)
+        assert isinstance(verdict, Forward | Rewrite)
+
+        spliced = leave(verdict, response, rights, tuple(sizes))
+
+        assert spliced == leave(verdict, response, may(), tuple(sizes))
+        assert {broker.node_id: broker.port for broker in spliced.brokers} == {one: 9100 + one for one in ids}
 
 
 def test_asking_for_a_topic_that_the_picture_lacks_makes_kordon_look_again() -> None:

@@ -1,9 +1,12 @@
 """What Kordon asks before offsets are edited, and what the audit says of the answer."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from kio.schema.errors import ErrorCode
+from kio.static.primitive import i64
 
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
@@ -70,6 +73,30 @@ def test_a_commit_by_id_is_asked_for_by_id() -> None:
     (group,) = asked_for.groups
     assert (asked_for.__version__, group.group_id) == (10, "acme-g")
     assert [(topic.topic_id, topic.partition_indexes) for topic in group.topics] == [(topic_id("acme.a"), (0, 3))]
+
+
+def test_no_partition_that_cannot_be_takes_the_place_of_another_one() -> None:
+    # Brokers answer an error for a negative partition, and do the rest.
+    request = replace(
+        committing(9), topics=(*committing(9, 1, name="a-").topics, *negative(committing(9, -1, name="a")))
+    )
+    places = ["a--1", "a[-1]"]
+
+    told = learns(offsets, COMMIT).tell(request, None)
+    old = learns(offsets, COMMIT).tell(request, fetched())["old_offsets"]
+    parameters = row(offsets.APIS, COMMIT).parameters
+
+    assert told["offsets"] == dict(zip(places, (42, 7), strict=True))
+    assert old == dict.fromkeys(places, "unknown")
+    assert parameters is not None
+    assert parameters(request, None)["offsets"] == told["offsets"]
+
+
+def negative(request: Any) -> Iterator[Any]:
+    """Its topics, with another offset for each partition."""
+    for topic in request.topics:
+        parts = tuple(replace(part, committed_offset=i64(7)) for part in topic.partitions)
+        yield replace(topic, partitions=parts)
 
 
 def test_of_a_commit_the_old_and_the_new_offsets_are_told() -> None:

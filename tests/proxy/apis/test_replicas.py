@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from kio.schema.errors import ErrorCode
 
+from kordon_policy.actions import Action, Kind
+from kordon_policy.mutation_rights import Demand
 from kordon_protocol.codec import encode
 from kordon_protocol.keys import ApiKey
 from kordon_protocol.outcomes import body_error_codes
 from kordon_proxy.apis.replicas import APIS
+from kordon_proxy.judging.approvals import demands_of
 from kordon_proxy.judging.may import May
 from kordon_proxy.judging.table import Record
 from tests.proxy.apis.exchanges import never, pass_through, row
@@ -406,6 +409,19 @@ def test_the_audit_tells_where_replicas_go() -> None:
     request = moving(1, ("acme.a", [[1, 2], None]))
     assert MOVE.record_for(request) is Record.EVENT
     assert MOVE.parameters(request, None) == {"topics": [{"name": "acme.a", "replicas": {"0": [1, 2], "1": None}}]}
+
+
+def test_whoever_approves_it_sees_where_it_goes() -> None:
+    may = of()
+
+    pass_through(MOVE, moving(1, ("acme.a", [(1, 2), (2,), None]), ("acme.b", [(2, 1)])), may, mover)
+
+    assert demands_of(may.notes) == (
+        Demand(action=Action.TOPIC_ALTER_REASSIGNMENTS, kind=Kind.TOPIC, name="acme.a"),
+        Demand(action=None, kind=Kind.BROKER, name="1"),
+        Demand(action=None, kind=Kind.BROKER, name="2"),
+        Demand(action=Action.TOPIC_ALTER_REASSIGNMENTS, kind=Kind.TOPIC, name="acme.b"),
+    )
 
 
 # ListPartitionReassignments

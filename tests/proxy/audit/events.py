@@ -1,6 +1,7 @@
 """Events to record in tests, and ways to wait for what the journal does with them."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ def a_denial(who: Who = DEV, **changes: Any) -> Event:
             api_version=9,
             action="GROUP_EDIT",
             resources=(GROUP,),
-            parameters={"offsets": {"tx_trade1": {"3": {"old": 41, "new": 42}}}},
+            parameters={"offsets": {"tx_trade1-3": 42}, "old_offsets": {"tx_trade1-3": 41}},
             correlation_id=7,
         ),
         why=Why(effect="Deny", epoch=3, reason="no rule lets devs do GROUP_EDIT on group trade_b2"),
@@ -63,6 +64,12 @@ def a_login(error_code: int | None = None, **changes: Any) -> Event:
     """Return a login, failed when there is an error code."""
     event = Event(id=new_id(), type=EventType.LOGIN, time=NOON, who=DEV, outcome=Outcome(error_code=error_code))
     return replace(event, **changes)
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """Return the event as readers of the journal find it, without its place."""
+    read: dict[str, Any] = json.loads(encode(event, SOURCE) + b"}")
+    return read
 
 
 def sealed(

@@ -1,28 +1,20 @@
 """Which events are wanted, and which have been seen."""
 
-import json
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kordon_policy.patterns import pattern
-from kordon_proxy.audit.event import Event, EventType, What, Who, Why, cloud_event, rfc3339
+from kordon_proxy.audit.event import Event, EventType, What, Who, Why, rfc3339
 from kordon_proxy.audit.filters import Filter, kind_of, verdict_of
 from kordon_proxy.audit.seen import Seen
-from tests.proxy.audit.events import NOON, SOURCE, TOPIC, a_denial, a_login, a_mutation, sealed
+from tests.proxy.audit.events import NOON, TOPIC, a_denial, a_login, a_mutation, as_json, sealed
 
 KORDONS = Event(id="k", type=EventType.CONFIGURATION, time=NOON, who=Who(principal="kordon"), why=Why(effect="Allow"))
 SHADOW = a_denial(why=Why(effect="Deny", shadow=True))
 COUNTED_SHADOW = a_mutation(type=EventType.AGGREGATE).__class__(
     id="c", type=EventType.AGGREGATE, time=NOON, who=Who(principal="dee"), why=Why(effect="Allow (shadow)")
 )
-
-
-def as_json(event: Event) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(json.dumps(cloud_event(event, SOURCE)))
-    return value
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,52 @@ async def test_a_pipe_whose_reader_has_gone_is_an_error() -> None:
     with pytest.raises(BrokenPipeError):
         await Stdout(begin).deliver(LINES)
     os.close(begin)
+
+
+@scenario
+async def test_lines_of_several_that_write_there_stay_whole(tmp_path: Path) -> None:
+    end, begin = os.pipe()
+    sinks = [Stdout(begin, lock=tmp_path / "lock", patience=20.0) for _ in range(4)]
+    many = LINES * 10
+    found = asyncio.create_task(asyncio.to_thread(read_all, end))
+
+    await asyncio.gather(*(sink.deliver(many) for sink in sinks))
+    os.close(begin)
+
+    assert sorted((await found).splitlines()) == sorted(line.text for line in many * len(sinks))
+
+
+@scenario
+async def test_who_has_begun_a_line_that_nobody_reads_keeps_others_from_it_until_it_is_whole(tmp_path: Path) -> None:
+    # Given one that got stuck within a line
+    end, begin = os.pipe()
+    stuck, other = (Stdout(begin, lock=tmp_path / "lock", patience=0.2) for _ in range(2))
+    many = [LINES[1]] * 20
+    with pytest.raises(TimeoutError):
+        await stuck.deliver(many)
+
+    # When somebody reads again
+    found = asyncio.create_task(asyncio.to_thread(read_all, end))
+    with pytest.raises(TimeoutError, match="another process has begun a line"):
+        await other.deliver(LINES)
+    await stuck.deliver(many)
+    await other.deliver(LINES)
+    os.close(begin)
+
+    # Then no line is broken
+    assert set((await found).splitlines()) == {line.text for line in LINES}
+
+
+@scenario
+async def test_the_line_of_one_that_has_gone_keeps_nobody_waiting(tmp_path: Path) -> None:
+    end, begin = os.pipe()
+    gone, other = (Stdout(begin, lock=tmp_path / "lock", patience=0.2) for _ in range(2))
+    with pytest.raises(TimeoutError):
+        await gone.deliver([LINES[1]] * 20)
+
+    await gone.close()
+    found = asyncio.create_task(asyncio.to_thread(read_all, end))
+    await other.deliver(LINES)
+    os.close(begin)
+
+    assert (await found).endswith(TEXT)

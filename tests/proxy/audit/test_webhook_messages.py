@@ -15,7 +15,7 @@ from kordon_policy.actions import Domain
 from kordon_policy.own_rights import Author, Judgement
 from kordon_policy.temporary import Change, create, expire, renew, revoke
 from kordon_policy.temporary_request import read_request
-from kordon_proxy.audit.event import KORDON, Event, EventType, Outcome, What, Who, Why, Window, cloud_event
+from kordon_proxy.audit.event import KORDON, Event, EventType, Outcome, What, Who, Why, Window
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.audit.temporary import event_of
 from kordon_proxy.audit.webhooks import slack, teams
@@ -24,7 +24,7 @@ from kordon_proxy.audit.webhooks.sentences import circumstances, sentence
 from kordon_proxy.audit.webhooks.words import plain
 from kordon_proxy.secrets import Secret
 from tests.policy.given import a_snapshot
-from tests.proxy.audit.events import DEV, GROUP, NOON, SOURCE, TOPIC, a_denial, a_login, a_mutation
+from tests.proxy.audit.events import DEV, GROUP, NOON, TOPIC, a_denial, a_login, a_mutation, as_json
 
 ANN: Final = Who(principal="ann", roles=("owners",), tenant="Trading")
 HOUR: Final = 3_600_000
@@ -36,7 +36,7 @@ ROLES: Final = '{"admin_roles": ["owners"], "authorized_roles": ["devs"], "polic
 
 def as_read(event: Event) -> Mapping[str, Any]:
     """The event as it is read from the journal."""
-    read: Mapping[str, Any] = json.loads(json.dumps(cloud_event(event, SOURCE)))
+    read: Mapping[str, Any] = as_json(event)
     return read
 
 
@@ -147,6 +147,55 @@ def test_every_change_of_a_staged_mutation_is_told(change: str, parts: dict[str,
     )
 
     assert text(an_event(EventType.STAGED_MUTATION, what=what, **parts)) == said
+
+
+SKIPPED: Final = {"operation": "skip", "topic": "tx_trade1", "partition": 3, "count": 1, "created_by": "dee"}
+BOTH_ENDS: Final = {"topic": "tx_trade1", "partition": 3, "old_offset": 4, "new_offset": 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "why", "said"),
+    [
+        (
+            "SCHEDULED",
+            {"reason": "poison"},
+            None,
+            "dee scheduled: skip of tx_trade1-3 in group trade_b2 of prod: poison",
+        ),
+        ("REFUSED", {}, "no right", "dee may not schedule: skip of tx_trade1-3 in group trade_b2 of prod: no right"),
+        ("STARTED", {}, None, "begun for dee: skip of tx_trade1-3 in group trade_b2 of prod"),
+        (
+            "SUCCEEDED",
+            {"offsets": [BOTH_ENDS, BOTH_ENDS | {"partition": 2, "old_offset": 7, "new_offset": 7}]},
+            None,
+            "done for dee: skip of tx_trade1-3 in group trade_b2 of prod (tx_trade1-3 from 4 to 5)",
+        ),
+        (
+            "SUCCEEDED",
+            {"operation": "clear", "partition": None, "offsets": [BOTH_ENDS | {"new_offset": None}]},
+            None,
+            "done for dee: clear of tx_trade1 in group trade_b2 of prod (tx_trade1-3 from 4 to none)",
+        ),
+        (
+            "EXPIRED",
+            {},
+            "the group is Stable",
+            "not done for dee: skip of tx_trade1-3 in group trade_b2 of prod: the group is Stable",
+        ),
+        ("CANCELLED", {}, "no more", "dee called off: skip of tx_trade1-3 in group trade_b2 of prod: no more"),
+    ],
+)
+def test_every_change_of_a_scheduled_mutation_is_told(
+    change: str, more: dict[str, Any], why: str | None, said: str
+) -> None:
+    what = What(
+        action=f"SCHEDULED_MUTATION_{change}",
+        cluster="prod",
+        resources=(GROUP, ("cluster", "prod", "topic", "tx_trade1")),
+        parameters={**SKIPPED, **more},
+    )
+
+    assert text(an_event(EventType.SCHEDULED_MUTATION, who=DEV, what=what, why=Why(effect="Allow", reason=why))) == said
 
 
 OFFSETS: Final = What(
@@ -486,7 +535,7 @@ def test_a_message_is_never_larger_than_a_chat_takes(chat: Any, letter: str) -> 
     long = letter * 5_000
     who = replace(DEV, principal=long, roles=(long,) * 10, tenant=long)
     what = What(action="GROUP_EDIT", resources=(("cluster", long, "group", long),) * 10, parameters={})
-    event = cloud_event(a_denial(who, what=what, why=Why(effect="Deny", reason=long)), SOURCE)
+    event = as_json(a_denial(who, what=what, why=Why(effect="Deny", reason=long)))
     lines = [Line(number, json.dumps(event).encode()) for number in range(15)]
 
     post = Chat(chat.message).compose(lines)

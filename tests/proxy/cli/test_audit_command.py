@@ -5,14 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from kordon_proxy.audit.event import Event, EventType, Outcome, What, Who, Why, Window
+from kordon_proxy.audit.event import KORDON, Event, EventType, Outcome, What, Who, Why, Window
 from kordon_proxy.audit.segments import segment_path
 from tests.proxy.audit.events import DEV, NOON, TOPIC, a_denial, a_login, a_mutation, sealed
 from tests.proxy.cli.command import Run
@@ -89,15 +90,18 @@ def test_people_get_a_table(kordon: Run, journal: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert [line.rstrip() for line in ran.out.splitlines()] == [
         f"{'who':>25}{'action':>23}{'verdict, outcome':>44}",
-        f"time{'tenant':>24}{'on':>16}{'reason':>38}",
+        f"time{'tenant':>24}{'on':>16}{'what changed, reason':>52}",
         "2026-02-25T00:09:50Z  dee                 GROUP_EDIT                        Deny GROUP_AUTHORIZATION_FAILED",
-        f"{'Trading':>29}{'prod group trade_b2':>32}{'no rule lets devs do GROUP_EDIT on group':>55}",
+        f"{'Trading':>29}{'prod group trade_b2':>32}{'tx_trade1-3 from 41 to 42':>40}",
+        f"{'no rule lets devs do GROUP_EDIT on group':>116}",
         f"{'trade_b2':>84}",
         "2026-02-25T00:09:51Z  dee                 GROUP_EDIT                        Allow done",
-        "                      Trading             prod group trade_b2               policies[0] allows it",
+        "                      Trading             prod group trade_b2               tx_trade1-3 from 41 to 42",
+        f"{'policies[0] allows it':>97}",
         "2026-02-25T00:09:52Z  ada                 login                             Allow",
         "2026-02-25T00:09:53Z  dee                 GROUP_EDIT                        Allow done",
-        "                      Trading             prod group trade_b2               policies[0] allows it",
+        "                      Trading             prod group trade_b2               tx_trade1-3 from 41 to 42",
+        f"{'policies[0] allows it':>97}",
     ]
 
 
@@ -127,6 +131,100 @@ def test_a_table_says_how_it_ended(kordon: Run, tmp_path: Path) -> None:
     assert "Stage GROUP_AUTHORIZATION_FAILED" in out
 
 
+LENT = {
+    "created_by": "ada",
+    "role": "devs",
+    "actions": ["GROUP_EDIT", "GROUP_DELETE"],
+    "effect": "Allow",
+    "principal": "dee",
+    "expires": "2026-02-25T01:00:00.000Z",
+}
+SKIPPED = {
+    "operation": "skip",
+    "topic": "tx_trade1",
+    "partition": 3,
+    "count": 1,
+    "created_by": "dee",
+    "tenant": "Trading",
+}
+MOVED = {"topic": "tx_trade1", "partition": 3, "old_offset": 4, "new_offset": 5}
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "told"),
+    [
+        ("DECISION", {"offsets": {"t-0": 5}, "old_offsets": {"t-0": 4}}, ["t-0 from 4 to 5"]),
+        ("DECISION", {"offsets": {"t-0": 5}, "old_offsets": {"t-0": None}}, ["t-0 from none to 5"]),
+        ("DECISION", {"offsets": {"t-0": 5}, "old_offsets": {"t-0": "unknown"}}, ["t-0 from unknown to 5"]),
+        ("DECISION", {"offsets": {"t-0": 5}}, ["t-0 to 5"]),
+        ("DECISION", {"old_offsets": {"t-0": 4}}, ["t-0 from 4 to none"]),
+        ("DECISION", {"low_watermarks": {"t-0": 9}, "old_low_watermarks": {"t-0": 0}}, ["t-0 from 0 to 9"]),
+        ("DECISION", {"offsets": {f"t-{n}": n for n in range(9)}}, ["t-2 to 2", "and 6 more"]),
+        (
+            "DECISION",
+            {
+                "resources": [
+                    {
+                        "type": "topic",
+                        "name": "t",
+                        "configs": [
+                            {"key": "retention.ms", "operation": "SET", "value": "1000", "old_value": "604800000"},
+                            {"key": "sasl.jaas.config", "operation": "DELETE"},
+                        ],
+                    }
+                ]
+            },
+            ["SET retention.ms from 604800000 to 1000", "DELETE sasl.jaas.config"],
+        ),
+        ("TEMPORARY_POLICY", LENT, ["Allow GROUP_EDIT GROUP_DELETE for devs (dee), until 2026-02-25T01:00:00Z"]),
+        (
+            "TEMPORARY_POLICY",
+            {key: value for key, value in LENT.items() if key not in ("expires", "principal")},
+            ["GROUP_DELETE for devs, without an end"],
+        ),
+        ("SCHEDULED_MUTATION", SKIPPED, ["skip of tx_trade1-3"]),
+        ("SCHEDULED_MUTATION", SKIPPED | {"offsets": [MOVED]}, ["skip of tx_trade1-3", "tx_trade1-3 from 4 to 5"]),
+        ("SCHEDULED_MUTATION", SKIPPED | {"offsets": [MOVED | {"error": "x"}]}, ["tx_trade1-3 not moved"]),
+        ("SCHEDULED_MUTATION", {"operation": "reset", "to": {"offset": 7}, "count": None}, ["reset to 7 of all"]),
+        (
+            "STAGED_MUTATION",
+            {"created_by": "dee", "staged_mutation": "7f3a", "request": {"offsets": {"t-0": 5}}},
+            ["asked for by dee: 7f3a", "t-0 to 5"],
+        ),
+        (
+            "STAGED_MUTATION",
+            {"created_by": "dee", "staged_mutation": "7f3a", "request": SKIPPED},
+            ["skip of tx_trade1-3"],
+        ),
+    ],
+)
+def test_a_table_says_what_was_changed(
+    kordon: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    parameters: Mapping[str, Any],
+    told: list[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "240")
+    event = replace(a_mutation(what=What(action="GROUP_EDIT", parameters=parameters)), type=EventType[kind])
+
+    lines = kordon("audit", "-d", write(tmp_path / "audit", [event], 1)).out.splitlines()
+
+    for each in told:
+        assert any(line.rstrip().endswith(each) for line in lines), lines
+
+
+def test_what_kordon_goes_on_with_is_of_the_tenant_of_whoever_has_asked(kordon: Run, tmp_path: Path) -> None:
+    what = What(action="SCHEDULED_MUTATION_SUCCEEDED", parameters=SKIPPED)
+    event = a_mutation(KORDON, id="own", type=EventType.SCHEDULED_MUTATION, what=what)
+    elsewhere = replace(event, id="other", what=replace(what, parameters=SKIPPED | {"tenant": "Payments"}))
+    directory = write(tmp_path / "audit", [event, elsewhere], 1)
+
+    assert ids(kordon("audit", "-d", directory, "-o", "json", "--tenant", "Trading").out) == ["own"]
+    assert "Payments" in kordon("audit", "-d", directory).out
+
+
 @pytest.mark.parametrize("columns", ["20", "80", "200"])
 def test_no_name_moves_the_cursor_or_breaks_the_table(
     kordon: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str
@@ -135,7 +233,11 @@ def test_no_name_moves_the_cursor_or_breaks_the_table(
     hostile = "\x1b[2J\x1b]0;x\x07\r\n\t\x00\u202e\u2028[red]x[/red]\ud800\u540d" * 9
     event = a_denial(
         who=replace(DEV, principal=hostile, tenant=hostile),
-        what=What(action=hostile, resources=(("cluster", hostile, "topic", hostile),)),
+        what=What(
+            action=hostile,
+            resources=(("cluster", hostile, "topic", hostile),),
+            parameters={"offsets": {hostile: hostile}},
+        ),
         why=Why(effect=hostile, reason=hostile),
         outcome=Outcome(error_code=1, error_name=hostile),
     )

@@ -12,6 +12,7 @@ import pytest
 
 from kordon_proxy.cli import serve
 from kordon_proxy.demo import tour
+from kordon_proxy.form import IS_COMPILED
 from tests.proxy.cli.command import Run
 from tests.proxy.cli.conftest import CONFIG, POLICY
 
@@ -19,7 +20,8 @@ from tests.proxy.cli.conftest import CONFIG, POLICY
 def test_the_version_is_the_packages(kordon: Run) -> None:
     ran = kordon("--version")
 
-    assert (ran.code, ran.out) == (0, f"kordon {metadata.version('kordon')}\n")
+    form = " (compiled)" if IS_COMPILED else ""
+    assert (ran.code, ran.out) == (0, f"kordon {metadata.version('kordon')}{form}\n")
 
 
 @pytest.mark.parametrize(("of", "key"), [("kordon", "listeners"), ("rbac", "policies")])
@@ -72,7 +74,7 @@ def test_a_start_with_mistakes_tells_them_all(kordon: Run, folder: Path) -> None
 
 
 def test_ctrl_c_before_there_is_anything_to_stop_is_no_traceback(kordon: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(words: object) -> int:
+    def interrupted(*words: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(serve, "serve", interrupted)
@@ -170,7 +172,7 @@ def test_a_start_without_the_brokers_of_its_store_is_one_line(folder: Path) -> N
 def test_serving_loads_nothing_large_that_it_may_not_need() -> None:
     program = (
         "import sys\n"
-        "import kordon_proxy.cli.app, kordon_proxy.cli.serve, kordon_proxy.config.load\n"
+        "import kordon_proxy.cli.root, kordon_proxy.cli.serve, kordon_proxy.config.load\n"
         "print(sorted({'rich', 'scramp'} & set(sys.modules)))\n"
     )
 

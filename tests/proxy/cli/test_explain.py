@@ -224,6 +224,10 @@ explain --directory audit --as dee GROUP_EDIT cluster/prod/group/trade_b2
     --directory is where an --event is looked for
 explain --policy rbac.yaml --event e1
     where is the audit? --config names a kordon.yaml that says it, --directory a journal
+explain --live --event e1
+    --event is explained by files: leave --live out
+explain --live GROUP_EDIT
+    a running Kordon is asked about an ACTION and a PATH
 who-can VIEW cluster/prod/topic/x
     who sees something is said by tenants alone: ask about an action
 who-can TOPIC_DELETE 'cluster/pr*/topic/x'

@@ -6,7 +6,8 @@ from typing import Final
 import pytest
 
 from kordon_proxy.cli.report import print_table
-from kordon_proxy.cli.scheduled import print_mutations
+from kordon_proxy.cli.scheduled import SCHEDULED
+from kordon_proxy.cli.staged import STAGED
 
 ID: Final = "105b1aa4497c4efa8bae1c33b051fce4"
 PATH: Final = "cluster/prod/group/trade_b2"
@@ -58,6 +59,41 @@ def test_a_reset_to_a_time_shows_the_time(capsys: pytest.CaptureFixture[str]) ->
     nothing = dict.fromkeys(("topic", "partition", "count", "waits_for", "reason", "ticket", "ended"))
     who = {"id": ID, "state": "scheduled", "group": "trade_b2", "created_by": "ann", "until_ts": 0, "offsets": []}
 
-    print_mutations([{**nothing, **who, "operation": "reset", "to": {"time": 1771988400000}}])
+    SCHEDULED.print_rows([{**nothing, **who, "operation": "reset", "to": {"time": 1771988400000}}])
 
     assert "reset to 2026-02-25 03:00:00Z" in capsys.readouterr().out
+
+
+def a_staged(*things: str, **changes: object) -> dict[str, object]:
+    nothing = dict.fromkeys(("waits_for", "approved_by", "approval_reason", "ended"))
+    demands = [{"action": "TOPIC_DELETE", "kind": "topic", "name": name, "beginning": False} for name in things]
+    seen = {"action": None, "kind": "topic", "name": "tx_seen", "beginning": False}
+    what = {"api": "DeleteTopics", "request": {"topics": list(things)}, "demands": [*demands, seen]}
+    who = {"id": ID, "state": "pending", "cluster": "prod", "created_by": "dee", "expires_ts": 0}
+    return {**nothing, **who, **what, **changes}
+
+
+@pytest.mark.parametrize(
+    ("mutation", "shown"),
+    [
+        (a_staged("tx_old"), "DeleteTopics in prod  topic tx_old  "),
+        (a_staged("a", "b", "c", "d"), "DeleteTopics in prod  topic a, topic b and 2 more  "),
+        (
+            a_staged(
+                api="ScheduledMutation",
+                request={"operation": "skip", "topic": "tx_trade1", "partition": 3, "count": 1},
+                demands=[{"action": "GROUP_EDIT", "kind": "group", "name": "trade_b2", "beginning": False}],
+            ),
+            "skip of tx_trade1-3 in prod  group trade_b2  ",
+        ),
+        (a_staged(demands=[{"action": "CLUSTER_EDIT", "kind": None, "name": None}]), "in prod  the cluster  "),
+    ],
+)
+def test_what_is_staged_is_shown_with_what_it_is_about(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, mutation: dict[str, object], shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    STAGED.print_rows([mutation])
+
+    assert shown in capsys.readouterr().out

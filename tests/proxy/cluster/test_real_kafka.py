@@ -19,7 +19,7 @@ from kordon_proxy.cluster.connection import BrokerConnection, LoginFactory
 from kordon_proxy.cluster.errors import UpstreamLoginRefused, UpstreamUnavailable
 from kordon_proxy.cluster.pool import DIRECT, Reach
 from kordon_proxy.cluster.watch import Cluster, Settings
-from kordon_proxy.config.model import OwnLogin
+from kordon_proxy.config.clusters import OwnLogin
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.identity.upstream import UpstreamLogin
 from kordon_proxy.secrets import Secret

@@ -648,6 +648,42 @@ async def test_hints_that_tell_nothing_new_do_not_wake_it_at_all() -> None:
 
 
 @scenario
+async def test_what_was_seen_here_is_told_once_to_who_wants_to_know_and_what_others_saw_is_not() -> None:
+    async with FakeCluster() as kafka:
+        a_group(kafka, "billing")["orders"] = 5
+        async with a_watch(kafka, wanted=lambda group: group != "unwanted") as cluster:
+            await until(lambda: cluster.state.surveyed)
+            told: list[str | None] = []
+            cluster.echo = told.append
+
+            for _ in range(100):
+                cluster.hint()
+            cluster.hint_group("billing", ["orders"])
+            cluster.hint_group("unwanted")
+            cluster.hint_group("audit", ["refunds"])
+            cluster.heard(None)
+            cluster.heard("other")
+
+            assert told == [None, "audit"]
+
+
+@scenario
+async def test_what_others_have_seen_makes_it_look_soon() -> None:
+    async with FakeCluster() as kafka:
+        offsets = a_group(kafka, "billing")
+        async with a_watch(kafka, wanted=everything) as cluster:
+            await until(lambda: cluster.state.surveyed)
+            offsets["orders"] = 5
+            kafka.topics = {"orders": 1}
+
+            cluster.heard("billing")
+            cluster.heard(None)
+
+            await until(lambda: inferred(cluster) == {"billing": {"orders"}})
+            await until(lambda: cluster.picture and cluster.picture.names == ("orders",))
+
+
+@scenario
 async def test_too_many_groups_at_once_are_looked_at_together() -> None:
     async with FakeCluster() as kafka:
         offsets = a_group(kafka, "billing")

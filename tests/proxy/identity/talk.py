@@ -20,7 +20,7 @@ from kordon_proxy.identity.passwords import PasswordChecker
 from kordon_proxy.identity.plain import PlainMechanism
 from kordon_proxy.identity.scrypt import ScryptHash
 from kordon_proxy.identity.users import Credential, User, Users
-from kordon_proxy.identity.values import Exchange, Facts, Identity, Mechanism, Outcome, Peer, Refused
+from kordon_proxy.identity.values import Exchange, Facts, Identity, Mechanism, Outcome, Peer, Proved, Refused
 
 NOON = 1_700_000_000.0
 PEER = Peer(address="127.0.0.1", port=50123, listener="apps")
@@ -77,7 +77,7 @@ def a_directory(users: Users | None = None, door: Door | None = None) -> Directo
     return Directory(users={"staff": known}, doors={"apps": door or Door()})
 
 
-def api_versions(head: RequestHead, _: bytes) -> bytes:
+def api_versions(head: RequestHead) -> bytes:
     """An answer that says little; an unknown version is answered as Kafka does."""
     good = head.api_version < 5
     kind = response_type(ApiKey.API_VERSIONS, head.api_version if good else 0)
@@ -93,8 +93,8 @@ class Surroundings:
     policy: Snapshot
     directory: Directory
 
-    def api_versions(self, head: RequestHead, frame: bytes) -> bytes:
-        return api_versions(head, frame)
+    def api_versions(self, head: RequestHead) -> bytes:
+        return api_versions(head)
 
     def identify(self, facts: Facts) -> Identity | Refused:
         return identify(facts, PEER, self.policy, self.directory)
@@ -192,6 +192,9 @@ class _ScriptedExchange:
     def __init__(self, script: Scripted) -> None:
         self._script = script
         self._outcomes = iter(script.outcomes)
+
+    def at_once(self, token: bytes, now: float) -> Proved | None:
+        return None
 
     async def step(self, token: bytes, now: float) -> Outcome:
         self._script.tokens.append(token)

@@ -8,7 +8,7 @@ import pytest
 from kordon_protocol.codec import decode_response
 from kordon_protocol.header import peek_response
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.config.model import OwnLogin
+from kordon_proxy.config.clusters import OwnLogin
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.identity.login import Answer, Close
 from kordon_proxy.identity.upstream import LoggedIn, LoginFailed, UpstreamLogin

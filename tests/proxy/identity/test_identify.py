@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kordon_proxy.identity.directory import Directory, Door
-from kordon_proxy.identity.identify import identify, identify_again
+from kordon_proxy.identity.identify import Identities, identify, identify_again
 from kordon_proxy.identity.users import Users
 from kordon_proxy.identity.values import NO_LOGIN, Facts, Identity, Refused
 from tests.proxy.identity.talk import PEER, a_directory, a_snapshot, a_user, some_users
@@ -89,8 +89,8 @@ def test_a_provider_that_is_gone_is_refused() -> None:
     assert "taken away" in reason_of(identify(unknown, PEER, a_snapshot(), a_directory()))
 
 
-@pytest.mark.parametrize("name", ["*", "ANONYMOUS", "a\nb"])
-def test_a_name_that_stands_for_others_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["*", "ANONYMOUS", "kordon", "a\nb"])
+def test_a_name_that_is_nobodys_is_refused(name: str) -> None:
     outcome = identify(Facts(mechanism=NO_LOGIN, name=name), PEER, a_snapshot(), a_directory())
 
     assert isinstance(outcome, Refused)
@@ -207,3 +207,24 @@ def test_an_end_that_is_set_earlier_than_it_was_at_the_login_ends_the_connection
 
     assert isinstance(found, Identity) is stays
     assert stays or reason_of(found) == "the credential ends earlier than it was to"
+
+
+def test_who_proves_the_same_is_the_same_under_one_policy_and_directory() -> None:
+    snapshot, directory, identities = a_snapshot(), a_directory(users("devs")), Identities()
+
+    first = identities.of(facts(), PEER, snapshot, directory)
+
+    assert first == identify(facts(), PEER, snapshot, directory)
+    assert identities.of(facts(), replace(PEER, port=1), snapshot, directory) is first
+    assert reason_of(identities.of(facts("Nowhere"), PEER, snapshot, directory))
+
+
+def test_another_policy_or_directory_makes_identities_anew() -> None:
+    snapshot, directory, identities = a_snapshot(), a_directory(users("devs")), Identities()
+    assert isinstance(identities.of(facts(), PEER, snapshot, directory), Identity)
+
+    others_only = a_snapshot("authorized_roles: [others]\npolicies: []\n")
+    assert reason_of(identities.of(facts(), PEER, others_only, directory)) == "no role of alice may log in"
+    assert isinstance(identities.of(facts(), PEER, snapshot, directory), Identity)
+    nobody = a_directory(some_users(a_user("bob")))
+    assert reason_of(identities.of(facts(), PEER, snapshot, nobody)) == "the credential has been taken away"

@@ -10,6 +10,7 @@ from kio.schema.errors import ErrorCode
 from kordon_protocol.codec import request_type
 from kordon_protocol.frames import FrameSplitter
 from kordon_protocol.keys import ApiKey
+from kordon_proxy.identity import software
 from kordon_proxy.identity.directory import Door
 from kordon_proxy.identity.login import FAILURE_STEP, Answer, Close, Ready, State, Wait
 from kordon_proxy.identity.values import Challenge, Facts, Identity, Proved, Refused, Trouble
@@ -113,6 +114,16 @@ def test_a_mechanism_of_several_steps_goes_on_until_it_is_proved() -> None:
 # ApiVersions before the login
 
 
+def test_what_is_said_at_length_before_a_login_is_read_and_not_remembered() -> None:
+    client, before = Client(), len(software._SAID)
+    name = "n" * software.MAX_PART
+
+    client.asks(ApiKey.API_VERSIONS, 3, client_software_name=name, client_software_version="1")
+
+    assert client.conversation.software == software.Software(name, "1")
+    assert len(software._SAID) == before
+
+
 def test_one_api_versions_may_come_first() -> None:
     client = Client()
 
@@ -120,9 +131,9 @@ def test_one_api_versions_may_come_first() -> None:
 
     assert the_answer(actions, ApiKey.API_VERSIONS, 3).error_code is ErrorCode.none
     assert client.conversation.state is State.VERSIONS
-    software = client.conversation.software
-    assert software is not None
-    assert (software.name, software.version) == ("kafka-java", "4.1.0")
+    told = client.conversation.software
+    assert told is not None
+    assert (told.name, told.version) == ("kafka-java", "4.1.0")
     assert is_in(client.logs_in())
 
 

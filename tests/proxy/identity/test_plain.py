@@ -117,3 +117,20 @@ def test_a_user_that_is_added_may_log_in_at_once() -> None:
     known = some_users(a_user("alice"), a_user("bob"))
 
     assert isinstance(judged(a_token("bob"), mechanism), Proved)
+
+
+def test_a_password_that_was_right_is_known_at_once() -> None:
+    mechanism = a_plain()
+    assert mechanism.begin(PEER).at_once(a_token(), NOON) is None
+
+    proved = judged(a_token(), mechanism)
+
+    assert mechanism.begin(PEER).at_once(a_token(), NOON) == proved
+
+
+@pytest.mark.parametrize("token", [a_token(password="wrong"), a_token("nobody"), b"no token", b""])
+def test_nothing_wrong_is_known_at_once(token: bytes) -> None:
+    mechanism = a_plain()
+    judged(a_token(), mechanism)
+
+    assert mechanism.begin(PEER).at_once(token, NOON) is None

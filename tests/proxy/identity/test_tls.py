@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kordon_proxy.config.model import UpstreamTls
+from kordon_proxy.config.clusters import UpstreamTls
 from kordon_proxy.identity.tls import TlsFault, tls_context
 
 

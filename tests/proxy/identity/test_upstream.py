@@ -13,7 +13,7 @@ from scramp import ScramMechanism  # type: ignore[import-untyped]
 from kordon_protocol.codec import decode_request, response_frame, response_type
 from kordon_protocol.header import peek_request
 from kordon_protocol.keys import ApiKey
-from kordon_proxy.config.model import OwnLogin
+from kordon_proxy.config.clusters import OwnLogin
 from kordon_proxy.identity.upstream import LoggedIn, LoginFailed, UpstreamLogin
 from kordon_proxy.secrets import Secret
 

@@ -116,6 +116,7 @@ def user(name: str = "alice", more: str = "", credentials: str | None = None) ->
         (user(more=", roles: ['*']"), 3, "users.alice.roles[0]", '`"*"` is no role that somebody can have'),
         (user("'*'"), 3, "users.*", "the name is `*`, which stands for others"),
         (user("ANONYMOUS"), 3, "users.ANONYMOUS", "the name is `ANONYMOUS`, which stands for others"),
+        (user("kordon"), 3, "users.kordon", "the name is `kordon`, which is Kordon itself in the audit"),
         (user("' a'"), 3, "users. a", "the name begins or ends with a space"),
         (user("a" * 256), 3, "users." + "a" * 256, "the name is over 255 bytes"),
         (

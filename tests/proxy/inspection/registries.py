@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from kordon_proxy.config.model import SchemaRegistry
+from kordon_proxy.config.clusters import SchemaRegistry
 
 Answer = tuple[int, Any]
 MISSING: Final[Answer] = (404, {"error_code": 40403, "message": "not found"})

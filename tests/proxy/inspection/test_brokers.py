@@ -12,7 +12,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.config.addresses import Address
-from kordon_proxy.config.model import Cluster
+from kordon_proxy.config.clusters import Cluster
 from kordon_proxy.inspection import brokers as module
 from kordon_proxy.inspection.asked import AtOffset, Earliest, Inspection
 from kordon_proxy.inspection.bounds import Bounds

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kordon_proxy.config.model import SchemaRegistry, UpstreamTls
+from kordon_proxy.config.clusters import SchemaRegistry, UpstreamTls
 from kordon_proxy.demo.certificates import issue, make_authority
 from kordon_proxy.inspection import registry as module
 from kordon_proxy.inspection.framing import SchemaRef

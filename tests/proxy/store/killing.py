@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from kordon_proxy.clock import Clock
 from kordon_proxy.demo.kordon import Kordon
-from kordon_proxy.store.ledger import Clock
 from tests.kafka.tap import log_lines
 from tests.kafka.tenants import eventually
 from tests.proxy.granting import POLICY, a_process, told
@@ -111,7 +111,10 @@ def kill_and_compare(folder: Path, store: SharedStore, *arguments: str, cluster:
         records = asyncio.run(look(store)).records
         revisions = {key.id: record["revision"] for key, record in records.items()}
         assert len(acks) > KILLS
-        assert [policy_id for policy_id, revision in acks.items() if revisions.get(policy_id, 0) < revision] == []
+        lost = {
+            one: (revision, revisions.get(one)) for one, revision in acks.items() if revisions.get(one, 0) < revision
+        }
+        assert lost == {}, f"acknowledged, and found: {lost}"
         events: dict[str, list[Any]] = defaultdict(list)
         for event in [*told_by_kordon, *temporary(told(folder))]:
             events[event["id"]].append(event["data"])

@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 
 from kordon_proxy.audit.forward import NotNow
-from kordon_proxy.config.model import UpstreamTls
+from kordon_proxy.config.clusters import UpstreamTls
 from kordon_proxy.config.webhooks import Webhook
 from kordon_proxy.identity.tls import TlsFault, tls_context
 from kordon_proxy.reasons import reason_of

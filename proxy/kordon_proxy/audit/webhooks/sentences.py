@@ -9,6 +9,7 @@ from typing import Final
 from kordon_policy.model import Effect
 from kordon_proxy.audit.event import EventType
 
+from .scheduled import scheduled_mutation
 from .staged import staged_mutation
 from .verbs import verb_of
 from .words import (
@@ -276,6 +277,7 @@ _TELLERS: Final[Mapping[str, Callable[[Fields], Iterator[Run]]]] = {
     EventType.AGGREGATE: _aggregate,
     EventType.LOGIN: _login,
     EventType.TEMPORARY_POLICY: _temporary_policy,
+    EventType.SCHEDULED_MUTATION: scheduled_mutation,
     EventType.STAGED_MUTATION: staged_mutation,
     EventType.CONFIGURATION: _configuration,
     EventType.INTERRUPTION: _interruption,

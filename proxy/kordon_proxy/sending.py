@@ -1,6 +1,6 @@
-"""Approved requests, as they are sent: judged once more, over a connection of Kordon's own, to the right broker.
+"""Approved requests, as they are sent: judged once more, over connections of Kordon's own, to the right brokers.
 
-The connection is opened for the one request and closed after it. A broker answers what comes by one connection in
+Connections are opened for the one request and closed after it. A broker answers what comes by one connection in
 order, and takes up to a minute for some requests: Kordon's other questions must not wait for that.
 """
 
@@ -12,17 +12,17 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
+from kio.schema.errors import ErrorCode
 
-from kordon_policy.offset_moves import TopicPartition
 from kordon_policy.staged import Outcome, StagedMutation
-from kordon_protocol.keys import ApiKey
+from kordon_protocol.outcomes import body_error_codes
 
+from .attempts import NotYet
 from .audit import event as audit
 from .calls import AT_MOST_STALE, Case, Judged, Unreadable, errors_of, judge, judge_again, read
-from .cluster.connection import BrokerConnection
 from .cluster.errors import UpstreamError, told
 from .cluster.pool import Pool
-from .cluster.whereabouts import NOBODY, coordinator_of, leaders_of
+from .errands import Errand, shares_of, together
 from .judging.table import Api
 from .judging.verdict import Mended
 from .recorder import outcome_of
@@ -33,19 +33,12 @@ log = structlog.get_logger()
 
 WITHIN: Final = 45.0
 """Seconds that a broker may take. Less than whoever has claimed a mutation has for all of it."""
-_LEARN_WITHIN: Final = 2.0
-"""Seconds for what the audit wants to know of a change; it is done without."""
 _MOST_ERRORS: Final = 100
 _CHANGED: Final = "what it is about has just changed"
-_OF_A_LEADER: Final = frozenset({ApiKey.DELETE_RECORDS, ApiKey.WRITE_TXN_MARKERS})
 
 
 class CannotBeDone(Exception):
     """It is not allowed any more, or makes no sense any more; the text says why."""
-
-
-class NotYet(Exception):
-    """It cannot be done now, and may be later; the text says what it waits for, and names nothing that is secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +52,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """All that it takes to send an approved request, and the connection to send it by. To be closed.
+    """All that it takes to send an approved request, and the connections to send it by. To be closed.
 
     before: what there is before the change, for the audit.
     """
@@ -70,7 +63,7 @@ class Prepared:
     request: Any
     judged: Judged
     before: Mapping[str, Any]
-    connection: BrokerConnection
+    errands: tuple[Errand, ...]
     pool: Pool
 
     @property
@@ -93,7 +86,7 @@ class Prepared:
         return again
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connections."""
         await self.pool.close()
 
 
@@ -112,14 +105,11 @@ async def prepare(mutation: StagedMutation, case: Case) -> Prepared:
     if (refused := judged.refused) is not None:
         raise CannotBeDone(refused)
     sent = forwarded_by(judged.verdict, request)
-    broker = case.broker if case.broker is not None else await _asked_of(api, sent, case.upstream)
-    before = await _before(api, sent, broker, case.upstream)
-    address = case.upstream.address(broker)
-    if address is None:
-        raise NotYet("there is no broker" if broker is None else f"broker {broker} is not there")
+    shares = await shares_of(sent, case)
+    before = await _before(api, sent, shares[0][0], case.upstream)
     pool = Pool(cluster.settings.reach)
     try:
-        connection = await pool.connection(address)
+        errands = tuple([await _errand(broker, share, case.upstream, pool) for broker, share in shares])
     except BaseException:
         await pool.close()
         raise
@@ -130,29 +120,52 @@ async def prepare(mutation: StagedMutation, case: Case) -> Prepared:
         request=request,
         judged=judged,
         before=before,
-        connection=connection,
+        errands=errands,
         pool=pool,
     )
 
 
+async def _errand(broker: int | None, request: Any, upstream: Upstream, pool: Pool) -> Errand:
+    address = upstream.address(broker)
+    if address is None:
+        raise NotYet("there is no broker" if broker is None else f"broker {broker} is not there")
+    return Errand(request=request, connection=await pool.connection(address))
+
+
 async def send(prepared: Prepared) -> Done:
     """Send it, once, and tell what has become of it. Never raises UpstreamError: then nobody knows."""
-    try:
-        answer = await prepared.connection.request(prepared.sent, WITHIN)
-    except UpstreamError as error:
-        log.warning("staged_mutation_unanswered", mutation=prepared.mutation.id, reason=str(error))
+    replies = await asyncio.gather(*(_reply(errand, prepared.mutation) for errand in prepared.errands))
+    silent = tuple(told(one) for one in replies if isinstance(one, UpstreamError))
+    answers = [one for one in replies if not isinstance(one, UpstreamError)]
+    if not answers:
         return Done(
-            outcome=Outcome(errors=(told(error),), unknown=True),
+            outcome=Outcome(errors=silent, unknown=True),
             told=outcome_of(None),
             parameters=_parameters(prepared, None),
         )
+    answer = together(prepared.sent, answers)
     plan = getattr(prepared.judged.verdict, "plan", None)
     response = plan.mend(answer, prepared.judged.may) if isinstance(plan, Mended) else answer
     await _tell_cluster(prepared)
-    errors = tuple(errors_of(response))
+    errors = (*silent, *errors_of(response))
     if len(errors) > _MOST_ERRORS:
         errors = (*errors[:_MOST_ERRORS], f"and {len(errors) - _MOST_ERRORS} more")
-    return Done(outcome=Outcome(errors=errors), told=outcome_of(answer), parameters=_parameters(prepared, response))
+    # The client has said how long brokers may take. What they were not through with then, they may still do.
+    unknown = bool(silent) or any(code == ErrorCode.request_timed_out for _, code in body_error_codes(response))
+    return Done(
+        outcome=Outcome(errors=errors, unknown=unknown),
+        told=replace(outcome_of(answer), unknown=unknown),
+        parameters=_parameters(prepared, response),
+    )
+
+
+async def _reply(errand: Errand, mutation: StagedMutation) -> Any:
+    """A broker's answer, or the UpstreamError that came in its place."""
+    try:
+        return await errand.connection.request(errand.request, WITHIN)
+    except UpstreamError as error:
+        log.warning("staged_mutation_unanswered", mutation=mutation.id, reason=str(error))
+        return error
 
 
 def _parameters(prepared: Prepared, response: Any) -> Mapping[str, Any]:
@@ -163,38 +176,17 @@ def _parameters(prepared: Prepared, response: Any) -> Mapping[str, Any]:
 
 async def _before(api: Api, request: Any, broker: int | None, upstream: Upstream) -> Mapping[str, Any]:
     """What there is before the change, as the audit tells it: brokers alone know, and only now."""
-    question = None if api.learns is None else api.learns.question(request)
-    if api.learns is None or question is None:
+    learns = api.learns
+    question = None if learns is None else learns.question(request)
+    if learns is None or question is None:
         return {}
     answer = None
     try:
-        async with asyncio.timeout(_LEARN_WITHIN):
+        async with asyncio.timeout(learns.within):
             answer = await upstream.cluster.ask(question, broker)
     except (UpstreamError, TimeoutError) as error:
         log.warning("change_not_looked_up", api=api.name, reason=str(error) or "no answer in time")
-    return api.learns.tell(request, answer)
-
-
-async def _asked_of(api: Api, request: Any, upstream: Upstream) -> int | None:
-    """Who alone can do it: a group's coordinator, a partition's leader; None: any broker passes it on."""
-    groups = getattr(request, "groups_names", None) or (getattr(request, "group_id", None),)
-    if groups[0] is not None:
-        return await coordinator_of(upstream.cluster, groups[0])
-    if api.key not in _OF_A_LEADER:
-        return None
-    at = _first_partition(request)
-    leader = NOBODY if at is None else (await leaders_of(upstream.cluster, {at.topic})).get(at, NOBODY)
-    return None if leader == NOBODY else leader
-
-
-def _first_partition(request: Any) -> TopicPartition | None:
-    """A client asks each leader about its own partitions alone, so one tells who has to be asked."""
-    topics = request.topics if hasattr(request, "topics") else [one for each in request.markers for one in each.topics]
-    for topic in topics:
-        indexes = getattr(topic, "partition_indexes", None) or [one.partition_index for one in topic.partitions]
-        for index in indexes:
-            return TopicPartition(str(topic.name), int(index))
-    return None
+    return learns.tell(request, answer)
 
 
 async def _tell_cluster(prepared: Prepared) -> None:
