@@ -5,7 +5,7 @@
 It knows one broker and one rule (everything is allowed): no tenants, policies, login, audit, metrics, limits, holds or
 errors. What it has is what no such proxy can leave out: it collects each request, decodes Produce and Fetch with kio,
 asks a memo for each topic, keeps the order of answers, and decodes and encodes the answers that name addresses. A
-chunk that need not be looked at leaves as it came. `benchmarks.relay` measures Kordon against it.
+chunk that need not be looked at leaves as it came. `python -m benchmarks` measures Kordon beside it.
 """
 
 import asyncio
@@ -203,4 +203,6 @@ async def serve(broker_port: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+        sys.exit("usage: python -m benchmarks.bare BROKER_PORT")
     uvloop.run(serve(int(sys.argv[1])))

@@ -1,7 +1,7 @@
 """What the wire costs: codec and scans, beside kio alone where kio does the same.
 
-python benchmarks/codec.py --fast -o before.json     # on one branch
-python benchmarks/codec.py --fast -o after.json      # on the other
+python -m benchmarks.micro.codec --fast -o before.json     # on one branch
+python -m benchmarks.micro.codec --fast -o after.json      # on the other
 python -m pyperf compare_to before.json after.json --table
 """
 

@@ -1,6 +1,6 @@
 """What it costs to chain one audit event, beside what it costs to write it as JSON, and to verify it later.
 
-python -m benchmarks.seal
+python -m benchmarks.micro.seal
 """
 
 import pyperf

@@ -1,11 +1,12 @@
-"""What one decision costs, with 10, 1,000 and 100,000 policies in the file and as many names in its paths.
+"""What one decision costs, with 10, 1,000 and 100,000 policies in the file and as many names in its paths, or tenants.
 
 The policies are the asker's own, for the action that is asked about, and do not match; one does. A decision that is
 remembered is one look-up, a new name is looked up in the index, and neither grows with the policies. Times are those of
 the processor, since the question is about work, not about who else is on the machine.
 
-    python benchmarks/decide.py
-    python benchmarks/decide.py -o before.json; (change something); python benchmarks/decide.py -o after.json
+    python -m benchmarks.micro.decide
+    python -m benchmarks.micro.decide -o before.json; (change something)
+    python -m benchmarks.micro.decide -o after.json
     python -m pyperf compare_to before.json after.json
 """
 
@@ -63,6 +64,29 @@ def snapshot(count: int) -> Snapshot:
         excludes=(Selector(ref=ref, paths=tuple(others(count))),),
     )
     return compile_snapshot(Document(policies=policies, tenants=(tenant,)), epoch=1)
+
+
+@cache
+def among_tenants(count: int) -> Snapshot:
+    """One policy, and a tenant with as many others."""
+    ref = RuleRef(place="policies[0]")
+    rule = Rule(
+        ref=ref,
+        effect=Effect.ALLOW,
+        actions=frozenset({Action.TOPIC_PRODUCE}),
+        paths=(topic("tx_*"),),
+        roles=ROLES,
+    )
+    tenants = tuple(
+        Tenant(
+            ref=RuleRef(place=f"tenants[{at}]"),
+            name=name,
+            roles=ROLES,
+            includes=(Selector(ref=ref, paths=(topic(includes),)),),
+        )
+        for at, (name, includes) in enumerate((("Trading", "tx_*"), *((f"T{n}", f"t{n}_*") for n in range(count))))
+    )
+    return compile_snapshot(Document(policies=(rule,), tenants=tenants), epoch=1)
 
 
 def rights(count: int) -> Rights:

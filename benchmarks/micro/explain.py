@@ -3,8 +3,9 @@
 A file of 1,000 policies for 40 roles, 25 actions and as many teams as roles, which speaks some 9,000 times of a role,
 an action and a pattern; and a tenant for each ten roles. Times are those of the processor. The aim is 20 ms.
 
-    python benchmarks/explain.py
-    python benchmarks/explain.py -o before.json; (change something); python benchmarks/explain.py -o after.json
+    python -m benchmarks.micro.explain
+    python -m benchmarks.micro.explain -o before.json; (change something)
+    python -m benchmarks.micro.explain -o after.json
     python -m pyperf compare_to before.json after.json
 """
 
