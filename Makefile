@@ -24,6 +24,9 @@ BENCH := $(if $(COMPILED),.venv-compiled,.venv)
 WORKERS ?= 3
 IN_PARALLEL := --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
+# Where the environment forbids it, each of the hundreds of processes that tests start would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-compiled style types bench bench-quick performance lock clean
 
 demo: .venv/made

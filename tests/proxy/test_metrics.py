@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kordon_proxy.holds import Hold
 from kordon_proxy.metrics import Metrics
 from kordon_proxy.workers.families import LABEL
 from kordon_proxy.workers.metrics import ParentMetrics
@@ -65,6 +66,14 @@ def test_every_metric_is_in_the_document_with_its_labels_and_no_other(metrics: M
     parents = {name: labels if "worker_" in name else labels - {LABEL} for name, labels in of_the_parent().items()}
 
     assert documented == {**parents, **own_families(metrics)}
+
+
+def test_the_document_tells_of_every_reason_to_pause_and_of_no_other() -> None:
+    told = re.search(r"^## Pauses\n(.*?)^## ", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+
+    assert told is not None
+    reasons = re.findall(r"^\| `([a-z-]+)` \|", told[1], re.MULTILINE)
+    assert sorted(reasons) == sorted(Hold)
 
 
 def of_the_parent() -> dict[str, set[str]]:
