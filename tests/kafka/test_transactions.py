@@ -472,4 +472,5 @@ def test_a_transaction_that_hangs_is_found_in_its_tenant_and_ended_by_an_admin(
 
 def names(event: Mapping[str, Any], things: Things) -> bool:
     """Whether an event is about this producer."""
-    return str(things.producer_id) in str(event["what"]["parameters"])
+    markers = event["what"]["parameters"]["markers"]
+    return [marker["producer_id"] for marker in markers] == [things.producer_id]

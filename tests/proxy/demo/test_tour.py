@@ -21,7 +21,7 @@ from kordon_proxy.demo.show import NotShown, Show
 from kordon_proxy.demo.tools import Finished
 from kordon_proxy.demo.world import APPS_PORT, KAFKA_PORT, SIDECAR_PORT
 
-_PATIENCE = 120.0
+_PATIENCE = 240.0
 _MOST_SECONDS_TO_GO = 10.0
 
 
@@ -128,6 +128,7 @@ def run_in(folder: Path, command: str) -> str:
         raise
 
 
+@pytest.mark.timeout(600)
 def test_it_stays_beside_others_and_its_commands_do_what_they_say(taken_ports: set[int], demo: Demo) -> None:
     # Given
     demo.wait_until(lambda: "What the audit log says meanwhile" in demo.output)
