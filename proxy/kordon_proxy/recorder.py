@@ -167,6 +167,14 @@ class Recorder:
             path = ("cluster", self._cluster, Kind.TOPIC.value, name)
             self._audit.tally(self.who, Action.TOPIC_INSPECT, path, Effect.ALLOW, size)
 
+    def unanswered(self, exchange: Exchange) -> None:
+        """Write down what the broker was sent by a connection that has ended: it may have been done, and of an answer
+        that had begun the client may have read all that was sent."""
+        if exchange.record is Record.EVENT:
+            self.write([self.mutation(exchange, None)], None)
+        elif exchange.stream is not None or exchange.api.sizes is None:  # without an answer there was nothing to read
+            self.count(exchange)
+
     def write(self, events: list[Event], on_durable: Durable | None) -> None:
         """Write events; `on_durable` is called once when all of them are on disk."""
         waiting = len(events)

@@ -75,6 +75,7 @@ class Session(asyncio.BufferedProtocol):
         "_link",
         "_login",
         "_names_end",
+        "_parked",
         "_state",
         "_tasks",
         "_waiting",
@@ -115,6 +116,8 @@ class Session(asyncio.BufferedProtocol):
         self._driving = False
         self._names_end = 0
         """Where the names of the last Produce or Fetch ended."""
+        self._parked = 0
+        """How many requests the broker may keep for as long as others want (`Api.parks`)."""
         self._held = 0
         """Bytes of answers that wait for what has to happen before they leave."""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -243,6 +246,8 @@ class Session(asyncio.BufferedProtocol):
             self.hold(Hold.IN_FLIGHT)
         if self._too_much_waits():  # answers of Kordon's own, behind one that the broker takes its time for
             self.hold(Hold.ORDER)
+        if self._parked and not _is_judged_again(self._waiting[-1]):
+            self.hold(Hold.LONG_POLL)
         if Hold.CLIENT_SLOW in self._link.holds.since:
             self.hold(Hold.CLIENT_SLOW)
         if self.listener.audit.full:
@@ -498,6 +503,8 @@ class Session(asyncio.BufferedProtocol):
         has_answer = exchange.api.has_answer
         if has_answer is None or has_answer(exchange.request):
             self._answers.expect(exchange)
+            if exchange.api.parks:
+                self._parked += 1
         else:
             self._member.recorder.count(exchange)
         if not link.begun:
@@ -587,6 +594,8 @@ class Session(asyncio.BufferedProtocol):
         if self._holds.since:
             if Hold.ORDER in self._holds and not self._too_much_waits():
                 self.release(Hold.ORDER)
+            if Hold.LONG_POLL in self._holds and not self._parked:
+                self.release(Hold.LONG_POLL)
             if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
                 self.release(Hold.IN_FLIGHT)
             if Hold.DRAINING in self._holds and not len(self._answers):
@@ -670,6 +679,8 @@ class Session(asyncio.BufferedProtocol):
 
     def _finished(self, exchange: Exchange, response: Any | None = None) -> None:
         """An answer of the broker is whole; where it was collected, `response` is what the client gets of it."""
+        if exchange.api.parks:
+            self._parked -= 1
         self.meter.finished(exchange)
         self._member.recorder.count(exchange, response)
         assert exchange.now is not None
@@ -776,12 +787,18 @@ class Session(asyncio.BufferedProtocol):
                 task.cancel()
         # Last, so that no fault in writing down keeps a connection open.
         for exchange in self._answers.pending():
-            # One whose answer has come and waits has its event already.
-            if exchange.record is Record.EVENT and exchange.forwarded and exchange.frame is None:
-                self._member.recorder.write([self._member.recorder.mutation(exchange, None)], None)
+            # One whose answer has come and waits is written down already.
+            if exchange.forwarded and exchange.frame is None:
+                self._member.recorder.unanswered(exchange)
 
 
 DROPPED: Final = Mended(unchanged)
+_FETCH: Final = bytes((0, ApiKey.FETCH))
+
+
+def _is_judged_again(waiting: Collected) -> bool:
+    """Whether a request changes nothing, and its answer leaves by the rights of the moment in which it comes."""
+    return bytes(waiting.chunks[0][4:6]) == _FETCH
 
 
 def _to_learn(exchange: Exchange, verdict: Forward | Rewrite, learns: Learns) -> Any | None:

@@ -67,10 +67,15 @@ class Changing:
 
     def reads(self, topic: str) -> int:
         """How many reads of the topic the audit has counted."""
-        events = self._events(topic, "Allow")
-        return sum(
-            event["data"]["window"]["count"] for event in events if event["data"]["what"]["action"] == "TOPIC_INSPECT"
-        )
+        return self._counted(topic, "TOPIC_INSPECT")
+
+    def produces(self, topic: str) -> int:
+        """How many produces to the topic the audit has counted."""
+        return self._counted(topic, "TOPIC_PRODUCE")
+
+    def _counted(self, topic: str, action: str) -> int:
+        events = [event["data"] for event in self._events(topic, "Allow")]
+        return sum(event["window"]["count"] for event in events if event["what"]["action"] == action)
 
     def _events(self, topic: object, effect: str) -> list[dict[str, Any]]:
         return [

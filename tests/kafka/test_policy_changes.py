@@ -16,6 +16,7 @@ from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.demo.kafka import Kafka
+from tests.kafka import records
 from tests.kafka.changing import Changing, hiding, without
 from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
 from tests.kafka.fixtures import Fresh
@@ -182,6 +183,64 @@ def test_a_long_poll_that_was_parked_is_judged_before_it_is_answered(
         assert codes_and_records(fetching.fetch()) == [(ErrorCode.none, True)]
         eventually(lambda: changing.reads(topic))
         assert changing.reads(topic) == 1
+
+
+@pytest.mark.parametrize("how", ["denied", "hidden"])
+def test_a_change_behind_a_parked_long_poll_is_judged_when_the_poll_has_its_answer(
+    changing: Changing, kafka: Kafka, topic: str, tenant_topic: MakeTenantTopic, how: str
+) -> None:
+    """A broker reads no further request of the connection meanwhile, which may be days."""
+    polled = tenant_topic("tx_polled", at=changing.kordon)
+    policy = without("TOPIC_PRODUCE, TOPIC_DELETE", "topic", topic) if how == "denied" else hiding(topic)
+    with Wire(changing.trading) as wire:
+        # Given
+        eventually(lambda: records.seen(wire, topic, polled))
+        append(kafka, topic, b"first")
+        paused = changing.metric("kordon_pauses_total", reason="long-poll")
+        delete = a_request(ApiKey.DELETE_TOPICS, 5, topic_names=(topic,), timeout=timedelta(seconds=SECONDS))
+        wire.send(records.fetch(polled, wait=7 * 86_400_000), records.produce(topic, b"late"), delete)
+        eventually(lambda: changing.metric("kordon_pauses_total", reason="long-poll") > paused)
+
+        # When
+        changing.put_in_force(policy)
+        append(kafka, polled, b"go on")
+
+        # Then
+        read, produced, deleted = (wire.receive().message for _ in range(3))
+        assert codes_and_records(read) == [(ErrorCode.none, True)]
+        refused = {
+            "denied": ErrorCode.topic_authorization_failed,
+            "hidden": ErrorCode.unknown_topic_or_partition,
+        }[how]
+        assert produced.responses[0].partition_responses[0].error_code is refused
+        assert deleted.responses[0].error_code is refused
+    assert records.read(kafka, topic) == [b"first"]
+
+
+@pytest.mark.parametrize("acks", [1, -1])
+def test_a_produce_whose_client_goes_before_its_answer_is_counted(
+    changing: Changing, kafka: Kafka, topic: str, acks: int
+) -> None:
+    with Wire(changing.trading) as wire:
+        eventually(lambda: records.seen(wire, topic))
+
+    for _ in range(10):
+        with Wire(changing.trading) as wire:
+            records.seen(wire, topic)  # the connection to the broker is there
+            wire.send(records.produce(topic, b"and gone", acks=acks))
+
+    eventually(lambda: changing.produces(topic) == 10)
+    assert 1 <= records.end_of(kafka, topic) <= 10
+
+
+def test_a_read_that_its_client_breaks_off_is_counted(changing: Changing, kafka: Kafka, topic: str) -> None:
+    append(kafka, topic, *[bytes([number]) * 900_000 for number in range(30)])
+
+    with Wire(changing.trading) as wire:
+        wire.send(records.fetch(topic))
+        assert len(wire.receive_bytes(5_000_000)) == 5_000_000
+
+    eventually(lambda: changing.reads(topic) == 1)
 
 
 @pytest.mark.known_fault(17)

@@ -119,6 +119,16 @@ class Wire:
             self._frames += self._splitter.feed(data)
         return self._frames.pop(0)
 
+    def receive_bytes(self, size: int) -> bytes:
+        """So many of the next bytes, whatever they are."""
+        data = bytearray()
+        while len(data) < size:
+            chunk = self._socket.recv(min(CHUNK, size - len(data)))
+            if not chunk:
+                raise Gone
+            data += chunk
+        return bytes(data)
+
 
 def a_batch(
     *values: bytes, producer_id: int = -1, producer_epoch: int = -1, sequence: int = -1, transactional: bool = False

@@ -337,7 +337,7 @@ async def test_what_is_no_request_of_kafkas_is_taken_for_none(links: Links) -> N
     """Bytes that a Fetch is remembered by, in a request of a key that no API has."""
     world = a_world(links)
     client = await connected(world)
-    client.sends(a_fetch(0))
+    client.broker_answers(client.sends(a_fetch(0)))
     standing = client.session._member.standing(world.listener.picture())
     assert standing is not None
     (remembered,) = (said for _, said in standing.judged if b"tx_one" in said)

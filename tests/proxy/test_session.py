@@ -393,6 +393,58 @@ async def test_requests_beyond_the_limit_of_those_in_flight_wait(links: Links) -
     assert world.metric("pauses", Hold.IN_FLIGHT) >= 1
 
 
+def joins(group: str = "g_one") -> Any:
+    return a_request(ApiKey.JOIN_GROUP, 5, group_id=group, protocol_type="consumer")
+
+
+@pytest.mark.parametrize("parked", [fetch(), joins()], ids=["Fetch", "JoinGroup"])
+def test_behind_a_request_that_the_broker_may_keep_nothing_is_judged(links: Links, parked: Any) -> None:
+    """A broker reads no further request meanwhile: what was allowed long ago would be done when nobody may any more."""
+
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client = await a_client(world)
+
+        first, change = client.sends_together([parked, delete()])
+        assert client.forwarded() == [first]
+        assert not client.transport.reading
+        world.policies.snapshot = a_snapshot(POLICY.replace(", TOPIC_DELETE]", "]"), epoch=2)
+        client.broker_answers(first)
+
+        assert client.forwarded() == []
+        await tick()
+        (topic,) = client.answers()[change].responses
+        assert topic.error_code == ErrorCode.topic_authorization_failed
+        assert client.transport.reading
+        assert world.metric("pauses", Hold.LONG_POLL) == 1
+
+    run()
+
+
+@scenario
+async def test_a_fetch_behind_another_goes_on_as_its_answer_is_judged(links: Links) -> None:
+    client = await a_client(a_world(links))
+
+    numbers = client.sends_together([fetch(), fetch()])
+
+    assert client.forwarded() == numbers
+    assert client.transport.reading
+
+
+@scenario
+async def test_behind_answers_to_all_that_the_broker_may_keep_everything_goes_on(links: Links) -> None:
+    client = await a_client(a_world(links))
+    first, second, behind = client.sends_together([fetch(), fetch(), heartbeat()])
+    assert client.forwarded() == [first, second]
+
+    client.broker_answers(first)
+    assert client.forwarded() == []
+    client.broker_answers(second)
+
+    assert client.forwarded() == [behind]
+
+
 @scenario
 async def test_kordons_own_answers_count_too_when_they_wait_behind_another(links: Links) -> None:
     world = a_world(links, limits={"in_flight": 3})
@@ -503,11 +555,10 @@ async def answers_to(world: World, kinds: list[str], sizes: list[int]) -> list[b
     for piece in pieces(b"".join(request_frame(messages[kind], n, "test") for n, kind in enumerate(kinds)), sizes):
         client.sends_bytes(piece)
     await tick()
-    if world.links.of(client.session):
-        due = b"".join(map(client.broker_frame, client.forwarded()))
-        for piece in pieces(due, sizes):
+    while world.links.of(client.session) and (due := client.forwarded()):
+        for piece in pieces(b"".join(map(client.broker_frame, due)), sizes):
             client.session.from_broker(piece)
-    await tick()
+        await tick()
     return client.frames()
 
 
@@ -988,9 +1039,9 @@ async def test_while_the_log_cannot_be_written_mutations_are_refused_and_reads_g
     client = await a_client(world)
     world.audit.accepts_mutations = False
 
-    mutation, read, write = client.sends(delete()), client.sends(fetch()), client.sends(produce())
+    mutation, write, read = client.sends(delete()), client.sends(produce()), client.sends(fetch())
 
-    assert client.forwarded() == [read, write]
+    assert client.forwarded() == [write, read]
     answer = client.answers()[mutation]
     assert [topic.error_code for topic in answer.responses] == [ErrorCode.unknown_server_error]
     assert "audit log cannot be written" in answer.responses[0].error_message
@@ -1022,6 +1073,67 @@ def test_a_mutation_without_an_answer_is_recorded_with_an_unknown_outcome(
         assert event.what.resources == (("cluster", "prod", "topic", "tx_one"),)
 
     run()
+
+
+@pytest.mark.parametrize("lose", [lose_the_broker, lose_the_client])
+def test_a_produce_without_an_answer_is_counted(links: Links, lose: Callable[[Connected], None]) -> None:
+    """The broker has the records."""
+
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client = await a_client(world)
+        client.broker_answers(client.sends(produce()))
+        client.sends(produce())
+
+        lose(client)
+
+        assert [action for _, action, *_ in world.audit.tallies] == ["TOPIC_PRODUCE"] * 2
+
+    run()
+
+
+@scenario
+async def test_a_produce_with_an_unreadable_request_behind_it_is_counted(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+
+    client.sends_together([produce()], end=UNKNOWN_KEY)
+
+    assert len(client.forwarded()) == 1
+    assert not client.open
+    assert [action for _, action, *_ in world.audit.tallies] == ["TOPIC_PRODUCE"]
+
+
+@pytest.mark.parametrize("lose", [lose_the_broker, lose_the_client])
+def test_a_read_that_is_broken_off_is_counted(links: Links, lose: Callable[[Connected], None]) -> None:
+    """The client may have read all that has come."""
+
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client = await a_client(world)
+        answer = client.broker_frame(client.sends(fetch()), responses=(fetched(b"r" * 500),))
+        client.session.from_broker(answer[:-10])
+
+        lose(client)
+
+        assert [tally[1:] for tally in world.audit.tallies] == [
+            ("TOPIC_INSPECT", ("cluster", "prod", "topic", "tx_one"), "Allow", 500)
+        ]
+
+    run()
+
+
+@scenario
+async def test_a_fetch_of_which_nothing_has_come_is_no_read(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    client.sends(fetch())
+
+    lose_the_client(client)
+
+    assert world.audit.tallies == []
 
 
 @scenario

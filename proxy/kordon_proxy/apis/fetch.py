@@ -253,5 +253,6 @@ APIS = (
         record=Record.COUNTED,
         sizes=sizes,
         repeated=lambda request: None if uses_session(request) else request,
+        parks=True,
     ),
 )

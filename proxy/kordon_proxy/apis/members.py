@@ -227,6 +227,7 @@ APIS = (
         judge=judge_join,
         gives_away="topics in what members say, which are cut to the view",
         needs=(Action.GROUP_CONSUME,),
+        parks=True,
     ),
     Api(
         key=ApiKey.HEARTBEAT,
@@ -255,5 +256,6 @@ APIS = (
         gives_away="topics in an assignment, which are cut to the view",
         needs=(Action.GROUP_CONSUME,),
         reads=any_topic,
+        parks=True,
     ),
 )

@@ -280,5 +280,6 @@ APIS = (
         sizes=sizes,
         gives_away="addresses of new leaders, which become Kordon's; free texts, which become Kafka's constant ones",
         needs=(Action.GROUP_CONSUME, Action.TOPIC_INSPECT),
+        parks=True,
     ),
 )

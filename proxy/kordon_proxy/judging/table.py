@@ -78,6 +78,9 @@ class Api:
     """What is kept of a request that has gone to the broker, until its answer comes, where that is less than all."""
     needs_fresh_picture: Callable[[Any], bool] | None = None
     """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
+    parks: bool = False
+    """The broker may keep it until something happens that is up to its client or to others, such as a new record. A
+    broker reads no further request of the connection meanwhile, so none is judged but a Fetch."""
     has_answer: Callable[[Any], bool] | None = None
     """Whether this request gets an answer at all; None: always."""
     changes_topics: bool = False
