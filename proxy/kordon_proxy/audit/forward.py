@@ -113,8 +113,8 @@ class Forwarder:
         self._more = asyncio.Event()
         self._is_behind = False
         if is_new:
-            self._save()  # or it would begin with what is new again after a crash
-        journal.forwarded(sink.name, self._after)
+            self._save_cursor()  # or it would begin with what is new again after a crash
+        journal.keep_for(sink.name, self._after)  # and no more: the sinks that come after this one are not known yet
         journal.listeners.append(self._see_more)
         metrics.audit_sink_up[sink.name].set(1)
         self._show_backlog()
@@ -291,6 +291,10 @@ class Forwarder:
             await asyncio.to_thread(self._save)
 
     def _save(self) -> None:
+        self._journal.forwarded(self.sink.name, self._save_cursor())
+
+    def _save_cursor(self) -> int:
+        """Return the number that was noted."""
         after = self._after
         try:
             save_cursor(self._journal.directory, self.sink.name, self._journal.writer, after)
@@ -298,7 +302,7 @@ class Forwarder:
             # Most likely the disk is full. The sink has the events, so go on: that is what makes room on the disk.
             log.warning("audit_cursor_not_saved", sink=self.sink.name, reason=reason_of(error))
         self._saved = after
-        self._journal.forwarded(self.sink.name, after)
+        return after
 
     def _see_more(self) -> None:
         self._more.set()

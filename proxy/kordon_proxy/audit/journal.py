@@ -150,10 +150,17 @@ class Journal:
             lost, self._lost = self._lost, 0
         return lost
 
-    def forwarded(self, sink: str, number: int) -> None:
-        """Note that a sink has everything up to that number (0: nothing yet), and delete what nobody needs. Blocks."""
+    def keep_for(self, sink: str, number: int) -> None:
+        """Keep what comes after that number until `forwarded` says that the sink has it. Deletes nothing.
+
+        All sinks have to be named by this before the first of them goes on: what one has got, another may wait for.
+        """
         with self._condition:
             self._forwarded[sink] = number
+
+    def forwarded(self, sink: str, number: int) -> None:
+        """Note that a sink has everything up to that number (0: nothing yet), and delete what nobody needs. Blocks."""
+        self.keep_for(sink, number)
         self._drop_old()
 
     # What follows runs in the journal's own thread.

@@ -194,6 +194,29 @@ async def test_the_journal_keeps_what_a_sink_that_is_away_has_not_got(tmp_path: 
 
 
 @scenario
+async def test_a_restart_keeps_what_any_of_several_sinks_has_not_got(tmp_path: Path) -> None:
+    # Given a journal of which one sink has everything, and another nothing
+    rotation = {"size": 4096, "keep": 0}
+    journal = a_journal(tmp_path, rotation=rotation)
+    save_cursor(tmp_path, "other", journal.writer, 0)
+    save_cursor(tmp_path, "notes", journal.writer, 30)
+    journal.forwarded("other", 0)
+    for _ in range(30):
+        await durable(journal, a_mutation())
+    journal.close(5)
+
+    # When both go on after a restart, first the one that has everything
+    again, ahead, behind = a_journal(tmp_path, rotation=rotation), Notes(), Notes()
+    behind.name = "other"
+    async with forwarding(again, ahead), forwarding(again, behind) as forwarder:
+        await forwarder.catch_up()
+
+    # Then
+    assert (ahead.got, behind.got) == ([], list(range(1, 31)))
+    again.close(5)
+
+
+@scenario
 async def test_a_journal_that_was_begun_anew_is_forwarded_from_its_beginning(tmp_path: Path) -> None:
     save_cursor(tmp_path, "notes", "another-writer", 99)
     journal, sink = a_journal(tmp_path), Notes()

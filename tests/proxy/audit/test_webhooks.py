@@ -395,6 +395,21 @@ async def test_a_webhook_that_was_new_before_a_crash_is_not_new_after_it(tmp_pat
 
 
 @scenario
+async def test_one_that_is_new_deletes_nothing_that_the_next_has_not_got(tmp_path: Path) -> None:
+    journal, told_of = a_journal(tmp_path, rotation={"size": 4096, "keep": 0}), Reports()
+    journal.forwarded("known", 0)
+    for _ in range(30):
+        await durable(journal, a_mutation())
+    journal.close(5)
+
+    again = a_journal(tmp_path, rotation={"size": 4096, "keep": 0})
+    Forwarder(again, Away(), Metrics(), backlog_warning=100, queue=told_of.queue())
+
+    assert list_segments(tmp_path)[0].first == 1
+    again.close(5)
+
+
+@scenario
 async def test_one_that_is_away_for_ever_keeps_no_more_of_the_journal_than_its_queue(tmp_path: Path) -> None:
     metrics = Metrics()
     hook = a_webhook(f"http://127.0.0.1:{free_port()}/", queue=100)
