@@ -3,6 +3,10 @@
 import json
 import os
 from pathlib import Path
+from typing import Final
+
+_BEFORE: Final = "cursor."
+_AFTER: Final = ".json"
 
 
 def load_cursor(directory: Path, sink: str, writer: str) -> int:
@@ -10,10 +14,18 @@ def load_cursor(directory: Path, sink: str, writer: str) -> int:
     return find_cursor(directory, sink, writer) or 0
 
 
+def load_cursors(directory: Path, writer: str) -> dict[str, int]:
+    """Return by sink what `load_cursor` does, of all that have or had one. Raises OSError."""
+    sinks = sorted(
+        path.name.removeprefix(_BEFORE).removesuffix(_AFTER) for path in directory.glob(f"{_BEFORE}*{_AFTER}")
+    )
+    return {sink: load_cursor(directory, sink, writer) for sink in sinks}
+
+
 def find_cursor(directory: Path, sink: str, writer: str) -> int | None:
     """Return the last number that the sink has for sure; 0: it was another writer's; None: nothing is known."""
     try:
-        kept = json.loads(_path(directory, sink).read_bytes())
+        kept = json.loads(cursor_path(directory, sink).read_bytes())
         return int(kept["sequence"]) if kept["writer"] == writer else 0
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -21,7 +33,7 @@ def find_cursor(directory: Path, sink: str, writer: str) -> int | None:
 
 def save_cursor(directory: Path, sink: str, writer: str, sequence: int) -> None:
     """Keep the number, whole or not at all. Raises OSError."""
-    path = _path(directory, sink)
+    path = cursor_path(directory, sink)
     draft = path.with_suffix(".draft")
     with draft.open("w", encoding="ascii") as file:
         json.dump({"writer": writer, "sequence": sequence}, file)
@@ -30,5 +42,6 @@ def save_cursor(directory: Path, sink: str, writer: str, sequence: int) -> None:
     draft.replace(path)
 
 
-def _path(directory: Path, sink: str) -> Path:
-    return directory / f"cursor.{sink}.json"
+def cursor_path(directory: Path, sink: str) -> Path:
+    """Return where the cursor of a sink is kept."""
+    return directory / f"{_BEFORE}{sink}{_AFTER}"

@@ -21,6 +21,7 @@ import structlog
 from kordon_proxy.config.audit import Rotation
 from kordon_proxy.reasons import reason_of
 
+from .cursor import load_cursors
 from .line import seal
 from .segments import AuditError, Segment, list_segments, segment_path, whole_part
 
@@ -49,7 +50,7 @@ class JournalFile:
         self._in_doubt = False
 
     def open(self) -> int:
-        """Lock the directory, cut off what a crash left half-written, and return the last number in the journal.
+        """Lock the directory, cut off what a crash left half-written, and return the last number that was given.
 
         Raises AuditError when the directory cannot be used.
         """
@@ -58,7 +59,7 @@ class JournalFile:
             self._lock_directory()
             segments = list_segments(self.directory)
             if segments:
-                return self._go_on(segments)
+                return self._leave_out_forwarded(self._go_on(segments))
             self.writer = uuid4().hex[:16]
             self._begin(1)
             return 0
@@ -126,6 +127,22 @@ class JournalFile:
             os.ftruncate(self._file, whole.size)
         os.fsync(self._file)  # a process that was killed may have left whole lines which are not durable yet
         return whole.last
+
+    def _leave_out_forwarded(self, last: int) -> int:
+        """Go on behind all that a sink has got, and return the number before.
+
+        The journal ends early when its disk lost something, or somebody cut it off. A number of those that are gone
+        must not be given again: readers would take what is new for repeated, and an auditor would see no gap.
+        """
+        cursors = load_cursors(self.directory, self.writer)
+        ahead = {sink: number for sink, number in cursors.items() if number > last}
+        if not ahead:
+            return last
+        for sink, number in ahead.items():
+            log.error("audit_journal_ends_early", sink=sink, forwarded=number, last_sequence=last)
+        number = max(ahead.values())
+        self._begin(number + 1)  # its name keeps the gap, whatever becomes of the cursors
+        return number
 
     def _begin(self, first: int) -> None:
         if self._file >= 0:

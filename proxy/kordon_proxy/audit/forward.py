@@ -106,7 +106,7 @@ class Forwarder:
         self._untold = 0
         known = find_cursor(journal.directory, sink.name, journal.writer)
         is_new = known is None and queue is not None
-        self._after = journal.durable if is_new else self._within_the_journal(known or 0)
+        self._after = journal.durable if is_new else known or 0
         self._saved = self._after
         self._save_due = 0.0
         self._tail = Tail(journal.directory, self._after)
@@ -118,13 +118,6 @@ class Forwarder:
         journal.listeners.append(self._see_more)
         metrics.audit_sink_up[sink.name].set(1)
         self._show_backlog()
-
-    def _within_the_journal(self, after: int) -> int:
-        last = self._journal.durable
-        if after > last:
-            # Somebody cut the journal's end off, or brought an old copy of it back. Its numbers are given once more.
-            log.error("audit_journal_ends_early", sink=self.sink.name, forwarded=after, last_sequence=last)
-        return min(after, last)
 
     @property
     def backlog(self) -> int:

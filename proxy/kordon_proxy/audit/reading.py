@@ -3,15 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from .breaks import Break, Noted
-from .cursor import load_cursor
+from .cursor import cursor_path, load_cursors
 from .line import place_of
 from .segments import AuditError, Segment, list_segments
 from .verification import Verifier
-
-_CURSORS: Final = "cursor.*.json"
 
 
 def journal_segments(directory: Path) -> list[Segment]:
@@ -41,15 +39,10 @@ def cursors(directory: Path) -> list[Noted]:
     """Return what the sinks of a journal have got of it, as witnesses of where it ends."""
     (segment, *_) = journal_segments(directory)
     return [
-        Noted(by=path.name, writer=segment.writer, sequence=sequence)
-        for path in sorted(directory.glob(_CURSORS))
-        if (sequence := load_cursor(directory, _sink(path), segment.writer))
+        Noted(by=cursor_path(directory, sink).name, writer=segment.writer, sequence=sequence)
+        for sink, sequence in load_cursors(directory, segment.writer).items()
+        if sequence
     ]
-
-
-def _sink(cursor: Path) -> str:
-    before, after = _CURSORS.split("*")
-    return cursor.name.removeprefix(before).removesuffix(after)
 
 
 def first_event(directory: Path) -> dict[str, Any] | None:

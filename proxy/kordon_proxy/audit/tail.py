@@ -74,8 +74,7 @@ class Tail:
                 return
             self._offset += len(text)
             if place is not None and place.sequence > self.after:
-                if place.sequence != self.after + 1:
-                    log.error("audit_gap", first=self.after + 1, last=place.sequence - 1)
+                self._pass_over(place.sequence)
                 self.after = place.sequence
                 yield Line(place.sequence, text.rstrip(b"\n"))
 
@@ -88,7 +87,14 @@ class Tail:
         # It may have grown between the last read and the look at the directory; once there is a next one, no more.
         if not self._chunk():
             self._segment, self._offset = later[0], 0
+            self._pass_over(later[0].first)
         return True
+
+    def _pass_over(self, first: int) -> None:
+        """Wait no more for what is missing before that number."""
+        if first > self.after + 1:
+            log.error("audit_gap", first=self.after + 1, last=first - 1)
+            self.after = first - 1
 
 
 def read_events(directory: Path, after: int = 0) -> Iterator[dict[str, Any]]:

@@ -47,6 +47,7 @@ class Verifier:
     forwarded: Mapping[int, bytes | None] | None = None
     summary: Summary = field(default_factory=Summary)
     _file: _File | None = None
+    _begins: int = 0
     _known: _Known = field(default_factory=_Known)
     _wanted: dict[int, list[Noted]] = field(default_factory=dict)
     _range: tuple[int, int] = (1, 0)
@@ -59,6 +60,8 @@ class Verifier:
 
     def begin_file(self, name: str, writer: str, first: int) -> None:
         """Go on with the next file; by its name it is of that writer and begins with that number."""
+        if self._file is None:
+            self._begins = first
         self._file = _File(name, writer, first)
         self.summary.writer = writer
         self.summary.files += 1
@@ -155,7 +158,7 @@ class Verifier:
 
     @property
     def _expected(self) -> int:
-        return self._known.last + 1 if self._known.last else self._open_file.first
+        return self._known.last + 1 if self._known.last else self._begins
 
     def _out_of_order(self, place: Place) -> Iterator[Break]:
         first, last = self._expected, place.sequence - 1

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kordon_proxy.audit.breaks import Fault
+from kordon_proxy.audit.cursor import save_cursor
 from kordon_proxy.audit.event import encode
 from kordon_proxy.audit.file import JournalFile
 from kordon_proxy.audit.line import BEGINNING, link, place_of, seal
+from kordon_proxy.audit.reading import verify
 from kordon_proxy.audit.segments import AuditError, Segment, list_segments, segment_path, whole_part
+from kordon_proxy.audit.verification import Verifier
 from kordon_proxy.config.audit import Rotation
 from tests.proxy.audit.events import NOON, SOURCE, a_denial, sealed, unchained
 
@@ -88,6 +92,46 @@ def test_the_chain_goes_on_where_it_was(tmp_path: Path) -> None:
 
     assert len(list_segments(tmp_path)) > 2
     assert content(tmp_path) == bodies(1, 29)
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_after_the_end_was_lost_numbers_that_a_sink_has_are_not_given_again(tmp_path: Path, left: int) -> None:
+    # Given a journal that ends before what was forwarded of it
+    file = an_open_file(tmp_path)
+    file.append(bodies(1, 5), 1)
+    file.close()
+    save_cursor(tmp_path, "ahead", file.writer, 5)
+    save_cursor(tmp_path, "behind", file.writer, 2)
+    path = list_segments(tmp_path)[0].path
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
+
+    # When it is gone on with, also after a restart, and when the cursor has gone
+    file = JournalFile(tmp_path, Rotation())
+    found = [file.open()]
+    file.close()
+    (tmp_path / "cursor.ahead.json").unlink()
+    found.append(file.open())
+    file.append(bodies(6), 6)
+    file.close()
+
+    # Then the gap is seen, and nothing else is wrong
+    assert found == [5, 5]
+    assert [segment.writer for segment in list_segments(tmp_path)] == [file.writer] * 2
+    breaks = list(verify(tmp_path, Verifier()))
+    assert [(one.fault, one.sequence) for one in breaks] == [(Fault.MISSING, 6)]
+    assert breaks[0].meaning.startswith(f"events {left + 1} to 5 are missing")
+
+
+def test_another_writers_cursor_leaves_no_gap(tmp_path: Path, file: JournalFile) -> None:
+    save_cursor(tmp_path, "notes", "another-writer", 99)
+    file.append(bodies(1), 1)
+    file.close()
+
+    again = JournalFile(tmp_path, Rotation())
+    last = again.open()
+    again.close()
+
+    assert last == 1
 
 
 def test_the_chain_begins_where_a_journal_of_before_the_chain_is_gone_on_with(tmp_path: Path) -> None:

@@ -272,23 +272,30 @@ async def test_the_backlog_is_shown_and_warned_of_once(tmp_path: Path) -> None:
 
 
 @scenario
-async def test_after_the_end_was_cut_off_what_comes_is_forwarded_all_the_same(tmp_path: Path) -> None:
-    # Given a sink that has more than the journal
-    journal, sink = a_journal(tmp_path), Notes()
+async def test_after_the_end_was_cut_off_no_number_that_was_forwarded_is_given_again(tmp_path: Path) -> None:
+    # Given a sink that has more than the journal, and one that has less
+    journal, ahead, behind = a_journal(tmp_path), Notes(), Notes()
+    behind.name = "other"
     await durable(journal, *(a_mutation() for _ in range(5)))
     journal.close(5)
     save_cursor(tmp_path, "notes", journal.writer, 5)
+    save_cursor(tmp_path, "other", journal.writer, 2)
     path = list_segments(tmp_path)[0].path
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
 
     # When it is gone on with
-    journal = a_journal(tmp_path)
     with capture_logs() as logged:
-        async with forwarding(journal, sink):
+        journal = a_journal(tmp_path)
+        async with forwarding(journal, ahead), forwarding(journal, behind) as forwarder:
+            await forwarder.catch_up()
+            before = (list(ahead.got), list(behind.got))
             await durable(journal, a_mutation())
-            await until(lambda: sink.got == [4])
+            await until(lambda: ahead.got and len(behind.got) == 2)
 
-    # Then
+    # Then nobody waits for what is gone, and what is new is new to everybody
+    assert before == ([], [3])
+    assert (ahead.got, behind.got) == ([6], [3, 6])
     (told,) = [line for line in logged if line["event"] == "audit_journal_ends_early"]
-    assert (told["forwarded"], told["last_sequence"]) == (5, 3)
+    assert (told["sink"], told["forwarded"], told["last_sequence"]) == ("notes", 5, 3)
+    assert [(line["first"], line["last"]) for line in logged if line["event"] == "audit_gap"] == [(4, 5)]
     journal.close(5)
