@@ -11,7 +11,10 @@ _AFTER: Final = ".json"
 
 def load_cursor(directory: Path, sink: str, writer: str) -> int:
     """Return the last number that the sink has for sure; 0 when that is not known, so that it gets everything again."""
-    return find_cursor(directory, sink, writer) or 0
+    try:
+        return find_cursor(directory, sink, writer) or 0
+    except (OSError, ValueError):
+        return 0
 
 
 def load_cursors(directory: Path, writer: str) -> dict[str, int]:
@@ -23,12 +26,19 @@ def load_cursors(directory: Path, writer: str) -> dict[str, int]:
 
 
 def find_cursor(directory: Path, sink: str, writer: str) -> int | None:
-    """Return the last number that the sink has for sure; 0: it was another writer's; None: nothing is known."""
+    """Return the last number that the sink has for sure; 0: it was another writer's; None: the sink is new.
+
+    Raises OSError and ValueError when it cannot be read: then the sink is not new, and nothing is known.
+    """
     try:
-        kept = json.loads(cursor_path(directory, sink).read_bytes())
-        return int(kept["sequence"]) if kept["writer"] == writer else 0
-    except (OSError, ValueError, KeyError, TypeError):
+        text = cursor_path(directory, sink).read_bytes()
+    except FileNotFoundError:
         return None
+    try:
+        kept = json.loads(text)
+        return int(kept["sequence"]) if kept["writer"] == writer else 0
+    except (KeyError, TypeError) as error:
+        raise ValueError("it is no cursor") from error
 
 
 def save_cursor(directory: Path, sink: str, writer: str, sequence: int) -> None:

@@ -104,7 +104,7 @@ class Forwarder:
         self._patience = patience
         self._lines: Sequence[Line] = ()
         self._untold = 0
-        known = find_cursor(journal.directory, sink.name, journal.writer)
+        known = self._known()
         is_new = known is None and queue is not None
         self._after = journal.durable if is_new else known or 0
         self._saved = self._after
@@ -118,6 +118,15 @@ class Forwarder:
         journal.listeners.append(self._see_more)
         metrics.audit_sink_up[sink.name].set(1)
         self._show_backlog()
+
+    def _known(self) -> int | None:
+        """How far the sink got before; None: it is new. What cannot be read is no reason to leave anything out."""
+        try:
+            return find_cursor(self._journal.directory, self.sink.name, self._journal.writer)
+        except (OSError, ValueError) as error:
+            reason = reason_of(error) if isinstance(error, OSError) else str(error)
+            log.error("audit_cursor_unreadable", sink=self.sink.name, reason=reason)
+            return 0
 
     @property
     def backlog(self) -> int:

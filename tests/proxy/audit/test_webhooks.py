@@ -394,6 +394,28 @@ async def test_a_webhook_that_was_new_before_a_crash_is_not_new_after_it(tmp_pat
     journal.close(5)
 
 
+@pytest.mark.parametrize("torn", ["", "{", "{}", "[]", '{"writer": "w1", "sequence": []}', None])
+@scenario
+async def test_one_whose_cursor_cannot_be_read_is_not_new_and_gets_everything_again(
+    tmp_path: Path, torn: str | None
+) -> None:
+    journal, told_of = a_journal(tmp_path), Reports()
+    await durable(journal, a_mutation(), a_mutation())
+    cursor = tmp_path / "cursor.away.json"
+    if torn is None:
+        cursor.mkdir()  # root, whom nothing else is forbidden, cannot read it either
+    else:
+        cursor.write_text(torn.replace("w1", journal.writer))
+
+    with capture_logs() as logged:
+        forwarder = Forwarder(journal, Away(), Metrics(), backlog_warning=10, queue=told_of.queue())
+
+    assert forwarder.backlog == 2
+    (told,) = [line for line in logged if line["event"] == "audit_cursor_unreadable"]
+    assert (told["sink"], bool(told["reason"])) == ("away", True)
+    journal.close(5)
+
+
 @scenario
 async def test_one_that_is_new_deletes_nothing_that_the_next_has_not_got(tmp_path: Path) -> None:
     journal, told_of = a_journal(tmp_path, rotation={"size": 4096, "keep": 0}), Reports()
