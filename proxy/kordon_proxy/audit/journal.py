@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ _MOST_BYTES: Final = 64 << 20
 @dataclass(slots=True)
 class _Waiting:
     body: bytes
-    on_durable: Callback | None
+    on_durable: list[Callback] = field(default_factory=list)
 
 
 class Journal:
@@ -138,11 +138,23 @@ class Journal:
                     self._lost += 1
                     return False
             for body in bodies:
-                self._queue.append(_Waiting(body, None))
+                self._queue.append(_Waiting(body))
                 self._queued_bytes += len(body)
-            self._queue[-1].on_durable = on_durable
+            if on_durable is not None:
+                self._queue[-1].on_durable.append(on_durable)
             self._condition.notify()
         return True
+
+    def when_durable(self, callback: Callback) -> None:
+        """Call back on the loop once all that has been appended is on disk: at once when it is.
+
+        With `on_failure: continue`, it is called at once while the journal fails, as that of `append`.
+        """
+        with self._condition:
+            if not self._queue or not (self._holds or self._failure is None):
+                self._tell(callback)
+            else:
+                self._queue[-1].on_durable.append(callback)
 
     def take_lost(self) -> int:
         """Return how many events found no room since the last call. Always 0 with `on_failure: refuse`."""
@@ -231,11 +243,10 @@ class Journal:
 
     def _release(self, count: int) -> list[Callback]:
         """Take the callbacks of the first so many events."""
-        told = []
+        told: list[Callback] = []
         for waiting in islice(self._queue, count):
-            if waiting.on_durable is not None:
-                told.append(waiting.on_durable)
-                waiting.on_durable = None
+            told += waiting.on_durable
+            waiting.on_durable.clear()
         return told
 
     def _log_place(self, event: str) -> None:

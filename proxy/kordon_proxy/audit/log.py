@@ -160,17 +160,24 @@ class AuditLog:
         """Record one decision. The same denial on the same connection is written once a window, and counted after that.
 
         A denial is what has the effect Deny, also where no rule spoke or the view hid the resource.
-        A repeated denial need not wait: the first one is on its way to the disk, and answers leave in order.
+        A repeated denial need not wait on a connection: the first one is on its way to the disk, and answers leave in
+        order. Where there is none, it waits for the first one.
         """
         if event.why.effect == Effect.DENY and self._denials.is_repeat(_denial_key(event), event):
-            self._done(on_durable)
+            if event.who.connection_id is None:
+                self._done_with_the_first(on_durable)
+            else:
+                self._done(on_durable)
         else:
             self.record(event, on_durable)
 
     def login(self, event: Event, on_durable: Callback | None = None) -> None:
-        """Record one login. Of failures (an error code) from one address, those beyond ten a window are counted."""
+        """Record one login. Of failures (an error code) from one address, those beyond ten a window are counted.
+
+        They come on several connections, so that those that are counted wait for the ten.
+        """
         if event.outcome.error_code and self._login_failures.is_repeat(_host(event.who.peer), event):
-            self._done(on_durable)
+            self._done_with_the_first(on_durable)
         else:
             self.record(event, on_durable)
 
@@ -223,6 +230,11 @@ class AuditLog:
     def _done(self, on_durable: Callback | None) -> None:
         if on_durable is not None:
             asyncio.get_running_loop().call_soon(on_durable)
+
+    def _done_with_the_first(self, on_durable: Callback | None) -> None:
+        """The events that this one repeats have been appended before."""
+        if on_durable is not None:
+            self._journal.when_durable(on_durable)
 
     def _on_change(self, failure: str | None) -> None:
         self._metrics.audit_healthy.set(0 if failure else 1)

@@ -142,6 +142,47 @@ async def test_an_event_that_came_too_late_for_a_flush_is_told_of_after_the_next
 
 
 @scenario
+async def test_whoever_waits_for_all_before_is_told_after_it_in_order(tmp_path: Path) -> None:
+    # Given an event that the disk does not take yet
+    disk = Disk(tmp_path)
+    journal = a_journal_on(disk)
+    told: list[str] = []
+    journal.when_durable(partial(told.append, "nothing waits"))
+    await until(lambda: told)
+    disk.goes_on.clear()
+    journal.append(a_mutation(), partial(told.append, "first"))
+
+    # When
+    journal.when_durable(partial(told.append, "second"))
+    journal.when_durable(partial(told.append, "third"))
+    await asyncio.sleep(0.05)
+    before = list(told)
+    disk.goes_on.set()
+    await until(lambda: len(told) == 4)
+
+    # Then
+    assert before == ["nothing waits"]
+    assert told[1:] == ["first", "second", "third"]
+    journal.close(5)
+
+
+@scenario
+async def test_whoever_may_go_on_without_the_disk_does_not_wait_for_all_before(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    journal = a_journal_on(disk, on_failure="continue")
+    disk.error = errno.ENOSPC
+    journal.append(a_mutation())
+    await until(lambda: not journal.healthy)
+    told: list[int] = []
+
+    journal.when_durable(partial(told.append, 1))
+
+    await until(lambda: told)
+    assert journal.waiting == 1
+    journal.close(0.1)
+
+
+@scenario
 async def test_appending_never_waits_for_the_disk(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     journal = a_journal_on(disk)

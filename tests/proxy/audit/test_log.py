@@ -20,6 +20,9 @@ from kordon_proxy.metrics import Metrics
 from tests.proxy.audit.events import DEV, SOURCE, TOPIC, a_config, a_denial, a_login, a_mutation
 from tests.proxy.cluster.loops import on_both_loops, scenario, until
 
+CALLER = replace(DEV, mechanism="BEARER", client_id="laptop", listener="admin-api", connection_id=None)
+"""Who calls the admin API: each call has a connection, and nobody knows which."""
+
 
 class Away:
     """A sink that never has anything."""
@@ -129,6 +132,34 @@ async def test_a_client_that_retries_at_once_is_two_events_a_window(tmp_path: Pa
     first, repeats = events(tmp_path)
     assert repeats["data"]["window"]["count"] == 999
     assert repeats["data"]["window"]["repeats"] == first["id"]
+
+
+@pytest.mark.parametrize(
+    ("record", "event", "free"),
+    [(AuditLog.decision, a_denial(CALLER), 1), (AuditLog.login, a_login(58), 10)],
+    ids=["denial", "login"],
+)
+@scenario
+async def test_what_repeats_and_comes_on_no_connection_of_its_own_waits_for_the_first(
+    tmp_path: Path,
+    broken_disk: Callable[[bool], None],
+    record: Callable[[AuditLog, Event, Callable[[], None]], None],
+    event: Event,
+    free: int,
+) -> None:
+    with capture_logs():
+        async with an_audit(tmp_path) as audit:
+            broken_disk(True)
+            answered: list[int] = []
+            for number in range(free + 2):
+                record(audit, event, partial(answered.append, number))
+            await until(lambda: not audit.healthy)
+            during = list(answered)
+            broken_disk(False)
+            await until(lambda: len(answered) == free + 2)
+
+    assert during == []
+    assert answered == list(range(free + 2))
 
 
 @pytest.mark.parametrize(
