@@ -158,6 +158,7 @@ class AuditLog:
 
     def decision(self, event: Event, on_durable: Callback | None = None) -> None:
         """Record one decision. The same denial on the same connection is written once a window, and counted after that.
+        Where there is no connection, the same address and client id stand for it.
 
         A denial is what has the effect Deny, also where no rule spoke or the view hid the resource.
         A repeated denial need not wait on a connection: the first one is on its way to the disk, and answers leave in
@@ -277,7 +278,9 @@ def _configured_sinks(config: AuditConfig, kafka: Mapping[str, Any] | None) -> l
 def _denial_key(event: Event) -> Hashable:
     """What makes two denials the same: all that a reader would want to know, but when it was."""
     who, what, why = event.who, event.what, event.why
-    return (who.connection_id, who.key, what.api, what.action, what.resources, repr(what.parameters), why)
+    # A connection has one address and one login. A call of the admin API has none; its client id is that of the token.
+    whose = who.connection_id or (_host(who.peer), who.client_id)
+    return (whose, who.key, what.api, what.action, what.resources, repr(what.parameters), why)
 
 
 def _host(peer: str | None) -> str | None:

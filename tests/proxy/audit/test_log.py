@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from kordon_proxy.audit.event import Event
+from kordon_proxy.audit.event import Event, Who
 from kordon_proxy.audit.log import AuditLog
 from kordon_proxy.audit.tail import Line, read_events
 from kordon_proxy.metrics import Metrics
@@ -184,6 +184,27 @@ async def test_a_denial_that_differs_is_an_event_of_its_own(tmp_path: Path, othe
 
     whole = [event["id"] for event in events(tmp_path, "decision")]
     assert whole[1] == other.id
+
+
+@pytest.mark.parametrize(
+    ("other", "is_repeat"),
+    [
+        (replace(CALLER, peer="192.0.2.7:9"), True),
+        (replace(CALLER, peer="203.0.113.9:51234"), False),
+        (replace(CALLER, client_id="stolen"), False),
+    ],
+    ids=["port", "address", "token"],
+)
+@scenario
+async def test_without_a_connection_a_denial_repeats_for_the_same_address_and_token(
+    tmp_path: Path, other: Who, is_repeat: bool
+) -> None:
+    async with an_audit(tmp_path) as audit:
+        audit.decision(a_denial(CALLER))
+        audit.decision(a_denial(other))
+
+    assert len(events(tmp_path, "decision")) == (1 if is_repeat else 2)
+    assert len(events(tmp_path, "aggregate")) == (1 if is_repeat else 0)
 
 
 @scenario
