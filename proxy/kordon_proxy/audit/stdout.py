@@ -19,7 +19,8 @@ _MODE: Final = 0o640
 class Stdout:
     """Lines on a file descriptor, standard output by default.
 
-    lock: a file that all open who write there; who has begun a line has it until the line is whole.
+    lock: a file that all open who write there; who has begun a line has it until the line is whole. Meanwhile there is
+    a byte in it: whoever has the lock and finds one comes after somebody who was killed, within a line perhaps.
     """
 
     name = "stdout"
@@ -40,10 +41,10 @@ class Stdout:
         self._let_others()
 
     def _write(self, lines: bytes) -> None:
+        self._wait_for_others()
         # A line that was begun is finished first, so that what is given again begins on a line of its own.
         data, is_within_a_line = self._begun + lines, bool(self._begun)
         done = 0
-        self._wait_for_others()
         try:
             while done < len(data):
                 self._wait_for_room()
@@ -52,6 +53,7 @@ class Stdout:
             is_between_lines = done == 0 or data[done - 1 : done] == b"\n"
             self._begun = b"" if is_between_lines and done else data[done : data.find(b"\n", done) + 1]
             if is_between_lines and (done or not is_within_a_line):
+                self._mark(0)
                 self._let_others()
 
     def _wait_for_others(self) -> None:
@@ -69,7 +71,15 @@ class Stdout:
                 os.close(descriptor)
                 raise TimeoutError("nobody reads standard output, where another process has begun a line") from None
             self._locked = descriptor
+            if os.fstat(descriptor).st_size:
+                self._begun = b"\n" + self._begun
+            self._mark(1)
             return
+
+    def _mark(self, size: int) -> None:
+        # By the size alone, which needs no room on a disk that is full.
+        if self._locked >= 0:
+            os.ftruncate(self._locked, size)
 
     def _let_others(self) -> None:
         if self._locked >= 0:

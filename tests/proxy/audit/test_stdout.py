@@ -106,3 +106,58 @@ async def test_the_line_of_one_that_has_gone_keeps_nobody_waiting(tmp_path: Path
     os.close(begin)
 
     assert (await found).endswith(TEXT)
+
+
+@scenario
+async def test_the_line_of_one_that_was_killed_spoils_no_other(tmp_path: Path) -> None:
+    # Given one that ended within a line, and another that finds no room either
+    end, begin = os.pipe()
+    lock = tmp_path / "lock"
+    killed, other, third = (Stdout(begin, lock=lock, patience=0.2) for _ in range(3))
+    with pytest.raises(TimeoutError):
+        await killed.deliver([LINES[1]] * 20)
+    os.close(killed._locked)  # as the system does
+    with pytest.raises(TimeoutError):
+        await other.deliver(LINES)
+
+    # When somebody reads again
+    found = asyncio.create_task(asyncio.to_thread(read_all, end))
+    await other.deliver(LINES)
+    await third.deliver(LINES)
+    os.close(begin)
+
+    # Then only that line is broken, and it is told from the next
+    text = await found
+    *whole, half = text.removesuffix(b"\n" + TEXT + TEXT).split(b"\n")
+    assert set(whole) == {LINES[1].text}
+    assert len(half) < len(LINES[1].text)
+    assert LINES[1].text.startswith(half)
+
+
+@scenario
+async def test_one_that_ends_between_lines_leaves_no_mark(tmp_path: Path) -> None:
+    path, lock = tmp_path / "out", tmp_path / "lock"
+    with path.open("wb") as out:
+        for _ in range(2):
+            sink = Stdout(out.fileno(), lock=lock)
+            await sink.deliver(LINES)
+            await sink.close()
+
+    assert path.read_bytes() == TEXT + TEXT
+
+
+@scenario
+async def test_one_that_found_no_room_leaves_no_mark(tmp_path: Path) -> None:
+    # Given a pipe that is full of whole lines
+    end, begin = os.pipe()
+    os.write(begin, b"\n" * 65536)
+    away, other = (Stdout(begin, lock=tmp_path / "lock", patience=0.1) for _ in range(2))
+    with pytest.raises(TimeoutError):
+        await away.deliver(LINES)
+
+    # When somebody reads again
+    os.read(end, 65536)
+    await other.deliver([LINES[0]])
+    os.close(begin)
+
+    assert read_all(end) == LINES[0].text + b"\n"
