@@ -12,8 +12,10 @@ import pytest
 
 from kordon_policy.actions import Domain
 from kordon_policy.lifecycle import NotPossible
+from kordon_policy.temporary import State
 from kordon_proxy.asking import Malformed, NoSuchPolicy, NotGranted, Places
 from kordon_proxy.audit.event import Who
+from kordon_proxy.store import book
 from kordon_proxy.store.interface import News, Step, StoreUnavailable
 from kordon_proxy.store.ledger import KEPT, SILENT, STALE
 from kordon_proxy.store.outbox import TAKE_OVER
@@ -629,6 +631,68 @@ def test_a_change_that_never_gets_its_turn_is_given_up(tmp_path: Path) -> None:
             with pytest.raises(StoreUnavailable, match="others change the same"):
                 await one.grants.revoke(made.id, ANN)
             assert one.may_edit()
+
+    run(work())
+
+
+def test_a_revocation_that_is_forgotten_before_another_process_looks_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "MOST_OVER", 2)
+
+    async def work() -> None:
+        clocks = Clocks()
+        async with a_process(tmp_path, "one", clocks) as one, a_process(tmp_path, "two", clocks) as two:
+            made = await one.create()
+            await stepped(two)
+            assert two.may_edit()
+
+            await one.grants.revoke(made.id, ANN)
+            for number in range(2):
+                clocks.pass_by(1)
+                other = await one.create(f"trade_{number}")
+                await one.grants.revoke(other.id, ANN)
+            await stepped(one)
+            await stepped(two)
+
+            assert not two.may_edit()
+            assert {policy.state for policy in two.grants.all} == {State.REVOKED}
+            assert two.ledger.problem is None
+            with pytest.raises(NoSuchPolicy):
+                await two.grants.revoke(made.id, ANN)
+
+    run(work())
+
+
+def test_what_a_clock_that_was_ahead_has_ended_and_forgotten_has_ended_for_others(tmp_path: Path) -> None:
+    async def work() -> None:
+        ahead, theirs = Clocks(), Clocks()
+        async with a_process(tmp_path, "one", ahead) as one, a_process(tmp_path, "two", theirs) as two:
+            made = await two.create()
+            ahead.wall += KEPT + 2 * HOUR
+            await stepped(one)
+            ahead.wall -= KEPT + 2 * HOUR
+            await stepped(two)
+
+            assert not two.may_edit()
+            with pytest.raises(NoSuchPolicy):
+                await two.grants.revoke(made.id, ANN)
+
+    run(work())
+
+
+def test_a_policy_that_cannot_be_read_is_no_trouble_when_it_has_gone(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with a_process(tmp_path) as one, a_process(tmp_path, "two") as two:
+            made = await one.create()
+            record = sqlite3.connect(file_of(tmp_path), isolation_level=None)
+            record.execute("UPDATE records SET record = json_set(record, '$.schema', 2)")
+            await stepped(two)
+            assert two.ledger.problem is not None
+            record.execute("DELETE FROM records WHERE id = ?", (made.id,))
+            record.close()
+            await stepped(two)
+            assert two.ledger.problem is None
 
     run(work())
 

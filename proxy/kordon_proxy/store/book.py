@@ -114,8 +114,7 @@ class Book(Generic[T]):
             return
         assert thing.ended is not None, "what is over has ended"
         insort(self._over.setdefault(thing.author.principal, []), (thing.ended.ts, thing.id))
-        for listener in self._listeners:
-            listener(thing.id)
+        self._tell_over(thing.id)
 
     def over(self, before: int) -> Collection[str]:
         """The ids of those that were over before that instant (ms since the epoch), and of any author all but the
@@ -127,11 +126,18 @@ class Book(Generic[T]):
         return found
 
     def forget(self, ids: Collection[str]) -> None:
-        """Know no more of these, which are over."""
+        """Know no more of these, which are over, though their end may not have been seen here."""
         for one in ids:
             thing = self._all.pop(one, None)
-            if thing is not None and thing.ended is not None:
+            if self._running.pop(one, None) is not None:
+                del self._sightings[one]
+                self._tell_over(one)
+            elif thing is not None and thing.ended is not None:
                 ended = self._over[thing.author.principal]
                 ended.remove((thing.ended.ts, one))
                 if not ended:
                     del self._over[thing.author.principal]
+
+    def _tell_over(self, thing_id: str) -> None:
+        for listener in self._listeners:
+            listener(thing_id)

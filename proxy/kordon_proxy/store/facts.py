@@ -72,6 +72,7 @@ class Facts:
         self._forgotten: dict[bytes, float] = {}  # lines that stand, and since when
         self._unreadable: dict[bytes, str] = {}
         self._new: dict[Key, Record] = {}
+        self._gone: dict[Key, None] = {}
         self._is_new = True
 
     # ---- what there is
@@ -103,8 +104,10 @@ class Facts:
         news = News(
             records=tuple((key.kind, record) for key, record in self._new.items()),
             untold=tuple(self._outbox.values()),
+            gone=tuple(self._gone),
         )
         self._new.clear()
+        self._gone.clear()
         self._is_new = False
         return news
 
@@ -119,7 +122,10 @@ class Facts:
         return lines[: due[-1] + 1][:MOST] if due else ()
 
     def go_on_from(self, before: "Facts") -> None:
-        """Be what was read anew, after `before`: what it has told is no news. Raises OlderState."""
+        """Be what was read anew, after `before`: what it has told is no news, but for what has gone since.
+
+        Raises OlderState.
+        """
         if self.store != before.store:
             raise OlderState("another store than the one that is in use")
         if self.position < before.position or any(
@@ -129,6 +135,8 @@ class Facts:
         for key, standing in before._standing.items():
             if key in self._new and key not in before._new and self._standing[key].line == standing.line:
                 del self._new[key]
+        # That something was forgotten may have been cleared away already: then nothing but its absence tells of it.
+        self._gone |= {key: None for key in (*before._gone, *before._standing) if not self.revision(key)}
 
     # ---- what is read
 
@@ -188,11 +196,13 @@ class Facts:
         self._standing[change.key] = _Standing(line, change.before, change.revision)
         self._keys[line] = change.key
         self._new.pop(change.key, None)  # the last change comes last
+        self._gone.pop(change.key, None)
+        self._is_new = True
         if change.record is None:
             self._forgotten[line] = self._monotonic()
+            self._gone[change.key] = None
         else:
             self._new[change.key] = change.record
-            self._is_new = True
 
     def _hear(self, offset: int, line: bytes, tale: Tale) -> None:
         if (change := self._too_late.get(tale.attempt)) is not None:
@@ -213,7 +223,9 @@ class Facts:
         if key is not None:
             del self._standing[key]
             self._new.pop(key, None)
-            self._forgotten.pop(line, None)
+            if self._forgotten.pop(line, None) is None:  # what replaced it was taken out before it came here
+                self._gone[key] = None
+                self._is_new = True
 
 
 def _is_made(change: Change, standing: _Standing | None) -> bool:

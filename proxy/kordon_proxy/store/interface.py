@@ -67,10 +67,15 @@ class Untold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """The records that have changed since the last time, each as it is now, and the whole outbox."""
+    """The records that have changed since the last time, each as it is now, and the whole outbox.
+
+    gone: records that are not there any more, among them all that were there the last time. They are over, though
+    nobody may have been told.
+    """
 
     records: tuple[tuple[Kind, Record], ...]
     untold: tuple[Untold, ...]
+    gone: tuple[Key, ...] = ()
 
 
 class Store(Protocol):
@@ -92,7 +97,7 @@ class Store(Protocol):
         """Take events out of the outbox: they are in an audit log, on disk."""
 
     async def forget(self, keys: Collection[Key]) -> None:
-        """Take records out that are over for long. Nobody is told: every process forgets them by itself.
+        """Take records out that are over for long. Whoever has not seen their end is told that they are gone.
 
         Their ids are not used again.
         """

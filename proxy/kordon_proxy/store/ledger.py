@@ -189,6 +189,9 @@ class Ledger:
         if news is not None:
             for kind, record in news.records:
                 self._read(kind, record)
+            for key in news.gone:
+                self._books[key.kind].forget([key.id])
+                self._unreadable.pop(key, None)
             self._outbox.see(news.untold)
 
     async def tell(self, event: Event) -> None:

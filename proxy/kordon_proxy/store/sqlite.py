@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from kordon_proxy.audit.kept import from_kept, to_kept
 from kordon_proxy.reasons import reason_of
 
-from .interface import Key, Kind, News, Step, StoreUnavailable, Untold
+from .interface import Key, Kind, News, Record, Step, StoreUnavailable, Untold
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class SqliteStore:
         self._database: sqlite3.Connection | None = None
         self._inode = (0, 0)
         self._seen: _Seen | None = None
+        self._known: frozenset[Key] = frozenset()  # the records that were there, and were told or made here
         self._version: int | None = None
 
     async def open(self) -> None:
@@ -184,25 +185,33 @@ class SqliteStore:
         version: int = database.execute("PRAGMA data_version").fetchone()[0]
         if version == self._version:
             return None
-        with _reading(database):
-            store, changes = database.execute("SELECT id, changes FROM store").fetchone()
-            after = 0 if self._seen is None else self._seen.changes
-            rows = database.execute(
-                "SELECT kind, record FROM records WHERE changed > ? ORDER BY changed", (after,)
-            ).fetchall()
-            outbox = database.execute("SELECT number, writer, event FROM outbox ORDER BY number").fetchall()
         try:
-            news = News(
-                records=tuple((Kind(kind), json.loads(record)) for kind, record in rows),
-                untold=tuple(
-                    Untold(number=number, writer=writer, event=from_kept(json.loads(event)))
-                    for number, writer, event in outbox
-                ),
-            )
+            with _reading(database):
+                store, changes = database.execute("SELECT id, changes FROM store").fetchone()
+                changed = self._changed(database)
+                there = self._there(database, changed.keys())
+                untold = _untold(database)
         except ValueError as error:
             raise self._unusable(f"it holds what this Kordon cannot read: {error}") from None
-        self._seen, self._version = _Seen(store, changes), version
+        news = News(
+            records=tuple((key.kind, record) for key, record in changed.items()),
+            untold=untold,
+            gone=tuple(self._known - there),
+        )
+        self._seen, self._known, self._version = _Seen(store, changes), there, version
         return news
+
+    def _changed(self, database: sqlite3.Connection) -> dict[Key, Record]:
+        after = 0 if self._seen is None else self._seen.changes
+        rows = database.execute("SELECT kind, id, record FROM records WHERE changed > ? ORDER BY changed", (after,))
+        return {Key(Kind(kind), one): json.loads(record) for kind, one, record in rows}
+
+    def _there(self, database: sqlite3.Connection, changed: Collection[Key]) -> frozenset[Key]:
+        """The keys of all records. What was forgotten has left no trace, but that there are fewer than were known."""
+        known = self._known.union(changed)
+        if database.execute("SELECT count(*) FROM records").fetchone()[0] == len(known):
+            return known
+        return frozenset(Key(Kind(kind), one) for kind, one in database.execute("SELECT kind, id FROM records"))
 
     def _take(self, database: sqlite3.Connection, step: Step) -> bool:
         record = step.record
@@ -222,6 +231,7 @@ class SqliteStore:
                 "INSERT INTO outbox (writer, id, event) VALUES (?, ?, ?)",
                 [(self._writer, event.id, json.dumps(to_kept(event))) for event in step.events],
             )
+        self._known |= {step.key}  # whoever made it knows it, though it may be gone before he looks
         self._version = None  # a connection's own changes do not show in its data_version
         return True
 
@@ -233,6 +243,7 @@ class SqliteStore:
     def _forget(self, database: sqlite3.Connection, keys: Collection[Key]) -> None:
         with _changing(database):
             database.executemany("DELETE FROM records WHERE kind = ? AND id = ?", [(key.kind, key.id) for key in keys])
+        self._version = None
 
 
 _INSERT: Final = "INSERT OR IGNORE INTO records VALUES (:kind, :id, :revision, :changed, :text)"
@@ -240,6 +251,13 @@ _UPDATE: Final = (
     "UPDATE records SET revision = :revision, changed = :changed, record = :text"
     " WHERE kind = :kind AND id = :id AND revision = :before"
 )
+
+
+def _untold(database: sqlite3.Connection) -> tuple[Untold, ...]:
+    rows = database.execute("SELECT number, writer, event FROM outbox ORDER BY number")
+    return tuple(
+        Untold(number=number, writer=writer, event=from_kept(json.loads(event))) for number, writer, event in rows
+    )
 
 
 def _nothing(_: sqlite3.Connection) -> None:

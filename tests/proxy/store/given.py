@@ -64,6 +64,8 @@ class Reader:
         if news is None:
             return []
         self.records |= {Key(kind, record["id"]): record for kind, record in news.records}
+        for key in news.gone:
+            self.records.pop(key, None)
         self.untold = news.untold
         return [record["id"] for _, record in news.records]
 
@@ -74,6 +76,12 @@ class Reader:
             await asyncio.sleep(0.01)
             ids += await self.look()
         return ids
+
+    async def until_gone(self, *keys: Key) -> None:
+        """Look until none of these is known any more."""
+        while not self.records.keys().isdisjoint(keys):
+            await self.look()
+            await asyncio.sleep(0.01)
 
     async def until_revision(self, revision: int, ids: Collection[str]) -> None:
         """Look until all of these temporary policies are at that revision."""

@@ -14,7 +14,9 @@ __all__ = [
     "test_an_event_that_was_told_is_gone_for_everybody_and_its_number_is_not_given_again",
     "test_of_many_processes_one_makes_each_change",
     "test_only_what_has_changed_is_news",
+    "test_what_a_process_has_made_is_gone_for_it_though_it_has_not_looked_since",
     "test_what_is_over_for_long_is_forgotten_and_records_of_another_kind_stay",
+    "test_what_was_changed_and_forgotten_between_two_looks_is_gone_for_whoever_knew_it",
 ]
 
 PATIENCE: Final = 60.0
@@ -63,6 +65,44 @@ def test_what_is_over_for_long_is_forgotten_and_records_of_another_kind_stay(sto
             await reader.look()
             assert set(reader.records) == {(Kind.STAGED, "b"), (Kind.SCHEDULED, "a")}
             assert [untold.event.id for untold in reader.untold] == ["a/1", "b/1"]
+
+    run(work())
+
+
+def test_what_was_changed_and_forgotten_between_two_looks_is_gone_for_whoever_knew_it(stores: Stores) -> None:
+    a, b = Key(Kind.TEMPORARY_POLICY, "a"), Key(Kind.STAGED, "a")
+
+    async def work() -> None:
+        async with stores("one") as one, stores("two") as two:
+            await one.take(a_step("a"))
+            await one.take(replace(a_step("a"), kind=Kind.STAGED, events=()))
+            await one.take(a_step("c"))
+            readers = [Reader(store) for store in (one, two)]
+            for reader in readers:
+                await reader.until_untold(2)
+
+            await one.take(a_step("a", before=1))
+            await one.forget([a, b])
+            for reader in readers:
+                await reader.until_gone(a, b)
+                assert {key.id for key in reader.records} == {"c"}
+            assert await two.take(a_step("c", before=1))
+
+    run(work())
+
+
+def test_what_a_process_has_made_is_gone_for_it_though_it_has_not_looked_since(stores: Stores) -> None:
+    async def work() -> None:
+        async with stores("one") as one, stores("two") as two:
+            reader = Reader(one)
+            await reader.look()
+            await one.take(a_step("a"))
+            key = Key(Kind.TEMPORARY_POLICY, "a")
+            reader.records[key] = {}  # it knows what it has made
+            other = Reader(two)
+            await other.until_untold(1)
+            await two.forget([key])
+            await reader.until_gone(key)
 
     run(work())
 

@@ -59,6 +59,18 @@ def test_for_how_long_something_is_as_it_is_no_clock_on_the_wall_can_say() -> No
     assert known.reached(WAITS) == begun + 400
 
 
+def test_what_has_gone_is_over_though_its_end_was_not_seen() -> None:
+    known = a_book()
+    known.read(to_record(WAITS))
+    told: list[str] = []
+    known.subscribe(told.append)
+
+    known.forget([WAITS.id, "nobody's"])
+
+    assert (known.all, known.running, known.get(WAITS.id), told) == ((), (), None, [WAITS.id])
+    assert known.watched(WAITS) == 0
+
+
 def test_what_is_over_is_forgotten_when_it_is_old_or_its_author_has_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book, "MOST_OVER", 2)
     known = a_book()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kordon_proxy.store.entries import Line, change_lines, forget_line, identity_line
 from kordon_proxy.store.facts import FORGOTTEN, MOST, TAKE_OVER, Facts, OlderState
-from kordon_proxy.store.interface import Key, Kind
+from kordon_proxy.store.interface import Key, Kind, News, Record
 from tests.proxy.store.compacted import Topic, read_all, read_up_to, shown, the_truth
 from tests.proxy.store.given import a_step
 
@@ -25,6 +25,14 @@ class Process:
     facts: Facts
     on_the_way: list[list[Line]] = field(default_factory=list)
     """What it has sent, and no broker has appended yet."""
+    records: dict[Key, Record] = field(default_factory=dict)
+    """What it knows from the news."""
+
+    def look(self) -> None:
+        if (news := self.facts.news()) is not None:
+            self.records |= {Key(kind, record["id"]): record for kind, record in news.records}
+            for key in news.gone:
+                self.records.pop(key, None)
 
 
 class World:
@@ -48,12 +56,15 @@ class World:
     def go_on(self) -> None:
         one = self.chance.choice(self.processes)
         ways = [self.read] * 8 + [self.change] * 6 + [self.arrive] * 6 + [self.tell] * 3 + [self.compact] * 4
-        self.chance.choice([*ways, self.forget, self.crash, self.let_pass_by])(one)
+        self.chance.choice([*ways, self.look, self.forget, self.crash, self.connect_anew, self.let_pass_by])(one)
 
     def read(self, one: Process) -> None:
         upto = self.chance.choice([end for end in self.topic.ends if end >= one.facts.position])
         for attempt, made in read_up_to(self.topic, one.facts, upto):
             self.verdicts.setdefault(attempt, set()).add(made)
+
+    def look(self, one: Process) -> None:
+        one.look()
 
     def send(self, one: Process, *lines: Line) -> None:
         litter = [Line(key, None) for key in one.facts.litter(one.name)[: self.most]]
@@ -87,6 +98,12 @@ class World:
 
     def crash(self, one: Process) -> None:
         one.facts = self.a_reader()  # what is on the way arrives all the same
+        one.records.clear()
+
+    def connect_anew(self, one: Process) -> None:
+        facts = self.a_reader()
+        facts.go_on_from(one.facts)
+        one.facts = facts
 
     def compact(self, one: Process) -> None:
         # Nobody who reads is behind the cleaner: min.compaction.lag.ms and delete.retention.ms see to it.
@@ -130,6 +147,8 @@ def test_whoever_reads_what_compaction_has_left_knows_what_those_know_who_have_r
     world.check()
     truth = the_truth(world.topic.written)
     for process in world.processes:
+        process.look()
+        assert process.records == truth.records
         for name in IDS:
             key = Key(Kind.TEMPORARY_POLICY, name)
             assert process.facts.revision(key) == truth.records.get(key, {"revision": 0})["revision"]
@@ -220,6 +239,39 @@ def test_that_a_record_was_forgotten_is_known_until_no_change_of_it_can_be_under
     assert lines.litter("two") == []
 
 
+def told(facts: Facts) -> tuple[list[str], list[str]]:
+    """The ids of the records in the news, and of those that have gone."""
+    news = facts.news() or News(records=(), untold=())
+    return [record["id"] for _, record in news.records], [key.id for key in news.gone]
+
+
+def test_what_was_replaced_and_forgotten_between_two_looks_is_told_as_gone_once() -> None:
+    lines = Lines()
+    lines.change(0, "made")
+    assert told(lines.facts) == (["a"], [])
+
+    lines.change(1, "revoked")
+    lines.append(forget_line(STORE, "one", "forget", KEY, 2))
+
+    assert told(lines.facts) == ([], ["a"])
+    lines.now += FORGOTTEN
+    lines.append(*(Line(line, None) for line in lines.facts.litter("one")))
+    assert told(lines.facts) == ([], [])
+
+
+def test_what_compaction_took_out_before_it_was_read_is_told_as_gone_but_not_what_follows_it() -> None:
+    lines = Lines()
+    made = change_lines(STORE, "one", "made", a_step("a"))
+    lines.append(*made)
+    lines.facts.news()
+
+    lines.append(Line(made[0].key, None))  # what it had been replaced by, and that this was forgotten, is no more there
+    assert told(lines.facts) == ([], ["a"])
+
+    lines.change(2, "later")
+    assert told(lines.facts) == (["a"], [])
+
+
 UNREADABLE: Final = {
     "newer": (b'["store","x"]', b'{"format":2,"writer":"w"}', "a newer Kordon has written it, in format 2"),
     "no JSON": (b"user-7", b"{}", "JSONDecodeError: Expecting value"),
@@ -285,6 +337,24 @@ def test_what_is_read_anew_tells_only_what_was_not_told_before() -> None:
     assert news is not None
     assert [record["id"] for _, record in news.records] == ["b", "c"]
     assert [untold.event.id for untold in news.untold] == ["a/1", "b/1", "c/1"]
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_what_has_gone_meanwhile_is_told_when_all_is_read_anew(cleared: bool) -> None:
+    lines = Lines()
+    for one in ("a", "b"):
+        lines.append(*change_lines(STORE, "one", one, a_step(one)))
+    lines.facts.news()
+    lines.append(forget_line(STORE, "one", "forget", KEY, 1))  # which is not told before the connection is lost
+    again = Lines()
+    if not cleared:
+        again.append(*change_lines(STORE, "one", "a", a_step("a")), forget_line(STORE, "one", "forget", KEY, 1))
+    again.facts.position = lines.facts.position
+
+    again.facts.go_on_from(lines.facts)
+
+    ids, gone = told(again.facts)
+    assert (ids, sorted(gone)) == ([], ["a", "b"])
 
 
 def test_what_is_read_anew_and_cannot_come_after_what_was_known_is_not_used() -> None:
