@@ -71,6 +71,7 @@ class TemporaryPolicy:
     revision: counts its changes. A store takes a change only if it still has the revision before, so that each happens
     once, whoever else keeps the same store.
     rule: what `wording` means; made anew when it is read from a store.
+    renewed_ts: when it was given its end, if that was not when it was asked for.
     """
 
     id: str
@@ -85,7 +86,13 @@ class TemporaryPolicy:
     principal: str | None = None  # only for this one of those who have the role
     reason: str = ""
     ticket: str = ""
+    renewed_ts: int | None = None
     ended: Ended | None = None
+
+    @property
+    def counted_ts(self) -> int:
+        """The instant from which its end was counted: if it is live, it is not earlier, whatever a clock says."""
+        return max(self.starts_ts, self.renewed_ts or 0)
 
     @property
     def duration_ms(self) -> int | None:
@@ -181,7 +188,7 @@ def renew(
         raise NotPossible(
             f"{named(policy)} cannot be renewed until {instant(expires_ts)}: that is no later than its start or now"
         )
-    renewed = replace(policy, revision=policy.revision + 1, expires_ts=expires_ts)
+    renewed = replace(policy, revision=policy.revision + 1, expires_ts=expires_ts, renewed_ts=now)
     return Change(event=Event.RENEWED, policy=renewed, ts=now, by=by, reason=reason)
 
 

@@ -25,6 +25,7 @@ def to_record(policy: TemporaryPolicy) -> Record:
         "created_ts": policy.created_ts,
         "starts_ts": policy.starts_ts,
         "expires_ts": policy.expires_ts,
+        "renewed_ts": policy.renewed_ts,
         "author": author_record(policy.author),
         "principal": policy.principal,
         "reason": policy.reason,
@@ -68,6 +69,7 @@ def from_record(record: object, *, compat: Compat = Compat()) -> TemporaryPolicy
         created_ts=fields.number("created_ts"),
         starts_ts=fields.number("starts_ts"),
         expires_ts=fields.number_or_none("expires_ts"),
+        renewed_ts=fields.number_or_none("renewed_ts") if "renewed_ts" in fields.keys else None,  # not in older ones
         principal=fields.text_or_none("principal"),
         reason=fields.text("reason"),
         ticket=fields.text("ticket"),

@@ -171,8 +171,13 @@ class Grants:
                 await self._take(start(policy, judgement, now), judgement)
 
     def _now(self, policy: TemporaryPolicy) -> int:
-        """The instant that it is for this policy, wherever the clock has been set meanwhile."""
-        return self._book.reached(policy) if policy.state is State.LIVE else self._clock.wall()
+        """The instant that it is for this policy, wherever the clock has been set meanwhile.
+
+        That may have been before this process saw it first, so that it is not earlier than its end was counted from.
+        """
+        if policy.state is not State.LIVE:
+            return self._clock.wall()
+        return max(self._book.reached(policy), policy.counted_ts + self._book.watched(policy))
 
     def _is_unclear(self, policy: TemporaryPolicy) -> bool:
         """Could it be about a cluster whose id we do not know yet? To judge that now would refuse it for good."""

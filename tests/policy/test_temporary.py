@@ -149,7 +149,13 @@ def test_a_renewal_gives_another_end_and_no_other_state() -> None:
         for expires_ts in (EXPIRES + 50, EXPIRES - 10, None):
             change = renew(policy, expires_ts, YES, 150, by="bob", reason="more")
             assert (change.event, change.by, change.reason) == (Event.RENEWED, "bob", "more")
-            assert change.policy == replace(policy, expires_ts=expires_ts, revision=policy.revision + 1)
+            assert change.policy == replace(policy, expires_ts=expires_ts, revision=policy.revision + 1, renewed_ts=150)
+
+
+def test_an_end_is_counted_from_the_start_or_from_the_last_renewal() -> None:
+    assert live().counted_ts == STARTS
+    assert renew(scheduled(), EXPIRES + 50, YES, STARTS - 1, by="bob").policy.counted_ts == STARTS
+    assert renew(live(), EXPIRES + 50, YES, STARTS + 1, by="bob").policy.counted_ts == STARTS + 1
 
 
 def test_a_renewal_takes_the_right_and_an_end_to_come() -> None:

@@ -42,7 +42,7 @@ RECORD: dict[str, Any] = {
 
 def test_a_record_of_the_first_schema_is_read_for_ever() -> None:
     policy = from_record(json.loads(json.dumps(RECORD)))
-    assert to_record(policy) == RECORD
+    assert to_record(policy) == {**RECORD, "renewed_ts": None}
     assert policy.state is State.LIVE
     assert policy.author == Author(principal="ann", roles=frozenset({"owners", "sre"}), tenant="Trading")
     assert str(policy.rule.ref) == "temporary policy 7f3a"
@@ -72,6 +72,7 @@ policies = st.builds(
     created_ts=instants,
     starts_ts=instants,
     expires_ts=st.none() | instants,
+    renewed_ts=st.none() | instants,
     principal=st.none() | texts,
     reason=texts,
     ticket=texts,
@@ -125,6 +126,7 @@ def a_rule(**changed: Any) -> dict[str, Any]:
         (a_record(state="expired"), "it is expired, and `ended` says otherwise"),
         (a_record(ended={"ts": 1, "by": "", "reason": ""}), "it is live, and `ended` says otherwise"),
         (a_record(state="expired", ended={"ts": 1, "by": ""}), "it has no `ended.reason`"),
+        (a_record(renewed_ts="150"), "`renewed_ts` is no whole number"),
         (a_record(expires_ts="250"), "`expires_ts` is no whole number"),
         (a_record(expires_ts=LAST_INSTANT + 1), "`expires_ts` is after the year 9999"),
         (a_record(starts_ts=-1), "`starts_ts` is negative"),

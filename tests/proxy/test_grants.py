@@ -298,6 +298,53 @@ def test_an_hour_is_over_after_an_hour_though_the_clock_is_set_back(tmp_path: Pa
     run(work())
 
 
+@pytest.mark.parametrize("renewed", [False, True])
+def test_an_hour_is_over_an_hour_after_a_restart_though_the_clock_was_set_back(tmp_path: Path, renewed: bool) -> None:
+    async def work() -> None:
+        clocks = Clocks()
+        async with a_process(tmp_path, clocks=clocks) as one:
+            made = await one.create()
+            clocks.pass_by(HOUR // 2)
+            await stepped(one)
+            if renewed:
+                await one.grants.renew(made.id, {"duration_ms": HOUR}, ANN)
+            clocks.pass_by(HOUR // 4)
+        clocks.wall -= 24 * HOUR
+        async with a_process(tmp_path, clocks=clocks) as one:
+            clocks.pass_by(HOUR - 1)
+            await stepped(one)
+            assert one.may_edit()
+            clocks.pass_by(1)
+            await stepped(one)
+            assert not one.may_edit()
+            assert one.state(made.id) == "expired"
+
+    run(work())
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, -24 * HOUR), (24 * HOUR, 0)], ids=["set back", "no more ahead"])
+def test_a_renewal_is_over_in_its_time_though_the_clock_was_set_before_it(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    async def work() -> None:
+        clocks = Clocks()
+        clocks.wall += before
+        async with a_process(tmp_path, clocks=clocks) as one:
+            made = await one.create()
+            clocks.pass_by(HOUR // 2)
+            clocks.wall += after - before
+            await stepped(one)
+            await one.grants.renew(made.id, {"duration_ms": HOUR}, ANN)
+            clocks.pass_by(HOUR - 1)
+            await stepped(one)
+            assert one.may_edit()
+            clocks.pass_by(1)
+            await stepped(one)
+            assert not one.may_edit()
+
+    run(work())
+
+
 def test_what_is_over_is_not_in_force_again_when_the_clock_is_set_back(tmp_path: Path) -> None:
     async def work() -> None:
         clocks = Clocks()
