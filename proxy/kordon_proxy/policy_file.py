@@ -76,7 +76,8 @@ class Reader:
                 with collector_at_rest():
                     reading: Reading = pickle.Unpickler(_Unhurried(process.stdout)).load()  # noqa: S301 -- our own
             except (BrokenPipeError, EOFError):
-                raise Refused([Finding(message=_ended(process), hint=_HINT, source=job.source)]) from None
+                # That says nothing about the file: the system may have been short of memory, say.
+                raise OSError(_ended(process)) from None
             except Exception as error:
                 # It is at work still, so its end is not waited for. Other code has taken the place of this, say.
                 told = f"the process that reads it answers what this one does not understand: {error!r}"
@@ -87,7 +88,6 @@ class Reader:
         return reading
 
 
-_HINT: Final = "change the file in any way to have it read again, or use patterns to make it smaller"
 _RESTART: Final = "if Kordon was updated where it is installed, restart it"
 
 
@@ -104,8 +104,8 @@ def _start() -> "subprocess.Popen[bytes]":
 
 def _ended(process: "subprocess.Popen[bytes]") -> str:
     code = process.wait()
-    why = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return f"the process that reads it ended before it was done: {why}"
+    why = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
+    return f"the process that reads the policy file ended before it was done: {why}"
 
 
 class _Unhurried:
@@ -113,19 +113,26 @@ class _Unhurried:
 
     What `pickle` reads in one go has Python's lock for a tenth of a second. Where it asks a function that is written in
     Python for each piece, others can have the lock meanwhile.
+
+    Raises EOFError where it ends within a piece: `pickle` would say that it is damaged.
     """
 
     def __init__(self, its: IO[bytes]) -> None:
         self._its = its
 
     def read(self, size: int) -> bytes:
-        return self._its.read(size)
+        piece = self._its.read(size)
+        if len(piece) < size:
+            raise EOFError
+        return piece
 
     def readline(self) -> bytes:
         return self._its.readline()
 
     def readinto(self, buffer: Any) -> int:
         size: int = self._its.readinto(buffer)  # type: ignore[attr-defined]
+        if size < len(buffer):
+            raise EOFError
         return size
 
 

@@ -12,6 +12,9 @@ from .reasons import reason_of
 
 T = TypeVar("T")
 
+RESTS: Final = 4
+"""How many times as long as a reading took that came to nothing, until the same version is read again."""
+
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a change shows in a file's times: two within one tick of a file system's clock do not."""
 
@@ -27,8 +30,16 @@ Touched = tuple[int, ...]
 """What the file system says of a file. While it says the same, nobody has written to it."""
 
 
+class Failed(NamedTuple):
+    """A version that could not be read for no fault of its own, and is read again from `again` on (monotonic)."""
+
+    version: Version
+    again: float
+
+
 class WatchedFile(Generic[T]):
-    """The value of one file. `read` makes it of the contents; it raises `Refused`, or `OSError`.
+    """The value of one file. `read` makes it of the contents; it raises `Refused`, or `OSError`, after which
+    it is tried again.
 
     mode_matters: that others may read it can be its mistake, and to change that leaves the contents alone.
     """
@@ -42,6 +53,7 @@ class WatchedFile(Generic[T]):
         self._mode_matters = mode_matters
         self._in_use, contents = self._contents()
         self._refused: Version | None = None
+        self._failed: Failed | None = None
         self._touched: Touched | None = None
         self._polling = asyncio.Lock()
         self.value = read(contents)
@@ -60,18 +72,26 @@ class WatchedFile(Generic[T]):
             except OSError as error:
                 self._refused = self._touched = None  # so that whatever is in its place later is read
                 return self._has_problem(f"cannot read {self.path}: {reason_of(error)}")
-            self._touched = touched
+            self._touched = touched if self._failed is None else None
             return is_another
 
     async def _look(self) -> bool:
         version, contents = await asyncio.to_thread(self._contents)
         if version == self._refused:
             return False
+        if self._failed is not None and version == self._failed.version and time.monotonic() < self._failed.again:
+            return False
+        self._failed = None
         if version == self._in_use:  # nothing has changed, or a mistake has been taken back
             self._refused = None
             return self._has_problem(None)
+        began = time.monotonic()
         try:
             self.value = await asyncio.to_thread(self._read, contents)
+        except OSError:
+            ended = time.monotonic()
+            self._failed = Failed(version, ended + RESTS * (ended - began))
+            raise
         except Refused as refused:
             self._refused = version
             return self._has_problem(refused.brief)

@@ -11,6 +11,7 @@ from kordon_policy.actions import Action, Kind
 from kordon_policy.model import Compat, Effect
 from kordon_policy.packed import PackedRules
 from kordon_policy.snapshot import Asked, compile_snapshot
+from kordon_proxy import policy_file
 from kordon_proxy.policies import Policies
 from kordon_proxy.policy_file import LARGE, Job, Reader, Reading, read
 from tests.proxy.cluster.loops import until
@@ -124,7 +125,45 @@ def test_a_process_that_ends_before_it_is_done_leaves_the_last_file_in_force(tmp
     assert not asyncio.run(ended())
 
     assert policies.snapshot is before
-    assert policies.last_failure == (f"{path}:1:1: error: the process that reads it ended before it was done: SIGKILL")
+    assert policies.last_failure == (
+        f"cannot read {path}: the process that reads the policy file ended before it was done: signal 9 (killed)"
+    )
+
+
+KILLED: Final = {
+    "at once": "kill -9 $$",
+    "while it reads": "head -c 100 >/dev/null; kill -9 $$",
+    "while it answers": "cat >/dev/null; printf '\\200\\005\\225'; kill -9 $$",
+    "within a large piece": "cat >/dev/null; printf '\\200\\005B\\000\\000\\000\\001abc'; kill -9 $$",
+    "by itself": "exit 1",
+}
+
+
+@pytest.mark.parametrize("script", KILLED.values(), ids=KILLED.keys())
+def test_a_file_is_read_again_when_the_process_that_read_it_was_killed(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rbac.yaml"
+    path.write_text("policies: []\n")
+    policies = Policies(path, Compat())
+    policies.load()
+    path.write_text(LARGE_FILE)
+
+    async def killed_once_and_read() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(policy_file, "command", lambda _: ["/bin/sh", "-c", script])
+            assert not await policies.reload()
+        assert policies.last_failure is not None
+        assert "ended before it was done: " in policies.last_failure
+        for _ in range(100):
+            if await policies.reload():
+                break
+            await asyncio.sleep(0.05)
+
+    asyncio.run(killed_once_and_read())
+
+    assert policies.last_failure is None
+    assert policies.failures == 1
 
 
 def test_what_lies_in_the_folder_where_kordon_was_started_is_no_code_of_it(

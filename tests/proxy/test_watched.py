@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from kordon_proxy import watched
 from kordon_proxy.config.findings import Finding, Refused, Severity
-from kordon_proxy.watched import WatchedFile
+from kordon_proxy.watched import RESTS, WatchedFile
 
 WARNING = Finding(severity=Severity.WARNING, message="odd", source="f")
 
@@ -96,6 +99,65 @@ def test_it_is_read_in_another_thread(path: Path) -> None:
 
     assert threads[0] is threading.current_thread()
     assert threads[1] is not threading.current_thread()
+
+
+def test_a_version_that_was_not_read_for_no_fault_of_its_own_is_read_again_after_a_pause(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(watched, "time", SimpleNamespace(monotonic=lambda: now[0], time_ns=time.time_ns))
+    fails, reads = [False], 0
+
+    def read_in_ten_seconds(content: bytes) -> str:
+        nonlocal reads
+        reads, now[0] = reads + 1, now[0] + 10
+        if fails[0]:
+            raise OSError("too little memory")
+        return content.decode()
+
+    file = WatchedFile(path, read_in_ten_seconds)
+    fails[0] = True
+    path.write_text("two")
+
+    problem = f"cannot read {path}: too little memory"
+    assert poll(file) == (True, "one", problem)
+    for _ in range(2):
+        now[0] += 9 + 10 * (RESTS - 1)
+        assert poll(file) == (False, "one", problem)
+        now[0] += 1
+        assert poll(file) == (False, "one", problem)
+    assert reads == 4
+    path.write_text("three")  # which may be smaller
+    assert poll(file) == (False, "one", problem)
+    assert reads == 5
+    fails[0] = False
+    assert poll(file) == (False, "one", problem)
+    now[0] += 10 * RESTS
+    assert poll(file) == (True, "three", None)
+
+
+def test_while_a_version_waits_to_be_read_again_nothing_is_taken_for_known(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was written long ago is told by its times, and is looked at no more once it has been read."""
+    monkeypatch.setattr(watched, "_SETTLED", 0)
+    fails = [False]
+
+    def read_or_fail(content: bytes) -> str:
+        if fails[0]:
+            time.sleep(0.01)
+            raise OSError("too little memory")
+        return content.decode()
+
+    file = WatchedFile(path, read_or_fail)
+    fails[0] = True
+    path.write_text("two")
+    assert poll(file)[0]
+    fails[0] = False
+    assert poll(file)[1] == "one"
+    time.sleep(0.02 * RESTS)
+
+    assert poll(file) == (True, "two", None)
 
 
 def test_at_the_start_there_is_no_older_version(path: Path) -> None:
