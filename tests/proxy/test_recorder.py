@@ -103,6 +103,16 @@ def test_an_event_of_several_things_names_all_that_decided_on_any_of_them() -> N
     assert event.why.reason == "TOPIC_EDIT is denied by policies[2] (rbac.yaml:5)"
 
 
+def test_an_event_on_which_very_many_policies_decided_names_the_first_and_how_many_they_are() -> None:
+    names = tuple(f"a{number}" for number in range(30))
+
+    (event,) = denials(growing("a-no", *names), [lent_denial(name, name) for name in names])
+
+    assert event.why.rules[:2] == ("policies[2] (rbac.yaml:5)", "temporary policy a0")
+    assert (len(event.why.rules), event.why.rules_total) == (20, 31)
+    assert event.why.temporary_policies == names[:20]
+
+
 @pytest.mark.parametrize("name", ["a-no", "a-ask"])
 def test_audit_and_client_are_told_the_same_sentence(name: str) -> None:
     exchange = judged(growing(name))

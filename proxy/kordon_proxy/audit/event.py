@@ -22,6 +22,8 @@ Path = tuple[str, ...]  # as in the policy language: ("cluster", "prod", "topic"
 
 # An event has to fit into one Kafka record of the default size (1 MiB). One request can name 100,000 topics.
 _TEXT_OF_ONE_EVENT: Final = 60_000
+MOST_RULES: Final = 20
+"""Rules that an event names. A policy has up to 100,000, and each part of an event that is cut would repeat them."""
 
 
 class EventType(StrEnum):
@@ -92,16 +94,26 @@ class What:
 class Why:
     """Who decided. `effect` is Allow, Deny or Stage, `rules` are places in the policy file, `reason` is a sentence.
 
-    temporary_policy: the first of `temporary_policies`, the ids of all among the rules; or that which the event is of.
+    rules_total: how many decided, where those are more than are named. Only the first are, of whatever is given.
+    temporary_policy: the first of `temporary_policies`, the ids of those among the rules, of which the first are named,
+    too; or that which the event is of.
     """
 
     effect: str | None = None
     rules: tuple[str, ...] = ()
+    rules_total: int | None = None
     temporary_policy: str | None = None
     temporary_policies: tuple[str, ...] | None = None
     epoch: int | None = None
     reason: str | None = None
     shadow: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.rules) > MOST_RULES:
+            object.__setattr__(self, "rules_total", len(self.rules))
+            object.__setattr__(self, "rules", self.rules[:MOST_RULES])
+        if self.temporary_policies is not None and len(self.temporary_policies) > MOST_RULES:
+            object.__setattr__(self, "temporary_policies", self.temporary_policies[:MOST_RULES])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

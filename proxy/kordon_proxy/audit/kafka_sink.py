@@ -20,6 +20,8 @@ log = structlog.get_logger()
 _CONTENT_TYPE: Final = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 _MOST_BYTES: Final = 1_000_000
 """Of one record: brokers take 1,048,588 unless they are told otherwise."""
+_LETTERS: Final = 300
+"""Of a text that is cut."""
 
 
 class KafkaSink:
@@ -71,9 +73,10 @@ class KafkaSink:
 
     async def _send(self, producer: AIOKafkaProducer, line: Line) -> "asyncio.Future[Any]":
         event = json.loads(line.text)
+        key = _key(event)  # of the whole event, so that abridged ones come in order with others
         value = line.text if len(line.text) <= _MOST_BYTES else _abridged(event, len(line.text))
         future: asyncio.Future[Any] = await producer.send(
-            self._topic.topic, value=value, key=_key(event), headers=[_CONTENT_TYPE]
+            self._topic.topic, value=value, key=key, headers=[_CONTENT_TYPE]
         )
         return future
 
@@ -113,8 +116,36 @@ def _key(event: Mapping[str, Any]) -> bytes:
 
 
 def _abridged(event: dict[str, Any], size: int) -> bytes:
-    """Return what fits into a record of an event that does not; the journal has the whole."""
+    """Return what fits into a record of an event that does not; the journal has the whole.
+
+    The largest facts of it are cut, one after the other, until it fits. One that never did would be tried for ever, and
+    keep all others from the topic.
+    """
     log.warning("audit_event_abridged", id=event["id"], sequence=event["sequence"], bytes=size)
-    what = event["data"]["what"]
-    what["parameters"] = {"abridged": f"{size} bytes, whole in the journal"}
-    return json.dumps(event, separators=(",", ":")).encode("ascii")
+    what, note = event["data"]["what"], f"{size} bytes, whole in the journal"
+    text = b""
+    for holder, name in _facts_by_size(event):
+        holder[name] = _cut(holder[name])
+        what["parameters"] = {**what.get("parameters", {}), "abridged": note}
+        text = _written(event)
+        if len(text) <= _MOST_BYTES:
+            break
+    return text
+
+
+def _facts_by_size(event: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Where the facts of an event are, and their names, the largest first."""
+    holders = (event, *event["data"].values())
+    facts = [(holder, name) for holder in holders for name in holder if holder[name] is not event["data"]]
+    return sorted(facts, key=lambda fact: -len(_written(fact[0][fact[1]])))
+
+
+def _cut(fact: Any) -> Any:
+    """What is left of a fact, of the same kind, so that readers understand it."""
+    if isinstance(fact, str):
+        return fact if len(fact) <= _LETTERS else f"{fact[:_LETTERS]}…"
+    return type(fact)() if isinstance(fact, list | dict) else fact
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")

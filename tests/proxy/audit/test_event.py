@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kordon_proxy.audit.event import (
+    MOST_RULES,
     Event,
     EventType,
     Outcome,
@@ -120,6 +121,7 @@ def test_every_fact_has_a_field_in_the_text(part: type) -> None:
         why=Why(
             effect="Allow",
             rules=("policies[2]",),
+            rules_total=30,
             temporary_policy="t",
             temporary_policies=("t", "u"),
             epoch=1,
@@ -142,6 +144,28 @@ def test_every_fact_has_a_field_in_the_text(part: type) -> None:
     # Then
     names = {field.name for field in fields(part)} - {"key"}
     assert set(shown(event)[part.__name__.lower()]) == names
+
+
+def test_of_very_many_rules_the_first_are_named_and_how_many_they_are() -> None:
+    rules = tuple(f"policies[{number}]" for number in range(60_000))
+    lent = tuple(f"t{number}" for number in range(30))
+    event = a_denial(why=Why(effect="Allow", rules=rules, temporary_policies=lent))
+
+    tried = replace(event, why=replace(event.why, shadow=True))
+
+    for one in (event, tried):
+        why = shown(one)["why"]
+        assert (why["rules"], why["rules_total"]) == (list(rules[:MOST_RULES]), 60_000)
+        assert why["temporary_policies"] == list(lent[:MOST_RULES])
+
+
+def test_rules_that_are_all_named_are_not_counted() -> None:
+    rules = tuple(f"policies[{number}]" for number in range(MOST_RULES))
+
+    why = shown(a_denial(why=Why(effect="Allow", rules=rules)))["why"]
+
+    assert why["rules"] == list(rules)
+    assert "rules_total" not in why
 
 
 def test_what_is_not_known_is_left_out() -> None:

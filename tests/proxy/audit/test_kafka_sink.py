@@ -4,8 +4,9 @@ import asyncio
 import json
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -16,14 +17,14 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from kordon_proxy.audit.forward import Forwarder
-from kordon_proxy.audit.kafka_sink import KafkaSink
+from kordon_proxy.audit.kafka_sink import _MOST_BYTES, KafkaSink, _abridged
 from kordon_proxy.audit.tail import Line
 from kordon_proxy.cluster.backoff import Backoff
 from kordon_proxy.config.audit import KafkaTopic
 from kordon_proxy.demo.kafka import Kafka
 from kordon_proxy.metrics import Metrics
 from tests.kafka.fixtures import Fresh
-from tests.proxy.audit.events import DEV, a_denial, a_journal, a_mutation, durable, sealed
+from tests.proxy.audit.events import DEV, a_denial, a_journal, a_mutation, as_json, durable, sealed
 from tests.proxy.cluster.loops import until
 
 PATIENCE = 90.0  # a cluster that was ended takes its time to begin again
@@ -158,6 +159,36 @@ def test_an_event_too_large_for_a_record_is_abridged_and_stops_nothing(kafka: Ka
         assert second.value == texts[1]
 
     run(scenario())
+
+
+WIDE: Final = {
+    "rules, as journals have them": ("why", "rules", [f"policies[{number}]" for number in range(80_000)]),
+    "resources": ("what", "resources", [["cluster", "prod", "topic", f"tx_{number}"] for number in range(40_000)]),
+    "parts that failed": ("outcome", "failed", {f"topics[{number}]": "INVALID_REQUEST" for number in range(40_000)}),
+    "a reason": ("why", "reason", 2_000_000 * "\u202e"),
+    "who": ("who", "principal", 2_000_000 * "d"),
+}
+
+
+@pytest.mark.parametrize("facts", [[fact] for fact in WIDE.values()] + [[*WIDE.values()]], ids=[*WIDE, "all of them"])
+def test_whatever_is_large_of_an_event_it_is_cut_until_it_fits(facts: list[tuple[str, str, Any]]) -> None:
+    whole = as_json(a_mutation()) | {"sequence": f"{1:020}"}
+    for part, name, value in facts:
+        whole["data"][part][name] = value
+
+    text = _abridged(deepcopy(whole), 3_000_000)
+
+    assert len(text) <= _MOST_BYTES
+    event = json.loads(text)
+    assert event["data"]["what"]["parameters"]["abridged"] == "3000000 bytes, whole in the journal"
+    assert event["data"]["what"]["parameters"].items() >= whole["data"]["what"]["parameters"].items()
+    for part, name, value in facts:
+        left = event["data"][part].pop(name)
+        assert type(left) is type(value)
+        assert len(left) < 1_000
+        del whole["data"][part][name]
+    del event["data"]["what"]["parameters"], whole["data"]["what"]["parameters"]
+    assert event == whole
 
 
 def test_while_kafka_is_away_the_journal_keeps_everything_and_it_arrives_afterwards(
