@@ -30,7 +30,7 @@ from .cluster.picture import Picture
 from .exchange import Exchange
 from .judging.may import May
 from .judging.table import Api
-from .judging.verdict import Answer, Ask, Forward, Rewrite, Verdict
+from .judging.verdict import Answer, Ask, Forward, Mended, Rewrite, Verdict
 
 LARGE: Final = 1 << 16
 """Bytes of a request from which on its entries are counted."""
@@ -115,6 +115,8 @@ def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collect
         client_id = f"kordon-{ADMIN_CLIENT}"
     elif type(verdict) is Forward:
         return collected.chunks
+    if isinstance(verdict.plan, Mended) and verdict.plan.version is not None:
+        head = head._replace(api_version=verdict.plan.version)
     header = request_head_bytes(head, client_id)
     if isinstance(verdict, Forward):
         return [with_prefix(header, memoryview(collected.frame())[head.body_offset :])]
@@ -127,10 +129,12 @@ def to_forward(verdict: Forward | Rewrite, head: RequestHead, collected: Collect
 
 def read_answer(exchange: Exchange, frame: bytes) -> Reading:
     """Decode a collected answer; `frame` has its length prefix. Raises MalformedBody, MalformedHeader."""
-    head = exchange.head
+    key, version, plan = exchange.head.api_key, exchange.head.api_version, exchange.plan
+    if isinstance(plan, Mended) and plan.version is not None:
+        version = plan.version
     body = frame[4:]
-    offset = peek_response(body, head.api_key, head.api_version).body_offset
-    return read_response(head.api_key, head.api_version, body, offset)
+    offset = peek_response(body, key, version).body_offset
+    return read_response(key, version, body, offset)
 
 
 def mended_frame(exchange: Exchange, frame: bytes, reading: Reading, response: Any) -> bytes:

@@ -377,7 +377,7 @@ DIFFERENCES: Final = (
     Difference(
         title="To ask for a topic that is not there is no denied creation",
         kafka="TOPIC_AUTHORIZATION_FAILED where the brokers would make it and CREATE is missing",
-        kordon="UNKNOWN_TOPIC_OR_PARTITION: it is not made",
+        kordon="UNKNOWN_TOPIC_OR_PARTITION: it is not made, nor another one that the same request asks for",
         why="Clients ask for topics without meaning to make them.",
         where=(at(ApiKey.METADATA, meets=codes(TAF, UTP, "to be created: visible")),),
     ),

@@ -3,24 +3,29 @@
 import asyncio
 import json
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Final, Protocol
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 from kio.schema.errors import ErrorCode
 
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.demo.kafka import Kafka
 from tests.kafka import records
+from tests.kafka import requests as ask
 from tests.kafka.changing import Changing, hiding, without
 from tests.kafka.fetching import LONG_POLL, Fetching, append, codes_and_records, top
 from tests.kafka.fixtures import Fresh
-from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, eventually
+from tests.kafka.requests import Things, errors_of
+from tests.kafka.tenants import POLICY, QUIET, MakeTenantTopic, a_kordon, eventually
 from tests.kafka.wire import Gone, Wire
 from tests.proxy.apis.messages import a_request
 
@@ -398,3 +403,23 @@ def test_a_changed_file_is_noticed_without_a_signal(changing: Changing) -> None:
     changing.write(POLICY + "# changed\n")
 
     eventually(lambda: changing.metric("kordon_policy_epoch") == epoch + 1, within=10)
+
+
+def test_a_topic_that_others_have_deleted_is_not_made_by_who_may_not_create_it(tenant_topic: MakeTenantTopic) -> None:
+    """Kordon's picture of the cluster has it still, and a request of an old version creates what is missing."""
+    with Kafka(auto_create_topics=True) as kafka, a_kordon(kafka) as kordon:
+        changing = Changing(kordon)
+        topic = tenant_topic("tx_deleted", at=kordon)
+        of_topic = Things(topic=topic, topic_id=uuid4(), group="trade_x", transactional_id="trade_x")
+        changing.put_in_force(without("TOPIC_CREATE", "topic", topic))
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap, **QUIET})
+        with Wire(changing.trading) as wire:
+            eventually(lambda: errors_of(wire.ask(ask.find_topics(1, of_topic)).message) == [])
+            admin.delete_topics([topic])[topic].result(SECONDS)
+            eventually(lambda: topic not in admin.list_topics(timeout=SECONDS).topics)
+
+            for version in range(4):
+                wire.ask(ask.find_topics(version, of_topic))
+
+        time.sleep(1)
+        assert topic not in admin.list_topics(timeout=SECONDS).topics

@@ -327,8 +327,11 @@ class Connected:
         self.session.from_broker(self.broker_frame(number, **fields))
 
     def broker_frame(self, number: int, **fields: Any) -> bytes:
+        """The broker answers in the version in which it was asked, which may be another one than the client's."""
+        heads = map(peek_request, FrameSplitter(1 << 30).feed(bytes(self.link.sent)))
+        sent = {head.correlation_id: head.api_version for head in heads}
         key, version = self._asked[number]
-        return response_frame(a_response(key, version, **fields), number)
+        return response_frame(a_response(key, sent.get(number, version), **fields), number)
 
     @property
     def open(self) -> bool:

@@ -1,14 +1,14 @@
 """From bytes to a verdict and back: what is admitted, what is refused, and which bytes leave."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from kio.schema.errors import ErrorCode
 
-from kordon_protocol.codec import decode_request, decode_response, request_frame, request_type
+from kordon_protocol.codec import decode_request, decode_response, encode, request_frame, request_type, response_frame
 from kordon_protocol.errors import (
     FrameTooLarge,
     FrameTooSmall,
@@ -184,6 +184,22 @@ def test_a_body_in_slices_has_its_length_and_header_before_it() -> None:
 
     assert b"".join(sent)[4:] == frame
     assert struct.unpack_from(">i", sent[0]) == (len(frame),)
+
+
+@pytest.mark.parametrize("body", [lambda request: request, lambda request: [encode(request)]], ids=["whole", "slices"])
+def test_a_request_may_go_on_in_another_version_and_is_answered_in_that(body: Callable[[Any], Any]) -> None:
+    head, frame, collected = read(a_request(ApiKey.METADATA, 1, topics=None))
+    later = a_request(ApiKey.METADATA, 4, topics=())
+    plan = Mended(lambda answer, _: answer, version=4)
+
+    sent = b"".join(gate.to_forward(Rewrite(body(later), plan), head, collected))
+
+    forwarded = peek_request(sent[4:])
+    assert forwarded[:4] == (head.api_key, 4, head.correlation_id, head.client_id)
+    assert decode_request(ApiKey.METADATA, 4, sent[4:], forwarded.body_offset) == later
+    exchange = Exchange(head, APIS[head.api_key], None, None, 0.0, len(frame), plan)
+    answer = a_response(ApiKey.METADATA, 4, cluster_id="c")
+    assert gate.read_answer(exchange, response_frame(answer, 7)).message == answer
 
 
 # ---- refusing and answering

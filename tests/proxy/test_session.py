@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 from structlog.testing import capture_logs
 
-from kordon_protocol.codec import decode_response, request_frame, request_type, response_type
-from kordon_protocol.frames import with_prefix
+from kordon_protocol.codec import decode_request, decode_response, request_frame, request_type, response_type
+from kordon_protocol.frames import FrameSplitter, with_prefix
+from kordon_protocol.header import peek_request
 from kordon_protocol.keys import ApiKey
 from kordon_proxy.cluster.errors import UpstreamUnavailable
 from kordon_proxy.holds import Hold
@@ -27,7 +28,7 @@ from kordon_proxy.link import LAST_BYTES
 from kordon_proxy.memory import VIEWED
 from kordon_proxy.session import STORED_LIMIT, TURN
 from kordon_proxy.table import APIS
-from tests.proxy.apis.messages import a_request
+from tests.proxy.apis.messages import a_request, asked, said
 from tests.proxy.cluster.loops import scenario
 from tests.proxy.judging.worlds import a_picture
 from tests.proxy.sessions import (
@@ -509,6 +510,26 @@ async def test_a_request_for_everything_waits_for_a_fresh_picture(links: Links) 
     await tick()
 
     assert client.forwarded() == [number, behind]
+
+
+@pytest.mark.parametrize("version", range(4))
+@scenario
+async def test_a_request_that_creates_what_is_missing_goes_on_as_one_that_does_not(version: int, links: Links) -> None:
+    client = await a_client(a_world(links))
+    topics = (asked(ApiKey.METADATA, version, "topics", name="tx_one"),)
+    for _ in range(3):  # from the second on as one that says the same
+        number = client.asks(ApiKey.METADATA, version, topics=topics)
+
+        frame = FrameSplitter(1 << 30).feed(bytes(client.link.sent))[-1]
+        head = peek_request(frame)
+        sent = decode_request(ApiKey.METADATA, head.api_version, frame, head.body_offset)
+        assert (head.correlation_id, head.api_version, sent.allow_auto_topic_creation) == (number, 4, False)
+        topic = said(ApiKey.METADATA, 4, "topics", name="tx_one")
+        client.broker_answers(number, topics=(topic,), cluster_id="real", controller_id=1)
+
+        answer = client.answers()[number]
+        assert [topic.name for topic in answer.topics] == ["tx_one"]
+        assert getattr(answer, "cluster_id", None) != "real"
 
 
 @scenario

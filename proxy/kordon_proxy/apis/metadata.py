@@ -7,6 +7,10 @@ Strategy: what the broker is asked for is already cut to the view, so all topics
 only the answer's head (brokers, cluster id) is mended, while the topics run through. Names outside the view are never
 forwarded; their entries are put in front of the broker's. The answer is walked as a whole only where a topic must
 change inside.
+
+A broker creates what it does not have, whatever Kordon's picture of the cluster says: a topic may have been deleted
+since. So it is let create only where each topic that it is asked for may be created. Any other request goes without the
+flag, and one of a version before the flag as one of the first that has it.
 """
 
 from collections.abc import Iterable
@@ -16,8 +20,9 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from kordon_policy.actions import Action, Kind
-from kordon_protocol.codec import encode, response_type
+from kordon_protocol.codec import encode, request_type, response_type
 from kordon_protocol.keys import ApiKey
+from kordon_protocol.shapes import Entity, shape_of
 from kordon_proxy.judging.endpoints import moved
 from kordon_proxy.judging.entries import answer_type, make, respond, struct_type
 from kordon_proxy.judging.may import UNKNOWN_ID, May, Refusal
@@ -46,19 +51,25 @@ def _everything(request: Any, may: May) -> Verdict:
     names = may.visible_topics()
     if not names and request.__version__ == 0:
         return Answer(local_answer(request, may, ()))  # v0 has no way to ask for no topic
-    key = may.picture.version, _without_creation(replace(request, topics=None))
+    wanted = _without_creation(replace(request, topics=None))
+    key = may.picture.version, wanted
     known = may.standing.everything
     body = known.get(key)
     if body is None:  # thousands of names take milliseconds
-        kind = struct_type(type(request), "topics")
-        topics = tuple(make(kind, name=name) for name in names)
-        body = encode(_without_creation(replace(request, topics=topics)))
+        kind = struct_type(type(wanted), "topics")
+        body = encode(replace(wanted, topics=tuple(make(kind, name=name) for name in names)))
         known.keep(key, body)
-    return Rewrite([body], _plan(request, (), whole=False))
+    return Rewrite([body], _plan(request, wanted, (), whole=False))
 
 
 def _without_creation(request: Any) -> Any:
-    return replace(request, allow_auto_topic_creation=False) if request.__version__ >= WITH_FLAG else request
+    """The request, by which nothing is created."""
+    if request.__version__ >= WITH_FLAG:
+        return replace(request, allow_auto_topic_creation=False)
+    with_flag = request_type(ApiKey.METADATA, WITH_FLAG)
+    kind = struct_type(with_flag, "topics")
+    topics = None if request.topics is None else tuple(make(kind, name=topic.name) for topic in request.topics)
+    return make(with_flag, topics=topics, allow_auto_topic_creation=False)
 
 
 def _named(request: Any, may: May) -> Verdict:
@@ -67,27 +78,22 @@ def _named(request: Any, may: May) -> Verdict:
     if version >= NULL_NAMES and any(topic.topic_id is not None for topic in asked):
         # The broker goes by the ids then and ignores all names, so it is not told any.
         asked = tuple(replace(topic, name=None) for topic in asked if topic.topic_id is not None)
-    said, kept = [], []
-    for topic in asked:
-        refusal = _refusal(topic, may)
-        if refusal is None:
-            kept.append(topic)
-        else:
-            said.append(refused_topic(version, topic, refusal))
-    creating = _create(request, kept, may)
-    if version < WITH_FLAG and not creating:
-        # Naming a missing topic would create it, so the broker hears of those only that are there.
-        missing = [topic for topic in kept if topic.name not in may.picture.topics]
-        said += [refused_topic(version, topic, NOT_THERE) for topic in missing]
-        kept = [topic for topic in kept if topic.name in may.picture.topics]
+    refusals = [_refusal(topic, may) for topic in asked]
+    kept = tuple(topic for topic, refusal in zip(asked, refusals, strict=True) if refusal is None)
+    wanted = replace(request, topics=kept)
+    if not _create(request, kept, may):
+        wanted = _without_creation(wanted)
+    answered = version if asked and not kept else wanted.__version__
+    said = tuple(
+        refused_topic(answered, topic, refusal)
+        for topic, refusal in zip(asked, refusals, strict=True)
+        if refusal is not None
+    )
     if asked and not kept:
         return Answer(local_answer(request, may, said))
     new = any(topic.name is not None and topic.name not in may.picture.topics for topic in kept)
     may.unknown_topics |= new
-    plan = _plan(request, tuple(said), whole=new)
-    wanted = replace(request, topics=tuple(kept))
-    if not creating:
-        wanted = _without_creation(wanted)
+    plan = _plan(request, wanted, said, whole=new)
     return Forward(plan) if wanted == request else Rewrite(wanted, plan)
 
 
@@ -102,15 +108,16 @@ def _refusal(topic: Any, may: May) -> Refusal | None:
 
 
 def _create(request: Any, kept: Iterable[Any], may: May) -> bool:
-    """Whether the request creates topics: it asks for it, and every topic that is missing may be created.
+    """Whether the request creates topics: it asks for it, some are missing, and all that it names may be created.
 
     That is noted as what it is. That it may not be is no denial: clients ask for it without meaning to.
     """
     if not may.recordable or (request.__version__ >= WITH_FLAG and not request.allow_auto_topic_creation):
         return False
-    missing = [topic.name for topic in kept if topic.name is not None and topic.name not in may.picture.topics]
+    names = [topic.name for topic in kept if topic.name is not None]
+    missing = [name for name in names if name not in may.picture.topics]
     may.creates = bool(missing) and all(
-        may.standing.ruling(Action.TOPIC_CREATE, Kind.TOPIC, name, explicit=True).refusal is None for name in missing
+        may.standing.ruling(Action.TOPIC_CREATE, Kind.TOPIC, name, explicit=True).refusal is None for name in names
     )
     if may.creates:
         for name in missing:
@@ -144,13 +151,26 @@ def local_answer(request: Any, may: May, topics: Iterable[Any]) -> Any:
     )
 
 
-def _plan(request: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
+def _plan(request: Any, wanted: Any, said: tuple[Any, ...], *, whole: bool) -> Plan:
+    """How the answer to `wanted` is treated, which goes to the broker in the place of the request."""
     mend = _mend(request, said)
+    if wanted.__version__ != request.__version__:
+        kind = answer_type(request)
+        return Mended(lambda response, may: _stepped_down(mend(response, may), kind), version=wanted.__version__)
     asks_bits = any(getattr(request, f"include_{what}_authorized_operations", False) for what in ("topic", "cluster"))
     if whole or asks_bits:
         return Mended(mend)
     version = request.__version__
     return Streamed(lambda may: MetadataStream(version, said, may), mend)
+
+
+def _stepped_down(struct: Any, kind: Entity) -> Any:
+    """What a later version says, in an earlier one, which has no field that the later one has not."""
+    values: dict[str, Any] = {}
+    for field in shape_of(kind).fields:
+        value, inner = getattr(struct, field.name), field.struct
+        values[field.name] = value if inner is None else tuple(_stepped_down(one, inner.entity) for one in value)
+    return make(kind, **values)
 
 
 def _mend(request: Any, said: tuple[Any, ...]) -> Mend:

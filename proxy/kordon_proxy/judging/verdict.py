@@ -57,11 +57,13 @@ class Mended:
     """The answer is collected, decoded, mended and, where it changed, encoded again. For small answers.
 
     `is_plain` (version, frame with its length prefix) may tell from the bytes alone that nothing would be mended; then
-    it is not decoded.
+    it is not decoded. `version` is that of the request which goes to the broker and of its answer, where it is not the
+    client's; `mend` then makes the client's of it.
     """
 
     mend: Mend
     is_plain: Callable[[int, bytes], bool] | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,16 +71,22 @@ def names_of(message: Any) -> list[str | None]:
     return [topic.name for topic in message.topics]
 
 
+def sent(version: int) -> int:
+    """The version in which the broker is asked where it must not create anything."""
+    return max(version, metadata.WITH_FLAG)
+
+
 def asked_instead(verdict: Any, version: int) -> Any:
     """What the broker is asked in place of the client's own request."""
     assert isinstance(verdict, Rewrite)
-    return decode_request(ApiKey.METADATA, version, b"".join(verdict.request))
+    return decode_request(ApiKey.METADATA, sent(version), b"".join(verdict.request))
 
 
 def leave(verdict: Forward | Rewrite, response: Any, rights: May, sizes: tuple[int, ...] = (1 << 20,)) -> Any:
     """The answer that the client reads when the broker gives this one."""
     plan = verdict.plan
     if isinstance(plan, Mended):
+        assert plan.version in (None, response.__version__)
         return plan.mend(response, rights)
     assert isinstance(plan, Streamed)
     stream, version = plan.stream(rights), response.__version__
@@ -93,6 +99,15 @@ def leave(verdict: Forward | Rewrite, response: Any, rights: May, sizes: tuple[i
     return decode_response(ApiKey.METADATA, version, out, 4 + len(response_header(ApiKey.METADATA, version, 3)))
 
 
+def leave_later(verdict: Forward | Rewrite, response: Any, rights: May) -> Any:
+    """The answer that the client reads when its rights have changed meanwhile."""
+    if isinstance(verdict.plan, Mended):
+        return leave(verdict, response, rights)
+    assert isinstance(verdict.plan, Streamed)
+    assert verdict.plan.stale is not None
+    return verdict.plan.stale(response, rights)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_asking_for_everything_asks_the_broker_for_the_view_alone(version: int) -> None:
     rights = may()
@@ -100,7 +115,7 @@ def test_asking_for_everything_asks_the_broker_for_the_view_alone(version: int) 
     for _ in range(2):  # the second time it is remembered
         wanted = asked_instead(metadata.judge(everything(version), rights), version)
         assert names_of(wanted) == ["a1", "a2"]
-        assert not getattr(wanted, "allow_auto_topic_creation", False)
+        assert not wanted.allow_auto_topic_creation
 
 
 @pytest.mark.parametrize("version", range(8, 14))
@@ -126,7 +141,7 @@ def test_in_an_empty_tenant_everything_is_nothing(version: int) -> None:
     else:
         assert asked_instead(verdict, version).topics == ()
         assert isinstance(verdict, Rewrite)
-        response = leave(verdict, answer(version), rights)
+        response = leave(verdict, answer(sent(version)), rights)
     assert response.topics == ()
     assert {broker.host for broker in response.brokers} == {"kordon.example"}
 
@@ -136,8 +151,8 @@ def test_an_empty_list_asks_for_the_brokers_only(version: int) -> None:
     rights = may()
     verdict = metadata.judge(request(version), rights)
 
-    assert isinstance(verdict, Forward)
-    response = leave(verdict, answer(version), rights)
+    assert isinstance(verdict, Forward if version >= metadata.WITH_FLAG else Rewrite)
+    response = leave(verdict, answer(sent(version)), rights)
     assert [(one.node_id, one.host, one.port) for one in response.brokers] == [
         (1, "kordon.example", 9101),
         (2, "kordon.example", 9102),
@@ -153,7 +168,7 @@ def test_a_foreign_name_is_answered_like_a_missing_one_and_never_forwarded(versi
 
     assert isinstance(verdict, Rewrite)
     assert names_of(verdict.request) == ["a1"]
-    response = leave(verdict, answer(version, "a1"), rights)
+    response = leave(verdict, answer(sent(version), "a1"), rights)
     told = {topic.name: topic for topic in response.topics}
     assert told["a1"].error_code is ErrorCode.none
     foreign, missing = (encode(told[name]) for name in ("foreign", "nowhere"))
@@ -250,13 +265,38 @@ def test_nothing_is_created_while_it_could_not_be_recorded(version: int) -> None
 
 
 @pytest.mark.parametrize("version", range(4))
-def test_before_the_flag_a_missing_topic_is_not_even_named(version: int) -> None:
-    verdict = metadata.judge(request(version, "a1", "a-new"), may())
+def test_a_request_without_the_flag_becomes_one_with_it_where_nothing_may_be_created(version: int) -> None:
+    """Whether a topic is there or was deleted a moment ago."""
+    rights = may()
+    verdict = metadata.judge(request(version, "a1", "foreign", "a-new"), rights)
 
     assert isinstance(verdict, Rewrite)
-    assert names_of(verdict.request) == ["a1"]
-    response = leave(verdict, answer(version, "a1"), may())
-    assert {topic.name: topic.error_code for topic in response.topics} == {"a1": 0, "a-new": NOT_FOUND}
+    assert (verdict.request.__version__, names_of(verdict.request)) == (4, ["a1", "a-new"])
+    assert not verdict.request.allow_auto_topic_creation
+    topics = (*answer(4, "a1").topics, said(ApiKey.METADATA, 4, "topics", name="a-new", error_code=NOT_FOUND))
+    response = leave(verdict, answer(4, topics=topics), rights)
+    told = {topic.name: topic.error_code for topic in response.topics}
+    assert told == {"foreign": NOT_FOUND, "a1": ErrorCode.none, "a-new": NOT_FOUND}
+    assert decode_response(ApiKey.METADATA, version, encode(response)) == response
+    only_a1 = replace(response, topics=tuple(topic for topic in response.topics if topic.name == "a1"))
+    assert only_a1 == metadata._mend(request(version, "a1"), ())(answer(version, "a1"), rights)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_one_topic_may_not_be_created_none_is(version: int) -> None:
+    """One that the picture of the cluster has may have been deleted since."""
+    rights = may("makers", "devs", policy=POLICY.replace('topic, "a*"], effect', 'topic, "a-new"], effect'))
+
+    both, one = (
+        metadata.judge(request(version, *names, allow_auto_topic_creation=True), rights)
+        for names in (("a1", "a-new"), ("a-new",))
+    )
+
+    assert isinstance(both, Rewrite)
+    assert names_of(both.request) == ["a1", "a-new"]
+    assert not both.request.allow_auto_topic_creation
+    assert isinstance(one, Forward)
+    assert rights.creates
 
 
 @pytest.mark.parametrize("version", range(8, 14))
@@ -269,7 +309,7 @@ def test_permission_bits_are_cut_to_what_the_policy_allows(version: int) -> None
         ApiKey.METADATA, version, "topics", name="a1", topic_id=topic_id("a1"), topic_authorized_operations=0xFFFF
     )
 
-    response = leave(verdict, answer(version, topics=(topic,), cluster_authorized_operations=0xFFFF), rights)
+    response = leave(verdict, answer(sent(version), topics=(topic,), cluster_authorized_operations=0xFFFF), rights)
 
     read, write, create, describe = 1 << 3, 1 << 4, 1 << 5, 1 << 8
     bits = response.topics[0].topic_authorized_operations
@@ -283,10 +323,8 @@ def test_a_topic_that_left_the_view_meanwhile_is_not_shown(version: int) -> None
     for wanted in (everything(version), request(version, "a1", "a2")):
         verdict = metadata.judge(wanted, may())
         assert isinstance(verdict, Forward | Rewrite)
-        assert isinstance(verdict.plan, Streamed)
-        assert verdict.plan.stale is not None
 
-        response = verdict.plan.stale(answer(version, "a1", "a2"), may(policy=narrower))
+        response = leave_later(verdict, answer(sent(version), "a1", "a2"), may(policy=narrower))
 
         shown = [topic.name for topic in response.topics if topic.error_code is ErrorCode.none]
         assert shown == ["a1"]
@@ -297,10 +335,8 @@ def test_a_name_that_left_the_view_meanwhile_is_answered_like_any_that_is_not_th
     narrower = POLICY.replace('topic, "a*"]}', "topic, a1]}")
     verdict = metadata.judge(request(version, "a2"), may())
     assert isinstance(verdict, Forward | Rewrite)
-    assert isinstance(verdict.plan, Streamed)
-    assert verdict.plan.stale is not None
 
-    (left,) = verdict.plan.stale(answer(version, "a2"), may(policy=narrower)).topics
+    (left,) = leave_later(verdict, answer(sent(version), "a2"), may(policy=narrower)).topics
 
     gone = metadata.judge(request(version, "a2"), may(policy=narrower))
     assert isinstance(gone, Answer)
@@ -322,7 +358,7 @@ def test_an_id_that_left_the_view_meanwhile_is_answered_like_an_unknown_one(vers
 
 
 @given(
-    version=st.sampled_from(VERSIONS),
+    version=st.sampled_from(VERSIONS[metadata.WITH_FLAG :]),
     names=st.lists(st.sampled_from(["a1", "a2"]), unique=True),
     hidden=st.lists(st.sampled_from(["foreign", "nowhere"]), unique=True),
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
@@ -358,10 +394,18 @@ def test_what_began_an_answer_before_begins_it_again_only_where_the_brokers_said
     for ids in brokers:
         names = data.draw(st.lists(st.sampled_from(["a1", "a2"]), min_size=1, unique=True))
         nodes = tuple(
-            said(ApiKey.METADATA, version, "brokers", node_id=one, host=f"real-{one}.internal", port=9092, rack=None)
+            said(
+                ApiKey.METADATA,
+                sent(version),
+                "brokers",
+                node_id=one,
+                host=f"real-{one}.internal",
+                port=9092,
+                rack=None,
+            )
             for one in ids
         )
-        response = answer(version, *names, brokers=nodes, controller_id=min(ids))
+        response = answer(sent(version), *names, brokers=nodes, controller_id=min(ids))
         verdict = metadata.judge(request(version, *names, *hidden), rights)
         assert isinstance(verdict, Forward | Rewrite)
 
