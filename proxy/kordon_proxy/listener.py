@@ -51,6 +51,7 @@ class Listener:
     settings: config.Listener
     limits: config.Limits
     instance: str
+    """What this process is called: how the ids of its connections begin."""
     upstream: Upstream
     apis: Mapping[int, Api]
     policies: Policies

@@ -171,7 +171,7 @@ class Server:
         return Listener(
             settings=one,
             limits=self._settings.limits_of(one),
-            instance=self._instance,
+            instance=self._instance if self._supervised is None else self._supervised.process,
             upstream=self.upstreams[one.cluster],
             apis=apis_at(one),
             policies=self.policies,

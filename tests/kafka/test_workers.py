@@ -303,6 +303,26 @@ def test_the_limit_of_connections_is_that_of_all_workers_and_one_that_is_killed_
         assert came() == at_first
 
 
+def test_no_connection_has_the_id_of_one_that_a_worker_had_before_it_was_started_again(kafka: Kafka) -> None:
+    with a_kordon(kafka) as kordon:
+
+        def some_that_are_logged() -> None:
+            for _ in range(16):
+                with Wire(kordon.listener("trading")) as wire:
+                    wire.send_bytes(b"\xff" * 16)
+                    ended(wire)
+
+        some_that_are_logged()
+        for worker, pid in pids(kordon).items():
+            os.kill(pid, signal.SIGKILL)
+            eventually(partial(is_another, kordon, worker, pid))
+        eventually(partial(is_whole, kordon))
+        some_that_are_logged()
+
+        eventually(lambda: len(log_lines(kordon, "connection_closed")) == 32)
+        assert len({line["connection"] for line in log_lines(kordon, "connection_closed")}) == 32
+
+
 def test_what_all_workers_keep_in_kafka_is_one_truth_too(kafka: Kafka, new_topic: MakeTopic, fresh: Fresh) -> None:
     names = {
         "audit": {"kafka": {"topic": fresh("__kordon_audit")}},

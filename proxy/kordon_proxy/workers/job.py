@@ -18,7 +18,7 @@ FIRST: Final = 1
 class Job:
     """Which worker it is, of which Kordon (`instance`), started by which process, and its configuration.
 
-    board: the descriptor of the memory that all of them share.
+    board: the descriptor of the memory that all of them share. restarts: how many processes of it there were before.
     """
 
     number: int
@@ -26,6 +26,7 @@ class Job:
     parent: int
     board: int
     config: Config
+    restarts: int = 0
 
 
 def packed(job: Job) -> bytes:

@@ -13,13 +13,15 @@ from .job import FIRST
 class Supervised:
     """A worker's place among the workers of one Kordon.
 
-    number: which of them it is, counted from 1. instance: what they are called together.
+    number: which of them it is, counted from 1. instance: what it is called, through all its restarts.
     """
 
-    def __init__(self, channel: Channel, board: Board, *, number: int, instance: str) -> None:
+    def __init__(self, channel: Channel, board: Board, *, number: int, instance: str, restarts: int = 0) -> None:
         self._board = board
         self.number = number
         self.instance = instance
+        self.process = f"{instance}.{restarts}" if restarts else instance
+        """What this process of it is called, and no other: each numbers its connections from 1."""
         self._channel = channel
 
     @property

@@ -44,7 +44,8 @@ def main(descriptor: int) -> int:
 async def _serve(end: socket.socket, job: Job) -> int:
     channel = await Channel.on(end)
     board = Board(job.board, workers=job.config.workers, listeners=len(job.config.listeners))
-    server = Server(job.config, Supervised(channel, board, number=job.number, instance=job.instance))
+    place = Supervised(channel, board, number=job.number, instance=job.instance, restarts=job.restarts)
+    server = Server(job.config, place)
     channel.handlers = _handlers(server)
     listening = asyncio.create_task(_listen(channel))
     try:

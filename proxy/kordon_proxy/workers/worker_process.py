@@ -7,6 +7,7 @@ import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -166,7 +167,7 @@ class WorkerProcess:
         self._metrics.up(self.number, is_up=True)
         channel = self._channel = await Channel.on(ours)
         channel.handlers = self._handlers
-        channel.send(packed(self._job))
+        channel.send(packed(replace(self._job, restarts=self.restarts)))
         if self._stopping.is_set():  # meanwhile
             self._kill()
         await channel.run()

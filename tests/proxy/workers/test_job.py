@@ -35,11 +35,12 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_a_job_comes_as_it_was_given_with_its_secrets(config: Config) -> None:
-    job = Job(number=2, instance="host-1-w2", parent=7, board=5, config=config)
+    job = Job(number=2, instance="host-1-w2", parent=7, board=5, config=config, restarts=3)
 
     there = unpacked(packed(job))
 
     assert (there.number, there.instance, there.parent, there.board) == (2, "host-1-w2", 7, 5)
+    assert there.restarts == 3
     assert there.config.clusters[0].own_login[0].password.reveal() == "s3cret"
     assert there.config.listeners == config.listeners
 
