@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -38,8 +39,7 @@ class Channel:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                texts.append(str(body["text"]))
+                texts.extend(_shown(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(b"ok")
@@ -48,3 +48,9 @@ class Channel:
                 """Say nothing."""
 
         return Handler
+
+
+def _shown(message: Mapping[str, Any]) -> list[str]:
+    """What people read of each event: a message may be about several, and its `text` names the first alone."""
+    sections = [block["text"]["text"].replace("`", "") for block in message["blocks"] if block["type"] == "section"]
+    return sections if len(sections) > 1 else [message["text"]]
