@@ -15,6 +15,9 @@ T = TypeVar("T")
 RESTS: Final = 4
 """How many times as long as a reading took that came to nothing, until the same version is read again."""
 
+LEAST_REST: Final = 5.0
+"""Seconds until then at least."""
+
 _SETTLED: Final = 2_000_000_000
 """Nanoseconds after which a change shows in a file's times: two within one tick of a file system's clock do not."""
 
@@ -90,7 +93,7 @@ class WatchedFile(Generic[T]):
             self.value = await asyncio.to_thread(self._read, contents)
         except OSError:
             ended = time.monotonic()
-            self._failed = Failed(version, ended + RESTS * (ended - began))
+            self._failed = Failed(version, ended + max(LEAST_REST, RESTS * (ended - began)))
             raise
         except Refused as refused:
             self._refused = version

@@ -10,7 +10,7 @@ import pytest
 
 from kordon_proxy import watched
 from kordon_proxy.config.findings import Finding, Refused, Severity
-from kordon_proxy.watched import RESTS, WatchedFile
+from kordon_proxy.watched import LEAST_REST, RESTS, WatchedFile
 
 WARNING = Finding(severity=Severity.WARNING, message="odd", source="f")
 
@@ -136,11 +136,34 @@ def test_a_version_that_was_not_read_for_no_fault_of_its_own_is_read_again_after
     assert poll(file) == (True, "three", None)
 
 
+def test_one_that_comes_to_nothing_at_once_is_not_read_again_each_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(watched, "time", SimpleNamespace(monotonic=lambda: now[0], time_ns=time.time_ns))
+    failed = []
+
+    def read_or_fail(content: bytes) -> str:
+        if content == b"two":
+            failed.append(now[0])
+            raise OSError("too little memory")
+        return content.decode()
+
+    file = WatchedFile(path, read_or_fail)
+    path.write_text("two")
+    for _ in range(12):
+        poll(file)
+        now[0] += 1
+
+    assert failed == [1_000.0, 1_000 + LEAST_REST, 1_000 + 2 * LEAST_REST]
+
+
 def test_while_a_version_waits_to_be_read_again_nothing_is_taken_for_known(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that was written long ago is told by its times, and is looked at no more once it has been read."""
     monkeypatch.setattr(watched, "_SETTLED", 0)
+    monkeypatch.setattr(watched, "LEAST_REST", 0)
     fails = [False]
 
     def read_or_fail(content: bytes) -> str:

@@ -175,10 +175,12 @@ class AuditLog:
     def login(self, event: Event, on_durable: Callback | None = None) -> None:
         """Record one login. Of failures (an error code) from one address, those beyond ten a window are counted.
 
-        They come on several connections, so that those that are counted wait for the ten.
+        They come on several connections, so that those that are counted wait for the ten. While the journal cannot be
+        written they get no answer, and end with the time that a login has: anybody could have any number wait.
         """
         if event.outcome.error_code and self._login_failures.is_repeat(_host(event.who.peer), event):
-            self._done_with_the_first(on_durable)
+            if self.healthy or not self._refuses:
+                self._done_with_the_first(on_durable)
         else:
             self.record(event, on_durable)
 
