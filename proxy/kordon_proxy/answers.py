@@ -107,6 +107,11 @@ class AnswerQueue:
         first = self._queue[0]
         return first is self._current or (self._current is None and bool(self._awaiting) and first is self._awaiting[0])
 
+    @property
+    def awaits_broker(self) -> bool:
+        """Whether the broker has not answered everything yet."""
+        return self._current is not None or bool(self._awaiting)
+
     def pending(self) -> tuple[Exchange, ...]:
         """What has no answer yet; for the audit of a connection that ends."""
         return tuple(exchange for exchange in self._queue if not exchange.done)

@@ -22,7 +22,7 @@ class Hold(StrEnum):
     AUDIT = "audit"
     CLIENT_SLOW = "client-slow"
     ORDER = "order"
-    LONG_POLL = "long-poll"
+    EARLIER = "earlier"
     TURN = "turn"
 
 

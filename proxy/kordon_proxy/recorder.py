@@ -172,7 +172,7 @@ class Recorder:
         that had begun the client may have read all that was sent."""
         if exchange.record is Record.EVENT:
             self.write([self.mutation(exchange, None)], None)
-        elif exchange.stream is not None or exchange.api.sizes is None:  # without an answer there was nothing to read
+        elif exchange.stream is not None or exchange.api.sizes is None:  # without an answer no records were read
             self.count(exchange)
 
     def write(self, events: list[Event], on_durable: Durable | None) -> None:

@@ -42,6 +42,7 @@ from .logins import Login
 from .member import Member
 from .memory import passed_on
 from .staged_requests import Asked, forwarded_by
+from .table import APIS
 
 log = structlog.get_logger()
 ids = itertools.count(1)
@@ -197,6 +198,8 @@ class Session(asyncio.BufferedProtocol):
         limits = self.listener.limits
         if self._link.overdue(now):
             return "broker-unreachable"
+        if self._last is not None and self.transport is None and now - self.last_request > limits.request_timeout:
+            return "client-closed"  # what it left behind waits for an answer that does not come
         if self.incomplete_since is not None and not self._holds:
             return "request-timeout" if now - self.incomplete_since > limits.request_timeout else None
         idle = self.member is not None and not len(self._answers) and now - self.last_request > limits.idle
@@ -225,16 +228,30 @@ class Session(asyncio.BufferedProtocol):
 
     def _after_turns(self, step: Callable[[], None]) -> None:
         """Take a step when no request waits for its turn any more; a later one in place of an earlier one."""
-        if Hold.TURN in self._holds:
-            self._last = step
-        else:
-            step()
+        self._last = step
+        self._end_turns()
 
     def _next_turn(self) -> None:
         self.release(Hold.TURN)
-        if self._last is not None and Hold.TURN not in self._holds:
+        self._end_turns()
+
+    def _end_turns(self) -> None:
+        if self._last is not None and Hold.TURN not in self._holds and Hold.EARLIER not in self._holds:
             last, self._last = self._last, None
             last()
+
+    def _is_early(self, waiting: Collected) -> bool:
+        """Whether the next request may not be judged before an earlier one is answered.
+
+        A broker reads one request of a connection after the other, and not before its answer to the last has left.
+        What is judged long before that is done when nobody may any more. So nothing is judged behind a request that may
+        be kept for long, and no mutation behind anything, as a client may keep an answer from leaving. A Fetch changes
+        nothing, and its answer is judged when it comes.
+        """
+        if not self._answers.awaits_broker:
+            return False
+        key = bytes(waiting.chunks[0][4:6])
+        return key != _FETCH and (self._parked > 0 or key in _MUTATIONS)
 
     def _may_go_on(self, left: int) -> bool:
         """Whether the next request may be looked at now, of so many that are left for this turn. Whatever keeps a
@@ -246,8 +263,8 @@ class Session(asyncio.BufferedProtocol):
             self.hold(Hold.IN_FLIGHT)
         if self._too_much_waits():  # answers of Kordon's own, behind one that the broker takes its time for
             self.hold(Hold.ORDER)
-        if self._parked and not _is_judged_again(self._waiting[-1]):
-            self.hold(Hold.LONG_POLL)
+        if self._is_early(self._waiting[-1]):
+            self.hold(Hold.EARLIER)
         if Hold.CLIENT_SLOW in self._link.holds.since:
             self.hold(Hold.CLIENT_SLOW)
         if self.listener.audit.full:
@@ -594,8 +611,9 @@ class Session(asyncio.BufferedProtocol):
         if self._holds.since:
             if Hold.ORDER in self._holds and not self._too_much_waits():
                 self.release(Hold.ORDER)
-            if Hold.LONG_POLL in self._holds and not self._parked:
-                self.release(Hold.LONG_POLL)
+            if Hold.EARLIER in self._holds and not self._is_early(self._waiting[-1]):
+                self.release(Hold.EARLIER)
+                self._end_turns()
             if Hold.IN_FLIGHT in self._holds and len(self._answers) < self.listener.limits.in_flight:
                 self.release(Hold.IN_FLIGHT)
             if Hold.DRAINING in self._holds and not len(self._answers):
@@ -772,6 +790,7 @@ class Session(asyncio.BufferedProtocol):
         if self.closed:
             return
         self.closed = True
+        was_sent = self._link.ready
         self._holds.clear()
         self.listener.ended(self, reason, detail or (None if error is None else str(error) or type(error).__name__))
         if self.transport is not None:
@@ -788,17 +807,16 @@ class Session(asyncio.BufferedProtocol):
         # Last, so that no fault in writing down keeps a connection open.
         for exchange in self._answers.pending():
             # One whose answer has come and waits is written down already.
-            if exchange.forwarded and exchange.frame is None:
+            if exchange.forwarded and exchange.frame is None and (was_sent or exchange.record is Record.EVENT):
                 self._member.recorder.unanswered(exchange)
 
 
 DROPPED: Final = Mended(unchanged)
 _FETCH: Final = bytes((0, ApiKey.FETCH))
-
-
-def _is_judged_again(waiting: Collected) -> bool:
-    """Whether a request changes nothing, and its answer leaves by the rights of the moment in which it comes."""
-    return bytes(waiting.chunks[0][4:6]) == _FETCH
+_MUTATIONS: Final = frozenset(
+    key.to_bytes(2, "big") for key, api in APIS.items() if api.record is Record.EVENT or api.record_of is not None
+)
+"""The keys of APIs of which some requests are mutations."""
 
 
 def _to_learn(exchange: Exchange, verdict: Forward | Rewrite, learns: Learns) -> Any | None:

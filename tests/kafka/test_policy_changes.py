@@ -201,10 +201,10 @@ def test_a_change_behind_a_parked_long_poll_is_judged_when_the_poll_has_its_answ
         # Given
         eventually(lambda: records.seen(wire, topic, polled))
         append(kafka, topic, b"first")
-        paused = changing.metric("kordon_pauses_total", reason="long-poll")
+        paused = changing.metric("kordon_pauses_total", reason="earlier")
         delete = a_request(ApiKey.DELETE_TOPICS, 5, topic_names=(topic,), timeout=timedelta(seconds=SECONDS))
         wire.send(records.fetch(polled, wait=7 * 86_400_000), records.produce(topic, b"late"), delete)
-        eventually(lambda: changing.metric("kordon_pauses_total", reason="long-poll") > paused)
+        eventually(lambda: changing.metric("kordon_pauses_total", reason="earlier") > paused)
 
         # When
         changing.put_in_force(policy)

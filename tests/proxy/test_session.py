@@ -418,9 +418,72 @@ def test_behind_a_request_that_the_broker_may_keep_nothing_is_judged(links: Link
         (topic,) = client.answers()[change].responses
         assert topic.error_code == ErrorCode.topic_authorization_failed
         assert client.transport.reading
-        assert world.metric("pauses", Hold.LONG_POLL) == 1
+        assert world.metric("pauses", Hold.EARLIER) == 1
 
     run()
+
+
+@pytest.mark.parametrize("answered_first", [heartbeat(), produce()], ids=["Heartbeat", "Produce"])
+def test_a_mutation_is_judged_when_everything_before_it_is_answered(links: Links, answered_first: Any) -> None:
+    """A client that reads nothing keeps the broker from going on for as long as it likes."""
+
+    @scenario
+    async def run() -> None:
+        world = a_world(links)
+        client = await a_client(world)
+
+        first, change = client.sends_together([answered_first, delete()])
+        assert client.forwarded() == [first]
+        world.policies.snapshot = a_snapshot(POLICY.replace(", TOPIC_DELETE]", "]"), epoch=2)
+        client.broker_answers(first)
+
+        assert client.forwarded() == []
+        await tick()
+        (topic,) = client.answers()[change].responses
+        assert topic.error_code == ErrorCode.topic_authorization_failed
+
+    run()
+
+
+@scenario
+async def test_what_a_client_left_behind_a_parked_request_goes_on_before_its_end(links: Links) -> None:
+    """Over TLS its end is seen while it is not read from."""
+    client = await a_client(a_world(links))
+    first, silent = client.sends_together([fetch(), produce(acks=0)])
+    assert client.forwarded() == [first]
+
+    lose_the_client(client)
+    assert not client.session.closed
+    client.broker_answers(first)
+
+    assert client.forwarded() == [silent]
+    assert client.session.closed
+
+
+@scenario
+async def test_what_a_client_left_behind_does_not_wait_for_ever(links: Links) -> None:
+    world = a_world(links, limits={"request_timeout": "5s"})
+    client = await a_client(world)
+    client.sends_together([fetch(), produce(acks=0)])
+    lose_the_client(client)
+
+    assert client.session.overdue(client.session.last_request + 4) is None
+    assert client.session.overdue(client.session.last_request + 6) == "client-closed"
+
+
+@scenario
+async def test_a_drain_waits_for_what_is_behind_a_parked_request(links: Links) -> None:
+    client = await a_client(a_world(links))
+    first, behind = client.sends_together([fetch(), heartbeat()])
+
+    client.session.drain()
+    client.broker_answers(first)
+    assert client.forwarded() == [first, behind]
+    assert client.open
+    client.broker_answers(behind)
+
+    assert list(client.answers()) == [first, behind]
+    assert not client.open
 
 
 @scenario
@@ -1112,6 +1175,19 @@ def test_a_produce_without_an_answer_is_counted(links: Links, lose: Callable[[Co
         assert [action for _, action, *_ in world.audit.tallies] == ["TOPIC_PRODUCE"] * 2
 
     run()
+
+
+@scenario
+async def test_a_produce_that_no_broker_was_sent_is_not_counted(links: Links) -> None:
+    links.ready = False
+    world = a_world(links)
+    client = world.connect()
+    client.sends(produce())
+    await tick()
+
+    lose_the_broker(client)
+
+    assert world.audit.tallies == []
 
 
 @scenario

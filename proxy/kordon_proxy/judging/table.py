@@ -79,8 +79,7 @@ class Api:
     needs_fresh_picture: Callable[[Any], bool] | None = None
     """Whether this request can only be judged on a picture of the cluster that is at most a second old."""
     parks: bool = False
-    """The broker may keep it until something happens that is up to its client or to others, such as a new record. A
-    broker reads no further request of the connection meanwhile, so none is judged but a Fetch."""
+    """The broker may keep it until something happens that is up to its client or to others, such as a new record."""
     has_answer: Callable[[Any], bool] | None = None
     """Whether this request gets an answer at all; None: always."""
     changes_topics: bool = False
