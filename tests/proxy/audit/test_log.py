@@ -231,6 +231,28 @@ async def test_failed_logins_of_one_address_beyond_ten_are_counted(tmp_path: Pat
 
 
 @scenario
+async def test_of_failed_logins_beyond_ten_nothing_is_kept_while_the_disk_is_full(
+    tmp_path: Path, broken_disk: Callable[[bool], None]
+) -> None:
+    """Anybody could have any number wait."""
+    answered: list[str] = []
+    with capture_logs():
+        async with an_audit(tmp_path) as audit:
+            broken_disk(True)
+            for _ in range(10):
+                audit.login(a_login(58), lambda: answered.append("one of ten"))
+            await until(lambda: not audit.healthy)
+            for _ in range(5):
+                audit.login(a_login(58), lambda: answered.append("one beyond"))
+            broken_disk(False)
+            await until(lambda: audit.healthy and len(answered) >= 10)
+
+    assert answered == ["one of ten"] * 10
+    (counted,) = events(tmp_path, "aggregate")
+    assert counted["data"]["window"]["count"] == 5
+
+
+@scenario
 async def test_every_login_that_succeeds_is_an_event(tmp_path: Path) -> None:
     async with an_audit(tmp_path) as audit:
         for _ in range(30):
