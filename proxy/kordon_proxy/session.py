@@ -738,7 +738,11 @@ class Session(asyncio.BufferedProtocol):
         if reason not in self._holds:
             return
         self._holds.remove(reason)
-        if self._holds or self.closed:
+        if self.closed:
+            return
+        if self._holds:
+            # What has been judged meanwhile is not to wait with what comes behind it, which may wait for its answer.
+            self._link.flush()
             return
         if self.incomplete_since is not None:
             self.incomplete_since = time.monotonic()  # it was not the client that did not go on

@@ -446,6 +446,26 @@ def test_a_mutation_is_judged_when_everything_before_it_is_answered(links: Links
 
 
 @scenario
+async def test_what_was_judged_later_is_sent_though_what_is_behind_it_waits(links: Links) -> None:
+    world = a_world(links)
+    client = await a_client(world)
+    world.cluster.age = 5.0
+    world.cluster.may_refresh.clear()
+
+    first, looked_up, change = client.sends_together(
+        [heartbeat(), a_request(ApiKey.METADATA, 1, topics=None), delete()]
+    )
+    assert client.forwarded() == [first]
+    world.cluster.may_refresh.set()
+    await tick()
+
+    assert client.forwarded() == [looked_up]
+    client.broker_answers(first)
+    client.broker_answers(looked_up)
+    assert client.forwarded() == [change]
+
+
+@scenario
 async def test_what_a_client_left_behind_a_parked_request_goes_on_before_its_end(links: Links) -> None:
     """Over TLS its end is seen while it is not read from."""
     client = await a_client(a_world(links))
