@@ -242,7 +242,7 @@ def test_topics_are_administered(trading: str, fresh: Fresh) -> None:
 
     # Deleted
     admin.delete_topics([topic])[topic].result(SECONDS)
-    assert topic not in admin.list_topics(timeout=SECONDS).topics
+    eventually(lambda: topic not in admin.list_topics(timeout=SECONDS).topics)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
