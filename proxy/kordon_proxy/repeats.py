@@ -32,7 +32,8 @@ _KEY: Final = slice(PREFIX_SIZE, PREFIX_SIZE + 4)
 _ID: Final = slice(PREFIX_SIZE + 4, PREFIX_SIZE + 8)
 _BEHIND_ID: Final = PREFIX_SIZE + 8
 _PRODUCE: Final = bytes((0, ApiKey.PRODUCE))
-_FETCH: Final = bytes((0, ApiKey.FETCH))
+FETCH: Final = bytes((0, ApiKey.FETCH))
+"""The key of a Fetch, as requests begin with it."""
 _IN_PART: Final = (ApiKey.PRODUCE, ApiKey.FETCH)
 """Of these only what comes before the records and the offsets is compared, so that what goes on must be the client's
 own bytes."""
@@ -73,7 +74,7 @@ def said_by(collected: Collected, names_end: int) -> bytes | None:
         return b"".join((first[_KEY], first[_BEHIND_ID:names_end]))
     if size > LARGEST or collected.size + PREFIX_SIZE != size:
         return None
-    if key == _FETCH and 0 < names_end < size:
+    if key == FETCH and 0 < names_end < size:
         goes_on = behind_partitions(first[7], first, names_end)
         if goes_on:
             # With the place of the gap, at which another request might have something else.

@@ -124,7 +124,7 @@ class Session(asyncio.BufferedProtocol):
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._end: asyncio.TimerHandle | None = None
         self._last: Callable[[], None] | None = None
-        """What comes when no request waits for its turn any more."""
+        """What comes when no request waits for its turn, or for an earlier answer, any more."""
 
     # ---- the client's side
 
@@ -227,7 +227,8 @@ class Session(asyncio.BufferedProtocol):
             self._driving = False
 
     def _after_turns(self, step: Callable[[], None]) -> None:
-        """Take a step when no request waits for its turn any more; a later one in place of an earlier one."""
+        """Take a step when no request waits for its turn, or for the answer to an earlier one, any more; a later step
+        in place of an earlier one."""
         self._last = step
         self._end_turns()
 
@@ -251,7 +252,7 @@ class Session(asyncio.BufferedProtocol):
         if not self._answers.awaits_broker:
             return False
         key = bytes(waiting.chunks[0][4:6])
-        return key != _FETCH and (self._parked > 0 or key in _MUTATIONS)
+        return key != repeats.FETCH and (self._parked > 0 or key in _MUTATIONS)
 
     def _may_go_on(self, left: int) -> bool:
         """Whether the next request may be looked at now, of so many that are left for this turn. Whatever keeps a
@@ -816,7 +817,6 @@ class Session(asyncio.BufferedProtocol):
 
 
 DROPPED: Final = Mended(unchanged)
-_FETCH: Final = bytes((0, ApiKey.FETCH))
 _MUTATIONS: Final = frozenset(
     key.to_bytes(2, "big") for key, api in APIS.items() if api.record is Record.EVENT or api.record_of is not None
 )

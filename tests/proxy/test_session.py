@@ -398,6 +398,20 @@ def joins(group: str = "g_one") -> Any:
     return a_request(ApiKey.JOIN_GROUP, 5, group_id=group, protocol_type="consumer")
 
 
+async def change_behind(before: Any, client: Connected) -> None:
+    """A mutation behind another request is judged by the rights of the moment when that is answered."""
+    first, change = client.sends_together([before, delete()])
+    assert client.forwarded() == [first]
+    assert not client.transport.reading
+    client.world.policies.snapshot = a_snapshot(POLICY.replace(", TOPIC_DELETE]", "]"), epoch=2)
+    client.broker_answers(first)
+
+    assert client.forwarded() == []
+    await tick()
+    (topic,) = client.answers()[change].responses
+    assert topic.error_code == ErrorCode.topic_authorization_failed
+
+
 @pytest.mark.parametrize("parked", [fetch(), joins()], ids=["Fetch", "JoinGroup"])
 def test_behind_a_request_that_the_broker_may_keep_nothing_is_judged(links: Links, parked: Any) -> None:
     """A broker reads no further request meanwhile: what was allowed long ago would be done when nobody may any more."""
@@ -407,16 +421,7 @@ def test_behind_a_request_that_the_broker_may_keep_nothing_is_judged(links: Link
         world = a_world(links)
         client = await a_client(world)
 
-        first, change = client.sends_together([parked, delete()])
-        assert client.forwarded() == [first]
-        assert not client.transport.reading
-        world.policies.snapshot = a_snapshot(POLICY.replace(", TOPIC_DELETE]", "]"), epoch=2)
-        client.broker_answers(first)
-
-        assert client.forwarded() == []
-        await tick()
-        (topic,) = client.answers()[change].responses
-        assert topic.error_code == ErrorCode.topic_authorization_failed
+        await change_behind(parked, client)
         assert client.transport.reading
         assert world.metric("pauses", Hold.EARLIER) == 1
 
@@ -432,15 +437,7 @@ def test_a_mutation_is_judged_when_everything_before_it_is_answered(links: Links
         world = a_world(links)
         client = await a_client(world)
 
-        first, change = client.sends_together([answered_first, delete()])
-        assert client.forwarded() == [first]
-        world.policies.snapshot = a_snapshot(POLICY.replace(", TOPIC_DELETE]", "]"), epoch=2)
-        client.broker_answers(first)
-
-        assert client.forwarded() == []
-        await tick()
-        (topic,) = client.answers()[change].responses
-        assert topic.error_code == ErrorCode.topic_authorization_failed
+        await change_behind(answered_first, client)
 
     run()
 
